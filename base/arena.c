@@ -1,0 +1,110 @@
+#include "base/arena.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define BLOCK_SIZE 0
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define BLOCK_SIZE 0
+#endif
+#endif
+#ifndef BLOCK_SIZE
+#define BLOCK_SIZE 65536
+#endif
+
+struct iq_arena_block {
+	struct iq_arena_block *next;
+	size_t len;
+	size_t cap;
+	max_align_t data[];
+};
+
+static void free_blocks(struct iq_arena_block *block)
+{
+	while (block) {
+		struct iq_arena_block *next = block->next;
+
+		free(block);
+		block = next;
+	}
+}
+
+void iq_arena_release(struct iq_arena *arena)
+{
+	free_blocks(arena->blocks);
+	*arena = (struct iq_arena)IQ_ARENA_INIT;
+}
+
+void iq_arena_clear(struct iq_arena *arena)
+{
+	if (BLOCK_SIZE == 0) {
+		iq_arena_release(arena);
+	} else if (arena->blocks) {
+		free_blocks(arena->blocks->next);
+		arena->blocks->next = NULL;
+		arena->blocks->len = 0;
+	}
+	arena->used = 0;
+}
+
+static struct iq_arena_block *add_block(struct iq_arena *arena, size_t size)
+{
+	size_t cap = size > BLOCK_SIZE ? size : BLOCK_SIZE;
+	struct iq_arena_block *block;
+
+	if (cap > SIZE_MAX - sizeof(*block))
+		return NULL;
+	block = malloc(sizeof(*block) + cap);
+	if (!block)
+		return NULL;
+	*block = (struct iq_arena_block){ .next = arena->blocks, .len = 0, .cap = cap };
+	arena->blocks = block;
+	return block;
+}
+
+void *iq_arena_alloc(struct iq_arena *arena, size_t size)
+{
+	size_t align = sizeof(max_align_t);
+	struct iq_arena_block *block = arena->blocks;
+	void *result;
+
+	if (size > SIZE_MAX - align)
+		return NULL;
+	size = (size + align - 1) / align * align;
+	if (!block || size > block->cap - block->len)
+		block = add_block(arena, size);
+	if (!block)
+		return NULL;
+	result = (char *)block->data + block->len;
+	block->len += size;
+	arena->used += size;
+	return result;
+}
+
+void *iq_arena_calloc(struct iq_arena *arena, size_t count, size_t size)
+{
+	void *result;
+
+	if (size > 0 && count > SIZE_MAX / size)
+		return NULL;
+	result = iq_arena_alloc(arena, count * size);
+	if (result)
+		memset(result, 0, count * size);
+	return result;
+}
+
+struct iq_view iq_arena_copy(struct iq_arena *arena, struct iq_view view)
+{
+	char *copy;
+
+	if (!view.data || view.len == SIZE_MAX)
+		return IQ_VIEW_NULL;
+	copy = iq_arena_alloc(arena, view.len + 1);
+	if (!copy)
+		return IQ_VIEW_NULL;
+	memcpy(copy, view.data, view.len);
+	copy[view.len] = '\0';
+	return (struct iq_view){ copy, view.len };
+}

@@ -1,0 +1,28 @@
+/* base/arena.h - memory that is given back all at once. Addresses stay valid until clear or release.
+ * Under AddressSanitizer each allocation is one of its own, so that overruns are seen.
+ */
+#ifndef IQ_BASE_ARENA_H
+#define IQ_BASE_ARENA_H
+
+#include <inquest/base.h>
+
+struct iq_arena_block;
+
+struct iq_arena {
+	struct iq_arena_block *blocks;
+	size_t used; /* bytes given out since the last clear */
+};
+
+#define IQ_ARENA_INIT { .blocks = NULL, .used = 0 }
+
+void iq_arena_release(struct iq_arena *arena);
+/* Forgets everything given out; keeps one block for the next round. */
+void iq_arena_clear(struct iq_arena *arena);
+/* `size` bytes aligned for any type, not initialised; NULL when memory is out. Borrowed until clear or release. */
+void *iq_arena_alloc(struct iq_arena *arena, size_t size);
+/* As above, zeroed, `count * size` checked for overflow. */
+void *iq_arena_calloc(struct iq_arena *arena, size_t count, size_t size);
+/* A copy of `view`, followed by a NUL; the NULL view (and only that, or exhaustion) gives the NULL view. */
+struct iq_view iq_arena_copy(struct iq_arena *arena, struct iq_view view);
+
+#endif

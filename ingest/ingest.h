@@ -1,0 +1,90 @@
+/* ingest/ingest.h - the door of ingest/: from files to events in a store. Depends on base/, event/, wire/, store/.
+ *
+ * A format is one file `format_x.c` that exports one `const struct iq_format`; the registry in format.c lists them. A
+ * parser is free of I/O: bytes in, events and gaps out, fed whole, byte by byte or split anywhere with the same result.
+ */
+#ifndef IQ_INGEST_INGEST_H
+#define IQ_INGEST_INGEST_H
+
+#include "base/base.h"
+#include "event/event.h"
+#include "store/store.h"
+
+/* What a parser is told about its evidence. Borrowed while the parser lives. */
+struct iq_parser_options {
+	struct iq_view path;   /* for names derived from the path */
+	struct iq_view source; /* the source's name; parsers use it where the records name none */
+	size_t max_line;       /* bytes of a line or a body kept in an event; see IQ_INGEST_MAX_LINE */
+};
+#define IQ_INGEST_MAX_LINE (1u << 20)
+
+struct iq_parser;
+
+/* One evidence format. All members are set. */
+struct iq_format {
+	const char *name;    /* `docker-json` */
+	const char *summary; /* one line for --help */
+	/* How sure, 0 (not mine) to 100, from the head of the stream (at most IQ_PROBE_BYTES of it). Pure. */
+	int (*probe)(struct iq_view head);
+	/* Caller owns; release with close(). NULL when memory is out. */
+	struct iq_parser *(*open)(const struct iq_parser_options *options, const struct iq_sink *sink);
+	/* Takes the next bytes. 0, or negative from the sink; damaged input is no error but a gap. */
+	int (*feed)(struct iq_parser *parser, struct iq_view bytes, struct iq_error *error);
+	/* The stream ended: the rest becomes a record or a gap. */
+	int (*end)(struct iq_parser *parser, struct iq_error *error);
+	void (*close)(struct iq_parser *parser); /* NULL allowed */
+};
+#define IQ_PROBE_BYTES 65536u
+
+/* The registry, ended by NULL. Static. */
+const struct iq_format *const *iq_formats(void);
+const struct iq_format *iq_format_by_name(struct iq_view name);
+/* The surest format for these bytes, or NULL where none scores. */
+const struct iq_format *iq_format_probe(struct iq_view head);
+
+/* ---- The pipeline --------------------------------------------------------------------------------------- */
+
+/* What became of one evidence. Strings: Borrowed until the callback returns. */
+enum iq_ingest_outcome {
+	IQ_INGEST_TAKEN,    /* stored; `evidence` is valid */
+	IQ_INGEST_KNOWN,    /* the same bytes are in the store already */
+	IQ_INGEST_PARTLY,   /* stored, with gaps or cut lines that `problem` names */
+	IQ_INGEST_REFUSED   /* not taken in; `problem` says why and what to do */
+};
+struct iq_ingest_report {
+	enum iq_ingest_outcome outcome;
+	const char *path;
+	const char *format;           /* NULL when none was recognised */
+	struct iq_evidence evidence;  /* TAKEN, PARTLY */
+	uint64_t sessions;            /* sessions that appear in it */
+	const char *problem;          /* the first one, in one line without the path: `line 12: not JSON` */
+	uint64_t problems;            /* how many in all */
+};
+
+struct iq_ingest_options {
+	const char *format;      /* name, or NULL to detect */
+	const char *source;      /* --source: the name for stdin or for every file, or NULL */
+	size_t max_line;         /* 0: IQ_INGEST_MAX_LINE */
+	int (*report)(void *context, const struct iq_ingest_report *report); /* after each evidence; may be NULL */
+	void (*progress)(void *context, const char *path, uint64_t done, uint64_t total); /* bytes; may be NULL */
+	const volatile int *stop; /* set to non-zero (by a signal handler) to end between blocks; may be NULL */
+	void *context;
+};
+
+struct iq_ingest_result {
+	uint64_t taken;    /* evidence with outcome TAKEN or PARTLY */
+	uint64_t known;
+	uint64_t partly;
+	uint64_t refused;
+	uint64_t bytes;
+	uint64_t events;
+};
+
+/* Ingests files, directories (walked in sorted order, links not followed out of them) and `-` (stdin) into the
+ * store at `store_path`, one commit for each batch of evidence; on interruption what was committed stays and nothing
+ * is half-written. A file that cannot be taken in is reported and does not stop the others.
+ * Returns 0 even then (see ret_result); negative where the store or everything failed. */
+int iq_ingest(const char *store_path, const char *const *paths, size_t path_count,
+	      const struct iq_ingest_options *options, struct iq_ingest_result *ret_result, struct iq_error *error);
+
+#endif

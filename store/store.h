@@ -1,0 +1,98 @@
+/* store/store.h - the door of store/: writing segments, verifying them, giving evidence back. Reading is public:
+ * <inquest/store.h>. Depends on base/ and event/.
+ *
+ * A store is a directory:
+ *	manifest           one line a commit, appended and synced; names the sealed segments
+ *	segments/N.seg     sealed SQLite files (application_id 0x696e7173 "inqs", user_version IQ_SEGMENT_VERSION)
+ *	lock               held (flock) by the one writer
+ * Files in segments/ that no manifest line names are leftovers of an interrupted writer: readers ignore them, the
+ * next writer removes them.
+ */
+#ifndef IQ_STORE_STORE_H
+#define IQ_STORE_STORE_H
+
+#include <inquest/store.h>
+
+#include "base/base.h"
+#include "event/event.h"
+
+#define IQ_SEGMENT_APPLICATION_ID 0x696e7173
+#define IQ_SEGMENT_VERSION 1
+/* A row group is sealed into a chunk at this many events or bytes of body, whatever comes first. */
+#define IQ_CHUNK_MAX_EVENTS 65536
+#define IQ_CHUNK_MAX_BYTES (16u << 20)
+/* Raw evidence is kept in zstd frames of this many bytes. */
+#define IQ_RAW_BLOCK_BYTES (1u << 20)
+/* A new segment is begun beyond this many bytes of events and raw evidence. */
+#define IQ_SEGMENT_MAX_BYTES (512ull << 20)
+
+/* ---- Writing -------------------------------------------------------------------------------------------- */
+
+struct iq_store_writer;
+
+/* Opens a store for writing, making the directory if it is not there, and locks it (IQ_ERR_BUSY if another writer
+ * has it). Ids, session, source and evidence numbers go on after those already stored.
+ * Caller owns; release with iq_store_writer_free(), which drops whatever was not committed. */
+int iq_store_writer_open(const char *path, struct iq_store_writer **ret_writer, struct iq_error *error);
+void iq_store_writer_free(struct iq_store_writer *writer);
+
+/* Is evidence with these bytes already stored? On true *ret_evidence is its row number. */
+bool iq_store_writer_has_evidence(const struct iq_store_writer *writer, const uint8_t sha256[IQ_SHA256_SIZE],
+				  uint32_t *ret_evidence);
+
+/* Begins one evidence. Then iq_store_writer_raw() for every byte of it, in order, and events and gaps through
+ * the sink, in order; then iq_store_writer_evidence_end(). Gaps and events may come before or after the raw bytes that they
+ * point into. */
+int iq_store_writer_evidence_begin(struct iq_store_writer *writer, struct iq_view path, struct iq_view format,
+				   struct iq_error *error);
+int iq_store_writer_raw(struct iq_store_writer *writer, const void *data, size_t len, struct iq_error *error);
+/* A sink whose events get id, evidence and session numbers, are folded into sessions and sources, and are put into
+ * chunks. Sessions are one per (source, session name). ws.open sets start_seen; ws.close sets end_seen and `closed`; net.error
+ * sets end_seen and `cut`, or `refused` where no open was seen. Gap `after`/`before` are filled in from the neighbouring
+ * events of the evidence when they are 0. Borrowed until the writer is freed. */
+struct iq_sink *iq_store_writer_sink(struct iq_store_writer *writer);
+/* Ends the evidence; the numbers that were counted for it. Bytes that neither an event's nor a gap's range covers are
+ * recorded as a gap here (`not part of any record`), so accounted equals bytes afterwards. Line ends between records
+ * belong to their records: parsers give ranges that include them. */
+int iq_store_writer_evidence_end(struct iq_store_writer *writer, struct iq_evidence *ret_evidence,
+				 struct iq_error *error);
+/* Drops the evidence begun last, events and all, as if it had never been begun. */
+int iq_store_writer_evidence_abort(struct iq_store_writer *writer, struct iq_error *error);
+
+/* Seals what was written since the last commit (temporary name, fsync, reopen and verify, rename, fsync directory)
+ * and appends it to the manifest. Everything before a commit that returned 0 survives a crash; nothing after it is
+ * half there. */
+int iq_store_writer_commit(struct iq_store_writer *writer, struct iq_error *error);
+
+/* ---- Reading beyond the public part ----------------------------------------------------------------------- */
+
+/* Raw bytes [offset, offset + length) of an evidence, appended to `buf`. */
+int iq_store_read_raw(struct iq_store *store, uint32_t evidence, uint64_t offset, uint64_t length, struct iq_buf *buf,
+		      struct iq_error *error);
+/* The path that the store was opened with. Borrowed until it is closed. */
+const char *iq_store_path(const struct iq_store *store);
+
+/* ---- Proof -------------------------------------------------------------------------------------------------- */
+
+/* One thing that is wrong, said in one line, with what is lost by it. */
+struct iq_damage {
+	const char *segment; /* file name. Borrowed until the callback returns. */
+	const char *message; /* `chunk 17 (events 1114113-1179648, 03:07:12-03:09:40): hash mismatch` */
+};
+
+struct iq_verify_result {
+	uint64_t segments;
+	uint64_t chunks;
+	uint64_t events;
+	uint64_t evidence;
+	uint64_t raw_bytes;
+	uint64_t damages;
+};
+
+/* Checks everything: manifest, schema, versions, every chunk's hash and decoding, every evidence's bytes against its
+ * SHA-256 and its accounting. `damaged` is called for each fault, and checking goes on. Returns 0 even where faults were
+ * found (see ret_result->damages); negative only where nothing could be checked. */
+int iq_store_verify(const char *path, int (*damaged)(void *context, const struct iq_damage *damage), void *context,
+		    struct iq_verify_result *ret_result, struct iq_error *error);
+
+#endif
