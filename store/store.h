@@ -18,6 +18,8 @@
 
 #define IQ_SEGMENT_APPLICATION_ID 0x696e7173
 #define IQ_SEGMENT_VERSION 1
+/* No column of a chunk and no raw block may decode to more than this. */
+#define IQ_COLUMN_MAX_BYTES (256u << 20)
 /* A row group is sealed into a chunk at this many events or bytes of body, whatever comes first. */
 #define IQ_CHUNK_MAX_EVENTS 65536
 #define IQ_CHUNK_MAX_BYTES (16u << 20)
@@ -56,8 +58,8 @@ struct iq_sink *iq_store_writer_sink(struct iq_store_writer *writer);
  * belong to their records: parsers give ranges that include them. */
 int iq_store_writer_evidence_end(struct iq_store_writer *writer, struct iq_evidence *ret_evidence,
 				 struct iq_error *error);
-/* Drops the evidence begun last, events and all, as if it had never been begun. */
-int iq_store_writer_evidence_abort(struct iq_store_writer *writer, struct iq_error *error);
+/* Drops everything since the last commit, the evidence that is still open included. */
+int iq_store_writer_rollback(struct iq_store_writer *writer, struct iq_error *error);
 
 /* Seals what was written since the last commit (temporary name, fsync, reopen and verify, rename, fsync directory)
  * and appends it to the manifest. Everything before a commit that returned 0 survives a crash; nothing after it is
@@ -77,7 +79,7 @@ const char *iq_store_path(const struct iq_store *store);
 /* One thing that is wrong, said in one line, with what is lost by it. */
 struct iq_damage {
 	const char *segment; /* file name. Borrowed until the callback returns. */
-	const char *message; /* `chunk 17 (events 1114113-1179648, 03:07:12-03:09:40): hash mismatch` */
+	const char *message; /* `chunk 17 (events 1114113-1179648): hash mismatch` */
 };
 
 struct iq_verify_result {

@@ -25,6 +25,9 @@ enum iq_session_state {
 	IQ_SESSION_REFUSED /* never opened */
 };
 
+/* `open`, `closed`, `cut`, `refused`. Static. */
+IQ_API const char *iq_session_state_name(enum iq_session_state state);
+
 /* One row of the `sessions` table. Views: Borrowed until the store is closed. */
 struct iq_session {
 	uint32_t no;            /* the 41 of `s41` */

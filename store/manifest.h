@@ -1,0 +1,39 @@
+/* store/manifest.h - which sealed segments make up a store: a text file, one JSON object a line.
+ *
+ * The first line names the format and its version; each further line is one commit. A line ends with a check over
+ * what stands before it, so a line torn by a power loss is recognised: readers ignore it, the next writer cuts it off.
+ */
+#ifndef IQ_STORE_MANIFEST_H
+#define IQ_STORE_MANIFEST_H
+
+#include "store/store.h"
+
+#define IQ_MANIFEST_VERSION 1
+/* A larger manifest is not read. */
+#define IQ_MANIFEST_MAX_BYTES (256u << 20)
+
+struct iq_manifest_segment {
+	char *file; /* name in segments/ */
+	uint64_t id_first;
+	uint64_t events;
+	uint64_t bytes; /* of the file */
+	uint8_t root[IQ_SHA256_SIZE];
+};
+
+struct iq_manifest {
+	struct iq_manifest_segment *segments;
+	size_t count;
+	uint64_t good_bytes; /* of the file, up to the last whole line */
+};
+
+/* Reads `store_path`/manifest. Caller owns; release with iq_manifest_release().
+ * Errors: IQ_ERR_NOT_FOUND (no manifest), IQ_ERR_VERSION, IQ_ERR_CORRUPT (a damaged line that is not the last). */
+int iq_manifest_read(const char *store_path, struct iq_manifest *ret_manifest, struct iq_error *error);
+void iq_manifest_release(struct iq_manifest *manifest);
+/* Creates an empty manifest, synced. */
+int iq_manifest_create(const char *store_path, struct iq_error *error);
+/* Cuts what lies beyond good_bytes, appends one commit, syncs. `segments` become part of the manifest on success. */
+int iq_manifest_append(const char *store_path, struct iq_manifest *manifest, const struct iq_manifest_segment *segments,
+		       size_t count, struct iq_error *error);
+
+#endif

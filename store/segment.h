@@ -1,0 +1,89 @@
+/* store/segment.h - one segment file: a SQLite database that is written once, in one transaction, and only read afterwards.
+ */
+#ifndef IQ_STORE_SEGMENT_H
+#define IQ_STORE_SEGMENT_H
+
+#include <sqlite3.h>
+
+#include "store/chunk.h"
+#include "store/store.h"
+
+/* ---- Writing ------------------------------------------------------------------------------------------------- */
+
+struct iq_segment_writer;
+
+/* Creates `path`, which must not exist. Caller owns; release with iq_segment_writer_free(), which removes the
+ * file again unless it was finished. */
+int iq_segment_writer_new(const char *path, struct iq_segment_writer **ret_writer, struct iq_error *error);
+void iq_segment_writer_free(struct iq_segment_writer *writer);
+/* Bytes of blobs written so far. */
+uint64_t iq_segment_writer_bytes(const struct iq_segment_writer *writer);
+int iq_segment_writer_chunk(struct iq_segment_writer *writer, const struct iq_chunk_builder *builder, struct iq_error *error);
+int iq_segment_writer_raw(struct iq_segment_writer *writer, uint32_t evidence, uint64_t offset, struct iq_view bytes,
+			  struct iq_error *error);
+int iq_segment_writer_source(struct iq_segment_writer *writer, const struct iq_source *source, struct iq_error *error);
+int iq_segment_writer_session(struct iq_segment_writer *writer, const struct iq_session *session, uint32_t source_no,
+			      struct iq_error *error);
+/* The evidence's row. Its gaps that name `next_id` as the event after them are followed by none. */
+int iq_segment_writer_end_evidence(struct iq_segment_writer *writer, const struct iq_evidence *evidence, uint64_t next_id,
+				   struct iq_error *error);
+int iq_segment_writer_gap(struct iq_segment_writer *writer, const struct iq_gap *gap, uint32_t session_no,
+			  struct iq_error *error);
+/* Writes the root hash, commits and syncs. The file stays when the writer is freed. */
+int iq_segment_writer_finish(struct iq_segment_writer *writer, uint8_t ret_root[IQ_SHA256_SIZE], struct iq_error *error);
+
+/* ---- Reading -------------------------------------------------------------------------------------------------- */
+
+/* A gap's session is a number in a segment; the store puts the name in. */
+struct iq_segment_gap {
+	struct iq_gap gap;
+	uint32_t session_no;
+};
+
+struct iq_segment_session {
+	struct iq_session session; /* without `source` */
+	uint32_t source_no;
+};
+
+/* An open segment. Everything lies in `memory`: Borrowed until iq_segment_close(). */
+struct iq_segment {
+	char *path;
+	sqlite3 *db;
+	sqlite3_stmt *column_statement;
+	sqlite3_stmt *raw_statement;
+	struct iq_codec *codec;
+	struct iq_arena memory;
+	uint8_t root[IQ_SHA256_SIZE]; /* as computed from the file */
+	struct iq_zone *zones;
+	size_t zone_count;
+	struct iq_source *sources;
+	size_t source_count;
+	struct iq_segment_session *sessions;
+	size_t session_count;
+	struct iq_evidence *evidence;
+	size_t evidence_count;
+	struct iq_segment_gap *gaps;
+	size_t gap_count;
+};
+
+/* Opens a segment read-only with `immutable=1` (a planted -wal or -journal is not looked at) and checks its application id,
+ * version, schema text and root hash. Caller owns; release with iq_segment_close().
+ * Errors: IQ_ERR_NOT_FOUND, IQ_ERR_FORMAT, IQ_ERR_VERSION, IQ_ERR_CORRUPT. */
+int iq_segment_open(const char *path, struct iq_segment **ret_segment, struct iq_error *error);
+void iq_segment_close(struct iq_segment *segment);
+/* Is the file at `path` a SQLite database with our application id? */
+bool iq_segment_is(const char *path);
+
+/* Reads the coded bytes of one column, checks their hash and decodes them into the chunk. */
+int iq_segment_read_column(struct iq_segment *segment, struct iq_chunk *chunk, unsigned column, struct iq_error *error);
+/* Calls `block` for each raw block of `evidence` that overlaps [offset, end), in order, with its decoded bytes. */
+int iq_segment_read_raw(struct iq_segment *segment, uint32_t evidence, uint64_t offset, uint64_t end,
+			int (*block)(void *context, uint64_t offset, struct iq_view bytes), void *context,
+			struct iq_error *error);
+
+/* SHA-256 over everything but the blobs, whose own hashes it covers: see docs/format.md. */
+int iq_segment_root(sqlite3 *db, uint8_t ret_root[IQ_SHA256_SIZE], struct iq_error *error);
+/* Stores an SQLite error in `error`: IQ_ERR_CORRUPT for damaged files, IQ_ERR_IO else. */
+int iq_segment_sqlite_error(sqlite3 *db, const char *path, struct iq_error *error);
+
+#endif

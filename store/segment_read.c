@@ -1,0 +1,581 @@
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store/schema.h"
+#include "store/segment.h"
+
+/* More rows than this in a chunk, or chunks in a segment, are not believed. */
+#define MAX_CHUNKS (1u << 24)
+
+static const char *const state_names[] = { "open", "closed", "cut", "refused" };
+
+const char *iq_session_state_name(enum iq_session_state state)
+{
+	return state <= IQ_SESSION_REFUSED ? state_names[state] : NULL;
+}
+
+static bool parse_state(struct iq_view name, enum iq_session_state *ret_state)
+{
+	for (unsigned state = 0; state <= IQ_SESSION_REFUSED; state++) {
+		if (iq_view_eq(name, iq_view_cstr(state_names[state]))) {
+			*ret_state = (enum iq_session_state)state;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool iq_segment_is(const char *path)
+{
+	unsigned char head[100];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t got = fd < 0 ? -1 : read(fd, head, sizeof(head));
+	uint32_t id;
+
+	if (fd >= 0)
+		(void)close(fd);
+	if (got != (ssize_t)sizeof(head) || memcmp(head, "SQLite format 3", 16) != 0)
+		return false;
+	/* The application id stands at byte 68 of the database header (sqlite.org/fileformat2.html, 1.3). */
+	id = (uint32_t)head[68] << 24 | (uint32_t)head[69] << 16 | (uint32_t)head[70] << 8 | head[71];
+	return id == IQ_SEGMENT_APPLICATION_ID;
+}
+
+/* ---- The root hash ---- */
+
+static void hash_number(struct iq_sha256 *hash, uint64_t number)
+{
+	uint8_t bytes[8];
+
+	for (int i = 0; i < 8; i++)
+		bytes[i] = (uint8_t)(number >> (8 * i));
+	iq_sha256_update(hash, bytes, sizeof(bytes));
+}
+
+/* N; I and the number; T or B, the length and the bytes. */
+static void hash_value(struct iq_sha256 *hash, sqlite3_stmt *statement, int column)
+{
+	int type = sqlite3_column_type(statement, column);
+	const void *data;
+
+	if (type == SQLITE_NULL) {
+		iq_sha256_update(hash, "N", 1);
+	} else if (type == SQLITE_INTEGER) {
+		iq_sha256_update(hash, "I", 1);
+		hash_number(hash, (uint64_t)sqlite3_column_int64(statement, column));
+	} else {
+		iq_sha256_update(hash, type == SQLITE_TEXT ? "T" : "B", 1);
+		data = type == SQLITE_TEXT ? (const void *)sqlite3_column_text(statement, column)
+					   : sqlite3_column_blob(statement, column);
+		hash_number(hash, (uint64_t)sqlite3_column_bytes(statement, column));
+		iq_sha256_update(hash, data, (size_t)sqlite3_column_bytes(statement, column));
+	}
+}
+
+static int hash_table(sqlite3 *db, const struct iq_schema_table *table, struct iq_sha256 *hash, struct iq_error *error)
+{
+	sqlite3_stmt *statement;
+	int code;
+
+	if (sqlite3_prepare_v2(db, table->covered, -1, &statement, NULL) != SQLITE_OK)
+		return iq_segment_sqlite_error(db, table->name, error);
+	iq_sha256_update(hash, table->name, strlen(table->name) + 1);
+	while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
+		iq_sha256_update(hash, "R", 1);
+		for (int column = 0; column < sqlite3_column_count(statement); column++)
+			hash_value(hash, statement, column);
+	}
+	(void)sqlite3_finalize(statement);
+	return code == SQLITE_DONE ? 0 : iq_segment_sqlite_error(db, table->name, error);
+}
+
+int iq_segment_root(sqlite3 *db, uint8_t ret_root[IQ_SHA256_SIZE], struct iq_error *error)
+{
+	struct iq_sha256 *hash = iq_sha256_new();
+	int rc = 0;
+
+	if (!hash)
+		return iq_error_nomem(error);
+	for (const struct iq_schema_table *table = iq_schema_tables(); rc == 0 && table->name; table++)
+		rc = hash_table(db, table, hash, error);
+	if (rc == 0)
+		iq_sha256_digest(hash, ret_root);
+	iq_sha256_free(hash);
+	return rc;
+}
+
+/* ---- Opening ---- */
+
+/* `file:` URI of a path, everything but plain characters escaped. */
+static char *make_uri(const char *path)
+{
+	struct iq_buf uri = IQ_BUF_INIT;
+
+	(void)iq_buf_append_cstr(&uri, "file:");
+	for (const char *c = path; *c; c++) {
+		if ((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') || strchr("/._-", *c))
+			(void)iq_buf_append_char(&uri, *c);
+		else
+			(void)iq_buf_appendf(&uri, "%%%02X", (unsigned)(unsigned char)*c);
+	}
+	(void)iq_buf_append_cstr(&uri, "?immutable=1");
+	if (uri.failed) {
+		iq_buf_release(&uri);
+		return NULL;
+	}
+	return iq_buf_detach(&uri);
+}
+
+static int open_database(struct iq_segment *segment, struct iq_error *error)
+{
+	char *uri = make_uri(segment->path);
+	int code;
+
+	if (!uri)
+		return iq_error_nomem(error);
+	code = sqlite3_open_v2(uri, &segment->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL);
+	free(uri);
+	if (code != SQLITE_OK)
+		return iq_segment_sqlite_error(segment->db, segment->path, error);
+	(void)sqlite3_db_config(segment->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	(void)sqlite3_db_config(segment->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	(void)sqlite3_exec(segment->db, "PRAGMA cell_size_check=ON; PRAGMA mmap_size=0", NULL, NULL, NULL);
+	return 0;
+}
+
+static int64_t read_pragma(sqlite3 *db, const char *sql)
+{
+	sqlite3_stmt *statement = NULL;
+	int64_t value = -1;
+
+	if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW)
+		value = sqlite3_column_int64(statement, 0);
+	(void)sqlite3_finalize(statement);
+	return value;
+}
+
+static int check_version(struct iq_segment *segment, struct iq_error *error)
+{
+	int64_t version = read_pragma(segment->db, "PRAGMA user_version");
+
+	if (read_pragma(segment->db, "PRAGMA application_id") != IQ_SEGMENT_APPLICATION_ID)
+		return iq_error_set(error, IQ_ERR_FORMAT, "%s: not an inquest segment", segment->path);
+	if (version > IQ_SEGMENT_VERSION)
+		return iq_error_set(error, IQ_ERR_VERSION,
+				    "%s: format version %lld is newer than %d, the newest this inquest reads; upgrade inquest",
+				    segment->path, (long long)version, IQ_SEGMENT_VERSION);
+	if (version != IQ_SEGMENT_VERSION)
+		return iq_error_set(error, IQ_ERR_FORMAT, "%s: unknown format version %lld", segment->path, (long long)version);
+	return 0;
+}
+
+static const char *expected_schema(struct iq_view name)
+{
+	for (const struct iq_schema_table *table = iq_schema_tables(); table->name; table++)
+		if (iq_view_eq(name, iq_view_cstr(table->name)))
+			return table->create;
+	return NULL;
+}
+
+static struct iq_view column_view(sqlite3_stmt *statement, int column)
+{
+	const void *data = sqlite3_column_type(statement, column) == SQLITE_TEXT
+				   ? (const void *)sqlite3_column_text(statement, column)
+				   : sqlite3_column_blob(statement, column);
+	int len = sqlite3_column_bytes(statement, column);
+
+	if (sqlite3_column_type(statement, column) == SQLITE_NULL)
+		return IQ_VIEW_NULL;
+	return iq_view_make(data ? data : "", (size_t)len);
+}
+
+/* Exactly our tables, with exactly our text: no views, triggers or tables of somebody else. */
+static int check_schema(struct iq_segment *segment, struct iq_error *error)
+{
+	sqlite3_stmt *statement;
+	size_t tables = 0, expected = 0;
+	bool foreign = false;
+
+	for (const struct iq_schema_table *table = iq_schema_tables(); table->name; table++)
+		expected++;
+	if (sqlite3_prepare_v2(segment->db, "SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_autoindex_%'", -1,
+			       &statement, NULL) != SQLITE_OK)
+		return iq_segment_sqlite_error(segment->db, segment->path, error);
+	while (!foreign && sqlite3_step(statement) == SQLITE_ROW) {
+		const char *create = expected_schema(column_view(statement, 1));
+
+		foreign = !iq_view_eq(column_view(statement, 0), IQ_LIT("table")) || !create ||
+			  !iq_view_eq(column_view(statement, 2), iq_view_cstr(create));
+		tables++;
+	}
+	(void)sqlite3_finalize(statement);
+	if (foreign || tables != expected)
+		return iq_error_set(error, IQ_ERR_CORRUPT, "%s: its tables are not those of an inquest segment; not opened",
+				    segment->path);
+	return 0;
+}
+
+static int check_root(struct iq_segment *segment, struct iq_error *error)
+{
+	sqlite3_stmt *statement = NULL;
+	uint8_t stored[IQ_SHA256_SIZE];
+	bool read = false;
+	int rc = iq_segment_root(segment->db, segment->root, error);
+
+	if (rc < 0)
+		return rc;
+	if (sqlite3_prepare_v2(segment->db, "SELECT value FROM meta WHERE name = 'root'", -1, &statement, NULL) == SQLITE_OK &&
+	    sqlite3_step(statement) == SQLITE_ROW)
+		read = iq_unhex(column_view(statement, 0), stored, sizeof(stored));
+	(void)sqlite3_finalize(statement);
+	if (!read || memcmp(stored, segment->root, sizeof(stored)) != 0)
+		return iq_error_set(error, IQ_ERR_CORRUPT,
+				    "%s: its tables do not match their hash: the file was damaged or changed after it was sealed",
+				    segment->path);
+	return 0;
+}
+
+/* ---- Reading the tables ---- */
+
+/* One table read into an array: how to count and to read its rows. */
+struct table_reader {
+	const char *name;
+	size_t size;
+	bool (*row)(struct iq_segment *segment, sqlite3_stmt *statement, void *item);
+};
+
+static int64_t number_or_none(sqlite3_stmt *statement, int column)
+{
+	return sqlite3_column_type(statement, column) == SQLITE_NULL ? IQ_NUMBER_NONE : sqlite3_column_int64(statement, column);
+}
+
+static struct iq_view copy_text(struct iq_segment *segment, sqlite3_stmt *statement, int column)
+{
+	return iq_arena_copy(&segment->memory, column_view(statement, column));
+}
+
+static bool read_no(sqlite3_stmt *statement, int column, uint32_t *ret_no)
+{
+	int64_t no = sqlite3_column_int64(statement, column);
+
+	if (no < 0 || no > UINT32_MAX)
+		return false;
+	*ret_no = (uint32_t)no;
+	return true;
+}
+
+static bool read_source(struct iq_segment *segment, sqlite3_stmt *statement, void *item)
+{
+	struct iq_source *source = item;
+
+	source->name = copy_text(segment, statement, 1);
+	source->events = (uint64_t)sqlite3_column_int64(statement, 2);
+	source->first = number_or_none(statement, 3);
+	source->last = number_or_none(statement, 4);
+	return read_no(statement, 0, &source->no) && source->no > 0 && source->name.data;
+}
+
+static bool read_session(struct iq_segment *segment, sqlite3_stmt *statement, void *item)
+{
+	struct iq_segment_session *part = item;
+	struct iq_session *session = &part->session;
+
+	session->name = copy_text(segment, statement, 2);
+	session->started = number_or_none(statement, 3);
+	session->ended = number_or_none(statement, 4);
+	session->events = (uint64_t)sqlite3_column_int64(statement, 5);
+	session->start_seen = sqlite3_column_int(statement, 6) != 0;
+	session->end_seen = sqlite3_column_int(statement, 7) != 0;
+	session->first_event = (uint64_t)sqlite3_column_int64(statement, 9);
+	session->last_event = (uint64_t)sqlite3_column_int64(statement, 10);
+	return read_no(statement, 0, &session->no) && session->no > 0 && read_no(statement, 1, &part->source_no) &&
+	       session->name.data && parse_state(column_view(statement, 8), &session->state);
+}
+
+static bool read_evidence(struct iq_segment *segment, sqlite3_stmt *statement, void *item)
+{
+	struct iq_evidence *evidence = item;
+	struct iq_view digest = column_view(statement, 7);
+
+	evidence->path = copy_text(segment, statement, 1);
+	evidence->format = copy_text(segment, statement, 2);
+	evidence->bytes = (uint64_t)sqlite3_column_int64(statement, 3);
+	evidence->accounted = (uint64_t)sqlite3_column_int64(statement, 4);
+	evidence->records = (uint64_t)sqlite3_column_int64(statement, 5);
+	evidence->gaps = (uint64_t)sqlite3_column_int64(statement, 6);
+	if (digest.len != IQ_SHA256_SIZE)
+		return false;
+	memcpy(evidence->sha256, digest.data, IQ_SHA256_SIZE);
+	return read_no(statement, 0, &evidence->no) && evidence->no > 0 && evidence->path.data && evidence->format.data;
+}
+
+static bool read_gap(struct iq_segment *segment, sqlite3_stmt *statement, void *item)
+{
+	struct iq_segment_gap *part = item;
+	struct iq_gap *gap = &part->gap;
+	int64_t direction = sqlite3_column_int64(statement, 4);
+
+	gap->source = copy_text(segment, statement, 2);
+	gap->direction = (enum iq_direction)direction;
+	gap->after = (uint64_t)sqlite3_column_int64(statement, 5);
+	gap->before = (uint64_t)sqlite3_column_int64(statement, 6);
+	gap->ts_min = number_or_none(statement, 7);
+	gap->ts_max = number_or_none(statement, 8);
+	gap->offset = (uint64_t)sqlite3_column_int64(statement, 9);
+	gap->bytes = (uint64_t)sqlite3_column_int64(statement, 10);
+	gap->count = number_or_none(statement, 11);
+	gap->reason = copy_text(segment, statement, 12);
+	return read_no(statement, 1, &gap->evidence) && read_no(statement, 3, &part->session_no) && direction >= 0 &&
+	       direction <= IQ_DIRECTION_SERVER && gap->reason.data;
+}
+
+static bool read_zone(struct iq_segment *segment, sqlite3_stmt *statement, void *item)
+{
+	struct iq_zone *zone = item;
+	bool timed = sqlite3_column_type(statement, 3) != SQLITE_NULL;
+
+	zone->id_first = (uint64_t)sqlite3_column_int64(statement, 2);
+	zone->ts_min = timed ? sqlite3_column_int64(statement, 3) : INT64_MAX;
+	zone->ts_max = timed ? sqlite3_column_int64(statement, 4) : INT64_MIN;
+	zone->kinds = (uint32_t)sqlite3_column_int64(statement, 6);
+	return read_no(statement, 0, &zone->chunk) && zone->chunk > 0 && zone->chunk < MAX_CHUNKS &&
+	       read_no(statement, 1, &zone->rows) && zone->rows > 0 && zone->rows <= IQ_CHUNK_MAX_EVENTS &&
+	       read_no(statement, 5, &zone->ts_nulls) &&
+	       iq_zone_take_numbers(column_view(statement, 7), &segment->memory, &zone->sources, &zone->source_count) &&
+	       iq_zone_take_numbers(column_view(statement, 8), &segment->memory, &zone->sessions, &zone->session_count) &&
+	       iq_zone_take_texts(column_view(statement, 9), &segment->memory, &zone->types, &zone->type_count);
+}
+
+static const struct table_reader table_readers[] = {
+	{ "sources", sizeof(struct iq_source), read_source },
+	{ "sessions", sizeof(struct iq_segment_session), read_session },
+	{ "evidence", sizeof(struct iq_evidence), read_evidence },
+	{ "gaps", sizeof(struct iq_segment_gap), read_gap },
+	{ "chunks", sizeof(struct iq_zone), read_zone },
+};
+
+static const char *covered_select(const char *table_name)
+{
+	const struct iq_schema_table *table = iq_schema_tables();
+
+	while (strcmp(table->name, table_name) != 0)
+		table++;
+	return table->covered;
+}
+
+static int read_rows(struct iq_segment *segment, const struct table_reader *reader, sqlite3_stmt *statement, void **ret_items,
+		     size_t *ret_count, struct iq_error *error)
+{
+	char *items = NULL;
+	size_t count = 0, capacity = 0;
+	int code;
+
+	while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
+		if (count == capacity) {
+			capacity = capacity ? capacity * 2 : 16;
+			char *grown = realloc(items, capacity * reader->size);
+
+			if (!grown) {
+				free(items);
+				return iq_error_nomem(error);
+			}
+			items = grown;
+		}
+		memset(items + count * reader->size, 0, reader->size);
+		if (!reader->row(segment, statement, items + count * reader->size)) {
+			free(items);
+			return iq_error_set(error, IQ_ERR_CORRUPT, "%s: row %zu of table %s is not valid", segment->path, count + 1,
+					    reader->name);
+		}
+		count++;
+	}
+	*ret_items = items;
+	*ret_count = count;
+	return code == SQLITE_DONE ? 0 : iq_segment_sqlite_error(segment->db, segment->path, error);
+}
+
+static int read_table(struct iq_segment *segment, const struct table_reader *reader, void **ret_items, size_t *ret_count,
+		      struct iq_error *error)
+{
+	sqlite3_stmt *statement;
+	int rc;
+
+	if (sqlite3_prepare_v2(segment->db, covered_select(reader->name), -1, &statement, NULL) != SQLITE_OK)
+		return iq_segment_sqlite_error(segment->db, segment->path, error);
+	rc = read_rows(segment, reader, statement, ret_items, ret_count, error);
+	(void)sqlite3_finalize(statement);
+	return rc;
+}
+
+static int read_tables(struct iq_segment *segment, struct iq_error *error)
+{
+	void *items[5] = { NULL };
+	size_t counts[5] = { 0 };
+	int rc = 0;
+
+	for (size_t i = 0; i < 5 && rc == 0; i++)
+		rc = read_table(segment, &table_readers[i], &items[i], &counts[i], error);
+	segment->sources = items[0];
+	segment->source_count = counts[0];
+	segment->sessions = items[1];
+	segment->session_count = counts[1];
+	segment->evidence = items[2];
+	segment->evidence_count = counts[2];
+	segment->gaps = items[3];
+	segment->gap_count = counts[3];
+	segment->zones = items[4];
+	segment->zone_count = counts[4];
+	return rc;
+}
+
+static int prepare_statements(struct iq_segment *segment, struct iq_error *error)
+{
+	if (sqlite3_prepare_v2(segment->db, "SELECT layout, size, sha256, data FROM columns WHERE id = ?1", -1,
+			       &segment->column_statement, NULL) != SQLITE_OK ||
+	    sqlite3_prepare_v2(segment->db,
+			       "SELECT layout, size, sha256, data, \"offset\" FROM raw WHERE evidence = ?1 AND \"offset\" < ?3 "
+			       "AND \"offset\" + size > ?2 ORDER BY \"offset\"",
+			       -1, &segment->raw_statement, NULL) != SQLITE_OK)
+		return iq_segment_sqlite_error(segment->db, segment->path, error);
+	return 0;
+}
+
+int iq_segment_open(const char *path, struct iq_segment **ret_segment, struct iq_error *error)
+{
+	struct iq_segment *segment;
+	int rc = 0;
+
+	if (access(path, R_OK) != 0)
+		return iq_error_errno(error, IQ_ERR_NOT_FOUND, "%s", path);
+	if (!iq_segment_is(path))
+		return iq_error_set(error, IQ_ERR_FORMAT, "%s: not an inquest segment", path);
+	segment = calloc(1, sizeof(*segment));
+	if (!segment)
+		return iq_error_nomem(error);
+	segment->path = strdup(path);
+	segment->codec = iq_codec_new();
+	if (!segment->path || !segment->codec)
+		rc = iq_error_nomem(error);
+	if (rc == 0)
+		rc = open_database(segment, error);
+	if (rc == 0)
+		rc = check_version(segment, error);
+	if (rc == 0)
+		rc = check_schema(segment, error);
+	if (rc == 0)
+		rc = check_root(segment, error);
+	if (rc == 0)
+		rc = read_tables(segment, error);
+	if (rc == 0)
+		rc = prepare_statements(segment, error);
+	if (rc < 0) {
+		iq_segment_close(segment);
+		return rc;
+	}
+	*ret_segment = segment;
+	return 0;
+}
+
+void iq_segment_close(struct iq_segment *segment)
+{
+	if (!segment)
+		return;
+	(void)sqlite3_finalize(segment->column_statement);
+	(void)sqlite3_finalize(segment->raw_statement);
+	(void)sqlite3_close(segment->db);
+	iq_codec_free(segment->codec);
+	iq_arena_release(&segment->memory);
+	free(segment->sources);
+	free(segment->sessions);
+	free(segment->evidence);
+	free(segment->gaps);
+	free(segment->zones);
+	free(segment->path);
+	free(segment);
+}
+
+/* ---- Blobs ---- */
+
+/* Columns 0..3 of the row: layout, size, sha256, data. */
+static int take_coded(sqlite3_stmt *statement, struct iq_coded *ret_coded)
+{
+	struct iq_view digest = column_view(statement, 2);
+	uint8_t computed[IQ_SHA256_SIZE];
+	int64_t size = sqlite3_column_int64(statement, 1);
+
+	ret_coded->layout = (uint8_t)sqlite3_column_int(statement, 0);
+	ret_coded->data = column_view(statement, 3);
+	if (size < 0 || size > IQ_COLUMN_MAX_BYTES || digest.len != IQ_SHA256_SIZE)
+		return IQ_ERR_CORRUPT;
+	ret_coded->size = (size_t)size;
+	iq_sha256_of(ret_coded->data.data, ret_coded->data.len, computed);
+	return memcmp(computed, digest.data, IQ_SHA256_SIZE) == 0 ? 0 : IQ_ERR_CORRUPT;
+}
+
+static int column_error(const struct iq_segment *segment, const struct iq_chunk *chunk, int rc, struct iq_error *error)
+{
+	if (rc == IQ_ERR_NOMEM)
+		return iq_error_nomem(error);
+	return iq_error_set(error, IQ_ERR_CORRUPT, "%s: chunk %u (events %llu-%llu): does not match its hash; run `inquest store verify`",
+			    segment->path, chunk->zone->chunk, (unsigned long long)chunk->zone->id_first,
+			    (unsigned long long)(chunk->zone->id_first + chunk->zone->rows - 1));
+}
+
+int iq_segment_read_column(struct iq_segment *segment, struct iq_chunk *chunk, unsigned column, struct iq_error *error)
+{
+	sqlite3_stmt *statement = segment->column_statement;
+	struct iq_coded coded;
+	int rc = IQ_ERR_CORRUPT;
+
+	(void)sqlite3_bind_int64(statement, 1, IQ_STORED_ID(chunk->zone->chunk, column));
+	if (sqlite3_step(statement) == SQLITE_ROW)
+		rc = take_coded(statement, &coded);
+	if (rc == 0)
+		rc = iq_chunk_decode(chunk, column, segment->codec, &coded);
+	(void)sqlite3_reset(statement);
+	return rc < 0 ? column_error(segment, chunk, rc, error) : 0;
+}
+
+static int read_block(struct iq_segment *segment, struct iq_buf *bytes, uint64_t *ret_offset, struct iq_error *error)
+{
+	struct iq_coded coded;
+	int rc = take_coded(segment->raw_statement, &coded);
+
+	*ret_offset = (uint64_t)sqlite3_column_int64(segment->raw_statement, 4);
+	iq_buf_clear(bytes);
+	if (rc == 0)
+		rc = iq_codec_decode_bytes(segment->codec, &coded, bytes);
+	if (rc == IQ_ERR_NOMEM)
+		return iq_error_nomem(error);
+	if (rc < 0)
+		return iq_error_set(error, IQ_ERR_CORRUPT, "%s: raw evidence at offset %llu does not match its hash", segment->path,
+				    (unsigned long long)*ret_offset);
+	return 0;
+}
+
+int iq_segment_read_raw(struct iq_segment *segment, uint32_t evidence, uint64_t offset, uint64_t end,
+			int (*block)(void *context, uint64_t offset, struct iq_view bytes), void *context,
+			struct iq_error *error)
+{
+	sqlite3_stmt *statement = segment->raw_statement;
+	struct iq_buf bytes = IQ_BUF_INIT;
+	uint64_t at = 0;
+	int code, rc = 0;
+
+	(void)sqlite3_bind_int64(statement, 1, evidence);
+	(void)sqlite3_bind_int64(statement, 2, (int64_t)offset);
+	(void)sqlite3_bind_int64(statement, 3, end > INT64_MAX ? INT64_MAX : (int64_t)end);
+	while (rc == 0 && (code = sqlite3_step(statement)) != SQLITE_DONE) {
+		if (code != SQLITE_ROW)
+			rc = iq_segment_sqlite_error(segment->db, segment->path, error);
+		else
+			rc = read_block(segment, &bytes, &at, error);
+		if (rc == 0)
+			rc = block(context, at, iq_buf_view(&bytes));
+	}
+	(void)sqlite3_reset(statement);
+	iq_buf_release(&bytes);
+	return rc;
+}

@@ -1,0 +1,361 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store/schema.h"
+#include "store/segment.h"
+
+enum statement {
+	INSERT_META,
+	INSERT_SOURCE,
+	INSERT_SESSION,
+	INSERT_EVIDENCE,
+	INSERT_GAP,
+	INSERT_CHUNK,
+	INSERT_COLUMN,
+	INSERT_RAW,
+	UPDATE_LAST_GAPS,
+	STATEMENT_COUNT
+};
+
+static const char *const statement_texts[STATEMENT_COUNT] = {
+	[INSERT_META] = "INSERT INTO meta VALUES(?1, ?2)",
+	[INSERT_SOURCE] = "INSERT INTO sources VALUES(?1, ?2, ?3, ?4, ?5)",
+	[INSERT_SESSION] = "INSERT INTO sessions VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+	[INSERT_EVIDENCE] = "INSERT INTO evidence VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+	[INSERT_GAP] = "INSERT INTO gaps VALUES(NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+	[INSERT_CHUNK] = "INSERT INTO chunks VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+	[INSERT_COLUMN] = "INSERT INTO columns VALUES(?1, ?2, ?3, ?4, ?5)",
+	[INSERT_RAW] = "INSERT INTO raw VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+	[UPDATE_LAST_GAPS] = "UPDATE gaps SET before = 0 WHERE evidence = ?1 AND before = ?2",
+};
+
+struct iq_segment_writer {
+	char *path;
+	sqlite3 *db;
+	sqlite3_stmt *statements[STATEMENT_COUNT];
+	struct iq_codec *codec;
+	uint32_t chunks;
+	uint64_t bytes;
+	bool finished;
+};
+
+int iq_segment_sqlite_error(sqlite3 *db, const char *path, struct iq_error *error)
+{
+	int code = db ? sqlite3_errcode(db) & 0xff : SQLITE_NOMEM;
+	enum iq_status status = code == SQLITE_CORRUPT || code == SQLITE_NOTADB ? IQ_ERR_CORRUPT : IQ_ERR_IO;
+
+	return iq_error_set(error, status, "%s: %s", path, db ? sqlite3_errmsg(db) : "out of memory");
+}
+
+static int execute(struct iq_segment_writer *writer, const char *sql, struct iq_error *error)
+{
+	if (sqlite3_exec(writer->db, sql, NULL, NULL, NULL) != SQLITE_OK)
+		return iq_segment_sqlite_error(writer->db, writer->path, error);
+	return 0;
+}
+
+/* The file is not counted before it is finished, so it needs no journal: a torn one is removed. */
+static int prepare(struct iq_segment_writer *writer, struct iq_error *error)
+{
+	char sql[512];
+	int rc;
+
+	(void)sqlite3_snprintf(sizeof(sql), sql,
+			       "PRAGMA page_size=4096; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE;"
+			       "PRAGMA application_id=%d; PRAGMA user_version=%d; BEGIN",
+			       IQ_SEGMENT_APPLICATION_ID, IQ_SEGMENT_VERSION);
+	rc = execute(writer, sql, error);
+	for (const struct iq_schema_table *table = iq_schema_tables(); rc == 0 && table->name; table++)
+		rc = execute(writer, table->create, error);
+	for (unsigned i = 0; rc == 0 && i < STATEMENT_COUNT; i++)
+		if (sqlite3_prepare_v2(writer->db, statement_texts[i], -1, &writer->statements[i], NULL) != SQLITE_OK)
+			rc = iq_segment_sqlite_error(writer->db, writer->path, error);
+	return rc;
+}
+
+int iq_segment_writer_new(const char *path, struct iq_segment_writer **ret_writer, struct iq_error *error)
+{
+	struct iq_segment_writer *writer = calloc(1, sizeof(*writer));
+	int rc = 0;
+
+	if (!writer)
+		return iq_error_nomem(error);
+	writer->path = strdup(path);
+	writer->codec = iq_codec_new();
+	if (!writer->path || !writer->codec)
+		rc = iq_error_nomem(error);
+	if (rc == 0 && sqlite3_open_v2(path, &writer->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK)
+		rc = iq_segment_sqlite_error(writer->db, path, error);
+	if (rc == 0)
+		rc = prepare(writer, error);
+	if (rc < 0) {
+		iq_segment_writer_free(writer);
+		return rc;
+	}
+	*ret_writer = writer;
+	return 0;
+}
+
+static void close_database(struct iq_segment_writer *writer)
+{
+	for (unsigned i = 0; i < STATEMENT_COUNT; i++) {
+		(void)sqlite3_finalize(writer->statements[i]);
+		writer->statements[i] = NULL;
+	}
+	(void)sqlite3_close(writer->db);
+	writer->db = NULL;
+}
+
+void iq_segment_writer_free(struct iq_segment_writer *writer)
+{
+	if (!writer)
+		return;
+	close_database(writer);
+	if (!writer->finished && writer->path)
+		(void)unlink(writer->path);
+	iq_codec_free(writer->codec);
+	free(writer->path);
+	free(writer);
+}
+
+uint64_t iq_segment_writer_bytes(const struct iq_segment_writer *writer)
+{
+	return writer->bytes;
+}
+
+static void bind_view(sqlite3_stmt *statement, int index, struct iq_view text)
+{
+	if (text.data)
+		(void)sqlite3_bind_text64(statement, index, text.data, text.len, SQLITE_STATIC, SQLITE_UTF8);
+	else
+		(void)sqlite3_bind_null(statement, index);
+}
+
+static void bind_blob(sqlite3_stmt *statement, int index, const void *data, size_t len)
+{
+	(void)sqlite3_bind_blob64(statement, index, len ? data : "", len, SQLITE_STATIC);
+}
+
+/* IQ_TIME_NONE and IQ_NUMBER_NONE are NULL. */
+static void bind_number(sqlite3_stmt *statement, int index, int64_t number)
+{
+	if (number == IQ_TIME_NONE)
+		(void)sqlite3_bind_null(statement, index);
+	else
+		(void)sqlite3_bind_int64(statement, index, number);
+}
+
+static int insert(struct iq_segment_writer *writer, enum statement which, struct iq_error *error)
+{
+	sqlite3_stmt *statement = writer->statements[which];
+	int code = sqlite3_step(statement);
+	int rc = code == SQLITE_DONE ? 0 : iq_segment_sqlite_error(writer->db, writer->path, error);
+
+	(void)sqlite3_reset(statement);
+	(void)sqlite3_clear_bindings(statement);
+	return rc;
+}
+
+/* Binds layout, size, sha256 and data from `index` on. `digest` must live until the insert. */
+static void bind_coded(struct iq_segment_writer *writer, sqlite3_stmt *statement, int index, const struct iq_coded *coded,
+		       uint8_t digest[IQ_SHA256_SIZE])
+{
+	iq_sha256_of(coded->data.data, coded->data.len, digest);
+	(void)sqlite3_bind_int64(statement, index, coded->layout);
+	(void)sqlite3_bind_int64(statement, index + 1, (int64_t)coded->size);
+	bind_blob(statement, index + 2, digest, IQ_SHA256_SIZE);
+	bind_blob(statement, index + 3, coded->data.data, coded->data.len);
+	writer->bytes += coded->data.len;
+}
+
+static int insert_columns(struct iq_segment_writer *writer, const struct iq_chunk_builder *builder, uint32_t chunk,
+			  struct iq_error *error)
+{
+	uint8_t digest[IQ_SHA256_SIZE];
+	struct iq_coded coded;
+	int rc = 0;
+
+	for (unsigned column = IQ_COLUMN_TS; rc == 0 && column < IQ_STORED_COUNT; column++) {
+		if (iq_chunk_builder_encode(builder, column, writer->codec, &coded) < 0)
+			return iq_error_nomem(error);
+		(void)sqlite3_bind_int64(writer->statements[INSERT_COLUMN], 1, IQ_STORED_ID(chunk, column));
+		bind_coded(writer, writer->statements[INSERT_COLUMN], 2, &coded, digest);
+		rc = insert(writer, INSERT_COLUMN, error);
+	}
+	return rc;
+}
+
+static int insert_zone(struct iq_segment_writer *writer, const struct iq_zone *zone, struct iq_error *error)
+{
+	sqlite3_stmt *statement = writer->statements[INSERT_CHUNK];
+	struct iq_buf lists[3] = { IQ_BUF_INIT, IQ_BUF_INIT, IQ_BUF_INIT };
+	bool timed = zone->ts_min <= zone->ts_max;
+	int rc;
+
+	(void)iq_zone_append_numbers(&lists[0], zone->sources, zone->source_count);
+	(void)iq_zone_append_numbers(&lists[1], zone->sessions, zone->session_count);
+	(void)iq_zone_append_texts(&lists[2], zone->types, zone->type_count);
+	(void)sqlite3_bind_int64(statement, 1, zone->chunk);
+	(void)sqlite3_bind_int64(statement, 2, zone->rows);
+	(void)sqlite3_bind_int64(statement, 3, (int64_t)zone->id_first);
+	bind_number(statement, 4, timed ? zone->ts_min : IQ_TIME_NONE);
+	bind_number(statement, 5, timed ? zone->ts_max : IQ_TIME_NONE);
+	(void)sqlite3_bind_int64(statement, 6, zone->ts_nulls);
+	(void)sqlite3_bind_int64(statement, 7, zone->kinds);
+	for (int i = 0; i < 3; i++)
+		bind_blob(statement, 8 + i, lists[i].data, lists[i].len);
+	rc = lists[0].failed || lists[1].failed || lists[2].failed ? iq_error_nomem(error) : insert(writer, INSERT_CHUNK, error);
+	for (int i = 0; i < 3; i++)
+		iq_buf_release(&lists[i]);
+	return rc;
+}
+
+int iq_segment_writer_chunk(struct iq_segment_writer *writer, const struct iq_chunk_builder *builder, struct iq_error *error)
+{
+	struct iq_arena memory = IQ_ARENA_INIT;
+	struct iq_zone zone;
+	int rc = 0;
+
+	if (iq_chunk_builder_zone(builder, &memory, &zone) < 0) {
+		rc = iq_error_nomem(error);
+	} else {
+		zone.chunk = ++writer->chunks;
+		rc = insert_columns(writer, builder, zone.chunk, error);
+		if (rc == 0)
+			rc = insert_zone(writer, &zone, error);
+	}
+	iq_arena_release(&memory);
+	return rc;
+}
+
+int iq_segment_writer_raw(struct iq_segment_writer *writer, uint32_t evidence, uint64_t offset, struct iq_view bytes,
+			  struct iq_error *error)
+{
+	sqlite3_stmt *statement = writer->statements[INSERT_RAW];
+	uint8_t digest[IQ_SHA256_SIZE];
+	struct iq_coded coded;
+
+	if (iq_codec_encode_bytes(writer->codec, bytes, &coded) < 0)
+		return iq_error_nomem(error);
+	(void)sqlite3_bind_int64(statement, 1, evidence);
+	(void)sqlite3_bind_int64(statement, 2, (int64_t)offset);
+	bind_coded(writer, statement, 3, &coded, digest);
+	return insert(writer, INSERT_RAW, error);
+}
+
+int iq_segment_writer_source(struct iq_segment_writer *writer, const struct iq_source *source, struct iq_error *error)
+{
+	sqlite3_stmt *statement = writer->statements[INSERT_SOURCE];
+
+	(void)sqlite3_bind_int64(statement, 1, source->no);
+	bind_view(statement, 2, source->name);
+	(void)sqlite3_bind_int64(statement, 3, (int64_t)source->events);
+	bind_number(statement, 4, source->first);
+	bind_number(statement, 5, source->last);
+	return insert(writer, INSERT_SOURCE, error);
+}
+
+int iq_segment_writer_session(struct iq_segment_writer *writer, const struct iq_session *session, uint32_t source_no,
+			      struct iq_error *error)
+{
+	sqlite3_stmt *statement = writer->statements[INSERT_SESSION];
+
+	(void)sqlite3_bind_int64(statement, 1, session->no);
+	(void)sqlite3_bind_int64(statement, 2, source_no);
+	bind_view(statement, 3, session->name);
+	bind_number(statement, 4, session->started);
+	bind_number(statement, 5, session->ended);
+	(void)sqlite3_bind_int64(statement, 6, (int64_t)session->events);
+	(void)sqlite3_bind_int(statement, 7, session->start_seen);
+	(void)sqlite3_bind_int(statement, 8, session->end_seen);
+	(void)sqlite3_bind_text(statement, 9, iq_session_state_name(session->state), -1, SQLITE_STATIC);
+	(void)sqlite3_bind_int64(statement, 10, (int64_t)session->first_event);
+	(void)sqlite3_bind_int64(statement, 11, (int64_t)session->last_event);
+	return insert(writer, INSERT_SESSION, error);
+}
+
+static int insert_evidence(struct iq_segment_writer *writer, const struct iq_evidence *evidence, struct iq_error *error)
+{
+	sqlite3_stmt *statement = writer->statements[INSERT_EVIDENCE];
+
+	(void)sqlite3_bind_int64(statement, 1, evidence->no);
+	bind_view(statement, 2, evidence->path);
+	bind_view(statement, 3, evidence->format);
+	(void)sqlite3_bind_int64(statement, 4, (int64_t)evidence->bytes);
+	(void)sqlite3_bind_int64(statement, 5, (int64_t)evidence->accounted);
+	(void)sqlite3_bind_int64(statement, 6, (int64_t)evidence->records);
+	(void)sqlite3_bind_int64(statement, 7, (int64_t)evidence->gaps);
+	bind_blob(statement, 8, evidence->sha256, IQ_SHA256_SIZE);
+	return insert(writer, INSERT_EVIDENCE, error);
+}
+
+int iq_segment_writer_end_evidence(struct iq_segment_writer *writer, const struct iq_evidence *evidence, uint64_t next_id,
+				   struct iq_error *error)
+{
+	(void)sqlite3_bind_int64(writer->statements[UPDATE_LAST_GAPS], 1, evidence->no);
+	(void)sqlite3_bind_int64(writer->statements[UPDATE_LAST_GAPS], 2, (int64_t)next_id);
+	return evidence->gaps > 0 && insert(writer, UPDATE_LAST_GAPS, error) < 0 ? IQ_ERR_IO
+										   : insert_evidence(writer, evidence, error);
+}
+
+int iq_segment_writer_gap(struct iq_segment_writer *writer, const struct iq_gap *gap, uint32_t session_no,
+			  struct iq_error *error)
+{
+	sqlite3_stmt *statement = writer->statements[INSERT_GAP];
+
+	(void)sqlite3_bind_int64(statement, 1, gap->evidence);
+	bind_view(statement, 2, gap->source);
+	bind_number(statement, 3, session_no ? (int64_t)session_no : IQ_NUMBER_NONE);
+	(void)sqlite3_bind_int64(statement, 4, gap->direction);
+	(void)sqlite3_bind_int64(statement, 5, (int64_t)gap->after);
+	(void)sqlite3_bind_int64(statement, 6, (int64_t)gap->before);
+	bind_number(statement, 7, gap->ts_min);
+	bind_number(statement, 8, gap->ts_max);
+	(void)sqlite3_bind_int64(statement, 9, (int64_t)gap->offset);
+	(void)sqlite3_bind_int64(statement, 10, (int64_t)gap->bytes);
+	bind_number(statement, 11, gap->count);
+	bind_view(statement, 12, gap->reason.data ? gap->reason : IQ_LIT("unknown"));
+	return insert(writer, INSERT_GAP, error);
+}
+
+static int insert_meta(struct iq_segment_writer *writer, const char *name, const char *value, struct iq_error *error)
+{
+	(void)sqlite3_bind_text(writer->statements[INSERT_META], 1, name, -1, SQLITE_STATIC);
+	(void)sqlite3_bind_text(writer->statements[INSERT_META], 2, value, -1, SQLITE_STATIC);
+	return insert(writer, INSERT_META, error);
+}
+
+static int sync_file(const char *path, struct iq_error *error)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int rc = 0;
+
+	if (fd < 0 || fsync(fd) != 0)
+		rc = iq_error_errno(error, IQ_ERR_IO, "%s", path);
+	if (fd >= 0)
+		(void)close(fd);
+	return rc;
+}
+
+int iq_segment_writer_finish(struct iq_segment_writer *writer, uint8_t ret_root[IQ_SHA256_SIZE], struct iq_error *error)
+{
+	char hex[IQ_SHA256_HEX_SIZE];
+	int rc = insert_meta(writer, "writer", "inquest " IQ_VERSION, error);
+
+	if (rc == 0)
+		rc = iq_segment_root(writer->db, ret_root, error);
+	if (rc < 0)
+		return rc;
+	iq_hex(ret_root, IQ_SHA256_SIZE, hex);
+	rc = insert_meta(writer, "root", hex, error);
+	if (rc == 0)
+		rc = execute(writer, "COMMIT", error);
+	close_database(writer);
+	if (rc == 0)
+		rc = sync_file(writer->path, error);
+	writer->finished = rc == 0;
+	return rc;
+}

@@ -1,0 +1,181 @@
+#include "store/verify.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "store/manifest.h"
+#include "store/reader.h"
+
+/* Where faults go. */
+struct inspection {
+	const char *segment;
+	int (*damaged)(void *context, const struct iq_damage *damage);
+	void *context;
+	struct iq_verify_result *result;
+};
+
+static void IQ_PRINTF(2, 3) report(struct inspection *inspection, const char *format, ...)
+{
+	char message[1024];
+	struct iq_damage damage = { inspection->segment, message };
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(message, sizeof(message), format, args);
+	va_end(args);
+	inspection->result->damages++;
+	if (inspection->damaged)
+		(void)inspection->damaged(inspection->context, &damage);
+}
+
+static void verify_chunk(struct iq_segment *segment, const struct iq_zone *zone, struct inspection *inspection)
+{
+	struct iq_chunk chunk = { .zone = zone, .memory = IQ_ARENA_INIT };
+	bool good = true;
+
+	for (unsigned column = IQ_COLUMN_TS; column < IQ_STORED_COUNT && good; column++)
+		good = iq_segment_read_column(segment, &chunk, column, NULL) == 0;
+	if (!good)
+		report(inspection, "chunk %u: events %llu-%llu do not match their hash; they are withheld", zone->chunk,
+		       (unsigned long long)zone->id_first, (unsigned long long)(zone->id_first + zone->rows - 1));
+	inspection->result->chunks++;
+	inspection->result->events += zone->rows;
+	iq_chunk_release(&chunk);
+}
+
+/* The raw bytes of one evidence, read in order. */
+struct raw_check {
+	struct iq_sha256 *hash;
+	uint64_t next;
+};
+
+static int hash_block(void *context, uint64_t offset, struct iq_view bytes)
+{
+	struct raw_check *check = context;
+
+	if (offset != check->next)
+		return IQ_ERR_CORRUPT;
+	iq_sha256_update(check->hash, bytes.data, bytes.len);
+	check->next += bytes.len;
+	return 0;
+}
+
+static void verify_evidence(struct iq_segment *segment, const struct iq_evidence *evidence, struct inspection *inspection)
+{
+	struct raw_check check = { iq_sha256_new(), 0 };
+	struct iq_error error = IQ_ERROR_INIT;
+	uint8_t digest[IQ_SHA256_SIZE] = { 0 };
+	int rc = check.hash ? iq_segment_read_raw(segment, evidence->no, 0, UINT64_MAX, hash_block, &check, &error)
+			    : iq_error_nomem(&error);
+
+	if (check.hash)
+		iq_sha256_digest(check.hash, digest);
+	if (rc < 0)
+		report(inspection, "evidence %u (%.*s): raw bytes from offset %llu on do not match their hash", evidence->no,
+		       IQ_VIEW_ARG(evidence->path), (unsigned long long)check.next);
+	else if (check.next != evidence->bytes || memcmp(digest, evidence->sha256, IQ_SHA256_SIZE) != 0)
+		report(inspection, "evidence %u (%.*s): its raw bytes are not those that were taken in (SHA-256 differs)", evidence->no,
+		       IQ_VIEW_ARG(evidence->path));
+	else if (evidence->accounted != evidence->bytes)
+		report(inspection, "evidence %u (%.*s): %llu of %llu bytes are accounted for", evidence->no,
+		       IQ_VIEW_ARG(evidence->path), (unsigned long long)evidence->accounted, (unsigned long long)evidence->bytes);
+	inspection->result->evidence++;
+	inspection->result->raw_bytes += check.next;
+	iq_sha256_free(check.hash);
+}
+
+void iq_segment_verify(struct iq_segment *segment, int (*damaged)(void *context, const struct iq_damage *damage),
+		       void *context, struct iq_verify_result *result)
+{
+	struct inspection inspection = { iq_path_base(segment->path), damaged, context, result };
+	sqlite3_stmt *statement = NULL;
+
+	result->segments++;
+	if (sqlite3_prepare_v2(segment->db, "PRAGMA integrity_check(1)", -1, &statement, NULL) != SQLITE_OK ||
+	    sqlite3_step(statement) != SQLITE_ROW || strcmp((const char *)sqlite3_column_text(statement, 0), "ok") != 0)
+		report(&inspection, "the SQLite file is damaged");
+	(void)sqlite3_finalize(statement);
+	for (size_t i = 0; i < segment->zone_count; i++)
+		verify_chunk(segment, &segment->zones[i], &inspection);
+	for (size_t i = 0; i < segment->evidence_count; i++)
+		verify_evidence(segment, &segment->evidence[i], &inspection);
+}
+
+/* A -wal or -journal beside a sealed segment is somebody else's; it is never read. */
+static void report_sidecars(const char *path, struct inspection *inspection)
+{
+	static const char *const suffixes[] = { "-wal", "-journal", "-shm" };
+	char sidecar[4096];
+
+	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+		(void)snprintf(sidecar, sizeof(sidecar), "%s%s", path, suffixes[i]);
+		if (access(sidecar, F_OK) == 0)
+			report(inspection, "a foreign file %s lies beside it; it is ignored", iq_path_base(sidecar));
+	}
+}
+
+/* One segment; `root` is the hash that the manifest names, or NULL. */
+static void verify_file(const char *path, const uint8_t *root, struct inspection *inspection)
+{
+	struct iq_error error = IQ_ERROR_INIT;
+	struct iq_segment *segment;
+
+	inspection->segment = iq_path_base(path);
+	report_sidecars(path, inspection);
+	if (iq_segment_open(path, &segment, &error) < 0) {
+		inspection->result->segments++;
+		report(inspection, "%s", error.message);
+		return;
+	}
+	if (root && memcmp(root, segment->root, IQ_SHA256_SIZE) != 0)
+		report(inspection, "is not the segment that the manifest names (hash differs)");
+	iq_segment_verify(segment, inspection->damaged, inspection->context, inspection->result);
+	iq_segment_close(segment);
+}
+
+static int verify_store(const char *path, struct inspection *inspection, struct iq_error *error)
+{
+	struct iq_manifest manifest;
+	char *directory, *file;
+	int rc = iq_manifest_read(path, &manifest, error);
+
+	if (rc < 0)
+		return rc;
+	directory = iq_path_join(path, "segments");
+	for (size_t i = 0; i < manifest.count && rc == 0; i++) {
+		file = directory ? iq_path_join(directory, manifest.segments[i].file) : NULL;
+		if (file)
+			verify_file(file, manifest.segments[i].root, inspection);
+		else
+			rc = iq_error_nomem(error);
+		free(file);
+	}
+	free(directory);
+	iq_manifest_release(&manifest);
+	return rc;
+}
+
+int iq_store_verify(const char *path, int (*damaged)(void *context, const struct iq_damage *damage), void *context,
+		    struct iq_verify_result *ret_result, struct iq_error *error)
+{
+	struct iq_verify_result result = { 0 };
+	struct inspection inspection = { path, damaged, context, &result };
+	struct stat info;
+	int rc = 0;
+
+	if (stat(path, &info) != 0)
+		return iq_error_errno(error, IQ_ERR_NOT_FOUND, "%s", path);
+	if (S_ISDIR(info.st_mode))
+		rc = verify_store(path, &inspection, error);
+	else if (!iq_segment_is(path))
+		rc = iq_error_set(error, IQ_ERR_FORMAT, "%s: not an inquest segment", path);
+	else
+		verify_file(path, NULL, &inspection);
+	if (rc == 0)
+		*ret_result = result;
+	return rc;
+}

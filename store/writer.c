@@ -1,0 +1,813 @@
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "store/manifest.h"
+#include "store/reader.h"
+#include "store/segment.h"
+#include "store/verify.h"
+
+/* A source or session as the whole store knows it, and the part of it that the open segment will hold. */
+struct source_state {
+	struct iq_source whole;
+	struct iq_source part;
+};
+
+struct session_state {
+	struct iq_session whole;
+	struct iq_session part;
+	uint32_t source_no;
+};
+
+struct range {
+	uint64_t start;
+	uint64_t end;
+};
+
+/* The evidence that is being written. */
+struct open_evidence {
+	bool active;
+	struct iq_evidence row;
+	struct iq_sha256 *hash;
+	struct iq_buf raw; /* not yet a block */
+	uint64_t raw_offset;
+	struct range *covered; /* by records and gaps; neighbours are merged as they come */
+	size_t covered_count;
+	size_t covered_capacity;
+	uint64_t last_event;
+	int64_t last_ts;
+	struct iq_arena memory;
+};
+
+struct iq_store_writer {
+	char *path;
+	char *segments_path;
+	int lock;
+	struct iq_manifest manifest;
+	struct iq_manifest_segment *pending; /* finished, not yet in the manifest */
+	size_t pending_count;
+	uint32_t next_file;
+	struct iq_segment_writer *segment; /* NULL until something is written */
+	char *segment_path;                /* its temporary name */
+	uint64_t segment_first_id;
+	struct iq_chunk_builder builder;
+	uint64_t next_id;
+	uint32_t next_evidence;
+	struct iq_map source_numbers;  /* name -> index in sources */
+	struct source_state *sources;
+	size_t source_capacity;
+	struct iq_map session_numbers; /* source number and name -> index in sessions */
+	struct session_state *sessions;
+	size_t session_capacity;
+	struct iq_map known_evidence;  /* SHA-256 -> number */
+	struct open_evidence evidence;
+	struct iq_sink sink;
+};
+
+/* ---- State ---- */
+
+static void *grow(void *items, size_t needed, size_t *capacity, size_t size)
+{
+	size_t wanted = *capacity ? *capacity * 2 : 16;
+	void *grown;
+
+	if (needed <= *capacity)
+		return items;
+	grown = realloc(items, wanted * size);
+	if (grown)
+		*capacity = wanted;
+	return grown;
+}
+
+static struct source_state *find_source(struct iq_store_writer *writer, struct iq_view name)
+{
+	struct source_state *sources;
+	uint32_t index;
+	int rc = iq_map_intern(&writer->source_numbers, name, &index);
+
+	if (rc < 0)
+		return NULL;
+	if (rc == 1) {
+		sources = grow(writer->sources, (size_t)index + 1, &writer->source_capacity, sizeof(*sources));
+		if (!sources)
+			return NULL;
+		writer->sources = sources;
+		sources[index].part = (struct iq_source){
+			.no = index + 1,
+			.name = writer->source_numbers.entries[index].key,
+			.first = IQ_TIME_NONE,
+			.last = IQ_TIME_NONE,
+		};
+		sources[index].whole = sources[index].part;
+	}
+	return &writer->sources[index];
+}
+
+/* The key of a session: its source's number, then its name. Appended to an empty `key`. */
+static struct iq_view session_key(struct iq_buf *key, uint32_t source_no, struct iq_view name)
+{
+	(void)iq_buf_append(key, iq_view_make((const char *)&source_no, sizeof(source_no)));
+	(void)iq_buf_append(key, name);
+	return iq_buf_view(key);
+}
+
+static struct session_state *add_session(struct iq_store_writer *writer, uint32_t index, uint32_t source_no)
+{
+	struct session_state *sessions =
+		grow(writer->sessions, (size_t)index + 1, &writer->session_capacity, sizeof(*sessions));
+
+	if (!sessions)
+		return NULL;
+	writer->sessions = sessions;
+	sessions[index].source_no = source_no;
+	sessions[index].part = (struct iq_session){
+		.no = index + 1,
+		.name = iq_view_from(writer->session_numbers.entries[index].key, sizeof(source_no)),
+		.started = IQ_TIME_NONE,
+		.ended = IQ_TIME_NONE,
+		.first_event = UINT64_MAX,
+	};
+	sessions[index].whole = sessions[index].part;
+	return &sessions[index];
+}
+
+static struct session_state *find_session(struct iq_store_writer *writer, uint32_t source_no, struct iq_view name)
+{
+	struct iq_buf key = IQ_BUF_INIT;
+	struct iq_view view = session_key(&key, source_no, name);
+	uint32_t index;
+	int rc = key.failed ? IQ_ERR_NOMEM : iq_map_intern(&writer->session_numbers, view, &index);
+
+	iq_buf_release(&key);
+	if (rc < 0)
+		return NULL;
+	return rc == 1 ? add_session(writer, index, source_no) : &writer->sessions[index];
+}
+
+static void reset_state(struct iq_store_writer *writer)
+{
+	iq_map_clear(&writer->source_numbers);
+	iq_map_clear(&writer->session_numbers);
+	iq_map_clear(&writer->known_evidence);
+	iq_chunk_builder_clear(&writer->builder);
+	writer->next_id = 1;
+	writer->next_evidence = 1;
+}
+
+/* Numbers are given in the order of first appearance, so reading the tables by number gives the same numbers again. */
+static int take_over(struct iq_store_writer *writer, const struct iq_store *store)
+{
+	for (size_t i = 0; i < store->source_count; i++) {
+		struct source_state *state = find_source(writer, store->sources[i].name);
+
+		if (!state || state->whole.no != store->sources[i].no)
+			return state ? IQ_ERR_CORRUPT : IQ_ERR_NOMEM;
+		iq_source_fold(&state->whole, &store->sources[i]);
+	}
+	for (size_t i = 0; i < store->session_count; i++) {
+		const struct iq_session *session = &store->sessions[i];
+		uint64_t *source = iq_map_get(&writer->source_numbers, session->source);
+		struct session_state *state = source ? find_session(writer, (uint32_t)*source + 1, session->name) : NULL;
+
+		if (!state || state->whole.no != session->no)
+			return IQ_ERR_CORRUPT;
+		iq_session_fold(&state->whole, session);
+	}
+	for (size_t i = 0; i < store->evidence_count; i++) {
+		const struct iq_evidence *evidence = &store->evidence[i];
+
+		if (iq_map_set(&writer->known_evidence, iq_view_make((const char *)evidence->sha256, IQ_SHA256_SIZE),
+			       evidence->no) < 0)
+			return IQ_ERR_NOMEM;
+		writer->next_evidence = evidence->no + 1;
+	}
+	writer->next_id = store->last_id + 1;
+	return 0;
+}
+
+static int load_state(struct iq_store_writer *writer, struct iq_error *error)
+{
+	struct iq_store *store;
+	int rc = iq_store_open(writer->path, &store, error);
+
+	if (rc < 0)
+		return rc;
+	reset_state(writer);
+	rc = take_over(writer, store);
+	iq_store_close(store);
+	return rc < 0 ? iq_error_set(error, (enum iq_status)rc, "%s: cannot be continued: %s", writer->path, iq_status_text(rc))
+		      : 0;
+}
+
+/* ---- Opening ---- */
+
+static int make_directory(const char *path, struct iq_error *error)
+{
+	if (mkdir(path, 0777) != 0 && errno != EEXIST)
+		return iq_error_errno(error, IQ_ERR_IO, "%s", path);
+	return 0;
+}
+
+static bool directory_is_empty(const char *path)
+{
+	DIR *directory = opendir(path);
+	size_t entries = 0;
+
+	if (!directory)
+		return false;
+	while (readdir(directory))
+		entries++;
+	(void)closedir(directory);
+	return entries <= 2;
+}
+
+static bool has_manifest(const char *path)
+{
+	char *manifest = iq_path_join(path, "manifest");
+	bool found = manifest && access(manifest, F_OK) == 0;
+
+	free(manifest);
+	return found;
+}
+
+static int create_or_enter(struct iq_store_writer *writer, struct iq_error *error)
+{
+	int rc = make_directory(writer->path, error);
+
+	if (rc < 0)
+		return rc;
+	if (!has_manifest(writer->path) && access(writer->segments_path, F_OK) != 0 && !directory_is_empty(writer->path))
+		return iq_error_set(error, IQ_ERR_USAGE, "%s: neither empty nor an inquest store; name another directory with --store",
+				    writer->path);
+	return make_directory(writer->segments_path, error);
+}
+
+static int take_lock(struct iq_store_writer *writer, struct iq_error *error)
+{
+	char *path = iq_path_join(writer->path, "lock");
+
+	if (!path)
+		return iq_error_nomem(error);
+	writer->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+	free(path);
+	if (writer->lock < 0)
+		return iq_error_errno(error, IQ_ERR_IO, "%s/lock", writer->path);
+	if (flock(writer->lock, LOCK_EX | LOCK_NB) != 0)
+		return iq_error_set(error, IQ_ERR_BUSY, "%s: another inquest is writing to this store; wait until it has finished",
+				    writer->path);
+	return 0;
+}
+
+static bool is_listed(const struct iq_manifest *manifest, const char *name)
+{
+	for (size_t i = 0; i < manifest->count; i++)
+		if (strcmp(manifest->segments[i].file, name) == 0)
+			return true;
+	return false;
+}
+
+static void remember_file_number(struct iq_store_writer *writer, const char *name)
+{
+	uint32_t number = (uint32_t)strtoul(name, NULL, 10);
+
+	if (number >= writer->next_file)
+		writer->next_file = number + 1;
+}
+
+/* What an interrupted writer left behind counts for nothing. */
+static int remove_leftovers(struct iq_store_writer *writer, struct iq_error *error)
+{
+	DIR *directory = opendir(writer->segments_path);
+	struct dirent *entry;
+	int rc = 0;
+
+	if (!directory)
+		return iq_error_errno(error, IQ_ERR_IO, "%s", writer->segments_path);
+	while (rc == 0 && (entry = readdir(directory))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		if (is_listed(&writer->manifest, entry->d_name))
+			remember_file_number(writer, entry->d_name);
+		else if (unlinkat(dirfd(directory), entry->d_name, 0) != 0)
+			rc = iq_error_errno(error, IQ_ERR_IO, "%s/%s", writer->segments_path, entry->d_name);
+	}
+	(void)closedir(directory);
+	return rc;
+}
+
+static int open_store(struct iq_store_writer *writer, struct iq_error *error)
+{
+	int rc = create_or_enter(writer, error);
+
+	if (rc == 0)
+		rc = take_lock(writer, error);
+	if (rc == 0 && !has_manifest(writer->path))
+		rc = iq_manifest_create(writer->path, error);
+	if (rc == 0)
+		rc = iq_manifest_read(writer->path, &writer->manifest, error);
+	if (rc == 0)
+		rc = remove_leftovers(writer, error);
+	return rc == 0 ? load_state(writer, error) : rc;
+}
+
+static int sink_event(void *context, const struct iq_event *event, struct iq_error *error);
+static int sink_gap(void *context, const struct iq_gap *gap, struct iq_error *error);
+
+int iq_store_writer_open(const char *path, struct iq_store_writer **ret_writer, struct iq_error *error)
+{
+	struct iq_store_writer *writer = calloc(1, sizeof(*writer));
+	int rc = 0;
+
+	if (!writer)
+		return iq_error_nomem(error);
+	writer->lock = -1;
+	writer->next_file = 1;
+	writer->sink = (struct iq_sink){ sink_event, sink_gap, writer };
+	writer->path = strdup(path);
+	writer->segments_path = iq_path_join(path, "segments");
+	writer->evidence.hash = iq_sha256_new();
+	if (!writer->path || !writer->segments_path || !writer->evidence.hash || iq_chunk_builder_init(&writer->builder) < 0)
+		rc = iq_error_nomem(error);
+	if (rc == 0)
+		rc = open_store(writer, error);
+	if (rc < 0) {
+		iq_store_writer_free(writer);
+		return rc;
+	}
+	*ret_writer = writer;
+	return 0;
+}
+
+/* ---- Dropping ---- */
+
+static void drop_segment(struct iq_store_writer *writer)
+{
+	iq_segment_writer_free(writer->segment);
+	free(writer->segment_path);
+	writer->segment = NULL;
+	writer->segment_path = NULL;
+}
+
+static void forget_pending(struct iq_store_writer *writer, bool remove_files)
+{
+	for (size_t i = 0; i < writer->pending_count; i++) {
+		char *path = iq_path_join(writer->segments_path, writer->pending[i].file);
+
+		if (remove_files && path)
+			(void)unlink(path);
+		free(path);
+		free(writer->pending[i].file);
+	}
+	free(writer->pending);
+	writer->pending = NULL;
+	writer->pending_count = 0;
+}
+
+static void close_evidence(struct iq_store_writer *writer)
+{
+	struct open_evidence *evidence = &writer->evidence;
+
+	evidence->active = false;
+	evidence->covered_count = 0;
+	iq_buf_clear(&evidence->raw);
+	iq_arena_clear(&evidence->memory);
+}
+
+int iq_store_writer_rollback(struct iq_store_writer *writer, struct iq_error *error)
+{
+	drop_segment(writer);
+	forget_pending(writer, true);
+	close_evidence(writer);
+	return load_state(writer, error);
+}
+
+void iq_store_writer_free(struct iq_store_writer *writer)
+{
+	if (!writer)
+		return;
+	drop_segment(writer);
+	if (writer->segments_path)
+		forget_pending(writer, true);
+	iq_manifest_release(&writer->manifest);
+	iq_chunk_builder_release(&writer->builder);
+	iq_map_release(&writer->source_numbers);
+	iq_map_release(&writer->session_numbers);
+	iq_map_release(&writer->known_evidence);
+	iq_sha256_free(writer->evidence.hash);
+	iq_buf_release(&writer->evidence.raw);
+	iq_arena_release(&writer->evidence.memory);
+	free(writer->evidence.covered);
+	free(writer->sources);
+	free(writer->sessions);
+	if (writer->lock >= 0)
+		(void)close(writer->lock);
+	free(writer->segments_path);
+	free(writer->path);
+	free(writer);
+}
+
+/* ---- Segments ---- */
+
+static int begin_segment(struct iq_store_writer *writer, struct iq_error *error)
+{
+	char name[32];
+
+	if (writer->segment)
+		return 0;
+	(void)snprintf(name, sizeof(name), "%08u.seg.tmp", writer->next_file++);
+	writer->segment_path = iq_path_join(writer->segments_path, name);
+	if (!writer->segment_path)
+		return iq_error_nomem(error);
+	writer->segment_first_id = writer->next_id - writer->builder.rows;
+	return iq_segment_writer_new(writer->segment_path, &writer->segment, error);
+}
+
+static int flush_chunk(struct iq_store_writer *writer, struct iq_error *error)
+{
+	int rc;
+
+	if (writer->builder.rows == 0)
+		return 0;
+	rc = begin_segment(writer, error);
+	if (rc == 0)
+		rc = iq_segment_writer_chunk(writer->segment, &writer->builder, error);
+	iq_chunk_builder_clear(&writer->builder);
+	return rc;
+}
+
+/* The parts of sources and sessions that this segment holds; then they begin anew. */
+static int write_parts(struct iq_store_writer *writer, struct iq_error *error)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < writer->source_numbers.count && rc == 0; i++) {
+		struct iq_source *part = &writer->sources[i].part;
+
+		if (part->events == 0)
+			continue;
+		rc = iq_segment_writer_source(writer->segment, part, error);
+		*part = (struct iq_source){ .no = part->no, .name = part->name, .first = IQ_TIME_NONE, .last = IQ_TIME_NONE };
+	}
+	for (size_t i = 0; i < writer->session_numbers.count && rc == 0; i++) {
+		struct iq_session *part = &writer->sessions[i].part;
+
+		if (part->events == 0)
+			continue;
+		rc = iq_segment_writer_session(writer->segment, part, writer->sessions[i].source_no, error);
+		*part = (struct iq_session){ .no = part->no,
+					     .name = part->name,
+					     .started = IQ_TIME_NONE,
+					     .ended = IQ_TIME_NONE,
+					     .first_event = UINT64_MAX };
+	}
+	return rc;
+}
+
+static int verify_segment(const char *path, struct iq_error *error)
+{
+	struct iq_segment *segment;
+	struct iq_verify_result result = { 0 };
+	int rc = iq_segment_open(path, &segment, error);
+
+	if (rc < 0)
+		return rc;
+	iq_segment_verify(segment, NULL, NULL, &result);
+	iq_segment_close(segment);
+	if (result.damages > 0)
+		return iq_error_set(error, IQ_ERR_IO, "%s: does not read back as it was written; is the disk failing?", path);
+	return 0;
+}
+
+static int add_pending(struct iq_store_writer *writer, const uint8_t root[IQ_SHA256_SIZE], const char *path,
+		       struct iq_error *error)
+{
+	struct iq_manifest_segment *grown = realloc(writer->pending, (writer->pending_count + 1) * sizeof(*grown));
+	struct iq_manifest_segment *added;
+	struct stat info;
+
+	if (!grown)
+		return iq_error_nomem(error);
+	writer->pending = grown;
+	added = &grown[writer->pending_count];
+	*added = (struct iq_manifest_segment){ .file = strdup(iq_path_base(path)),
+					       .id_first = writer->segment_first_id,
+					       .events = writer->next_id - writer->segment_first_id,
+					       .bytes = stat(path, &info) == 0 ? (uint64_t)info.st_size : 0 };
+	if (!added->file)
+		return iq_error_nomem(error);
+	memcpy(added->root, root, IQ_SHA256_SIZE);
+	writer->pending_count++;
+	return 0;
+}
+
+/* From a temporary file to one with its final name, read back, not yet in the manifest. */
+static int seal_segment(struct iq_store_writer *writer, struct iq_error *error)
+{
+	uint8_t root[IQ_SHA256_SIZE];
+	char *final_path;
+	int rc = write_parts(writer, error);
+
+	if (rc == 0)
+		rc = iq_segment_writer_finish(writer->segment, root, error);
+	if (rc == 0)
+		rc = verify_segment(writer->segment_path, error);
+	if (rc < 0)
+		return rc;
+	final_path = strndup(writer->segment_path, strlen(writer->segment_path) - strlen(".tmp"));
+	if (!final_path)
+		return iq_error_nomem(error);
+	if (rename(writer->segment_path, final_path) != 0)
+		rc = iq_error_errno(error, IQ_ERR_IO, "%s", final_path);
+	if (rc == 0)
+		rc = iq_file_sync_dir(writer->segments_path, error);
+	if (rc == 0)
+		rc = add_pending(writer, root, final_path, error);
+	free(final_path);
+	drop_segment(writer);
+	return rc;
+}
+
+int iq_store_writer_commit(struct iq_store_writer *writer, struct iq_error *error)
+{
+	int rc;
+
+	if (writer->evidence.active)
+		return iq_error_set(error, IQ_ERR_USAGE, "an evidence is still being written");
+	rc = flush_chunk(writer, error);
+	if (rc == 0 && writer->segment)
+		rc = seal_segment(writer, error);
+	if (rc == 0 && writer->pending_count > 0)
+		rc = iq_manifest_append(writer->path, &writer->manifest, writer->pending, writer->pending_count, error);
+	if (rc == 0)
+		forget_pending(writer, false);
+	return rc;
+}
+
+/* ---- Evidence ---- */
+
+bool iq_store_writer_has_evidence(const struct iq_store_writer *writer, const uint8_t sha256[IQ_SHA256_SIZE],
+				  uint32_t *ret_evidence)
+{
+	uint64_t *no = iq_map_get(&writer->known_evidence, iq_view_make((const char *)sha256, IQ_SHA256_SIZE));
+
+	if (no)
+		*ret_evidence = (uint32_t)*no;
+	return no != NULL;
+}
+
+int iq_store_writer_evidence_begin(struct iq_store_writer *writer, struct iq_view path, struct iq_view format,
+				   struct iq_error *error)
+{
+	struct open_evidence *evidence = &writer->evidence;
+
+	if (evidence->active)
+		return iq_error_set(error, IQ_ERR_USAGE, "an evidence is still being written");
+	close_evidence(writer);
+	iq_sha256_reset(evidence->hash);
+	evidence->row = (struct iq_evidence){ .no = writer->next_evidence,
+					      .path = iq_arena_copy(&evidence->memory, path),
+					      .format = iq_arena_copy(&evidence->memory, format) };
+	if (!evidence->row.path.data || !evidence->row.format.data)
+		return iq_error_nomem(error);
+	evidence->raw_offset = 0;
+	evidence->last_event = 0;
+	evidence->last_ts = IQ_TIME_NONE;
+	evidence->active = true;
+	writer->next_evidence++;
+	return begin_segment(writer, error);
+}
+
+static int write_raw_block(struct iq_store_writer *writer, size_t len, struct iq_error *error)
+{
+	struct open_evidence *evidence = &writer->evidence;
+	int rc = begin_segment(writer, error);
+
+	if (rc == 0)
+		rc = iq_segment_writer_raw(writer->segment, evidence->row.no, evidence->raw_offset,
+					   iq_view_make(evidence->raw.data, len), error);
+	evidence->raw_offset += len;
+	iq_buf_consume(&evidence->raw, len);
+	return rc;
+}
+
+int iq_store_writer_raw(struct iq_store_writer *writer, const void *data, size_t len, struct iq_error *error)
+{
+	struct open_evidence *evidence = &writer->evidence;
+	int rc = 0;
+
+	iq_sha256_update(evidence->hash, data, len);
+	evidence->row.bytes += len;
+	if (iq_buf_append(&evidence->raw, iq_view_make(data, len)) < 0)
+		return iq_error_nomem(error);
+	while (rc == 0 && evidence->raw.len >= IQ_RAW_BLOCK_BYTES)
+		rc = write_raw_block(writer, IQ_RAW_BLOCK_BYTES, error);
+	return rc;
+}
+
+/* Records come nearly in order, so most ranges extend the last one. */
+static int cover(struct open_evidence *evidence, uint64_t offset, uint64_t length)
+{
+	struct range *last = evidence->covered_count ? &evidence->covered[evidence->covered_count - 1] : NULL;
+	uint64_t end = length > UINT64_MAX - offset ? UINT64_MAX : offset + length;
+	struct range *ranges;
+
+	if (length == 0)
+		return 0;
+	if (last && offset >= last->start && offset <= last->end) {
+		if (end > last->end)
+			last->end = end;
+		return 0;
+	}
+	ranges = grow(evidence->covered, evidence->covered_count + 1, &evidence->covered_capacity, sizeof(*ranges));
+	if (!ranges)
+		return IQ_ERR_NOMEM;
+	evidence->covered = ranges;
+	ranges[evidence->covered_count++] = (struct range){ offset, end };
+	return 0;
+}
+
+/* ---- The sink ---- */
+
+static void fold_source(struct source_state *state, const struct iq_event *event)
+{
+	const struct iq_source one = { .events = 1, .first = event->ts, .last = event->ts };
+
+	iq_source_fold(&state->whole, &one);
+	iq_source_fold(&state->part, &one);
+}
+
+/* What one event says about its session's ends. */
+static enum iq_session_state state_after(const struct session_state *session, const struct iq_event *event)
+{
+	if (event->kind == IQ_KIND_WS_CLOSE)
+		return IQ_SESSION_CLOSED;
+	if (event->kind != IQ_KIND_NET_ERROR)
+		return IQ_SESSION_OPEN;
+	if (iq_view_eq(event->type, IQ_LIT("refused")))
+		return IQ_SESSION_REFUSED;
+	if (iq_view_eq(event->type, IQ_LIT("cut")) || session->whole.start_seen || session->whole.events > 0)
+		return IQ_SESSION_CUT;
+	return IQ_SESSION_REFUSED;
+}
+
+static void fold_session(struct session_state *session, const struct iq_event *event)
+{
+	const struct iq_session one = {
+		.started = event->ts,
+		.ended = event->ts,
+		.events = 1,
+		.start_seen = event->kind == IQ_KIND_WS_OPEN,
+		.end_seen = event->kind == IQ_KIND_WS_CLOSE || event->kind == IQ_KIND_NET_ERROR,
+		.state = state_after(session, event),
+		.first_event = event->id,
+		.last_event = event->id,
+	};
+
+	iq_session_fold(&session->whole, &one);
+	iq_session_fold(&session->part, &one);
+}
+
+static int sink_event(void *context, const struct iq_event *event, struct iq_error *error)
+{
+	struct iq_store_writer *writer = context;
+	struct source_state *source = find_source(writer, event->source.data ? event->source : IQ_LIT("unknown"));
+	struct session_state *session = NULL;
+	struct iq_event stored = *event;
+
+	if (source && event->session.data)
+		session = find_session(writer, source->whole.no, event->session);
+	if (!source || (event->session.data && !session))
+		return iq_error_nomem(error);
+	stored.id = writer->next_id++;
+	stored.evidence = writer->evidence.row.no;
+	stored.session_no = session ? session->whole.no : 0;
+	stored.body_is_binary = event->body.data && !iq_utf8_valid(event->body);
+	fold_source(source, &stored);
+	if (session)
+		fold_session(session, &stored);
+	if (iq_chunk_builder_add(&writer->builder, &stored, source->whole.no) < 0 ||
+	    cover(&writer->evidence, event->offset, event->length) < 0)
+		return iq_error_nomem(error);
+	writer->evidence.row.records++;
+	writer->evidence.last_event = stored.id;
+	writer->evidence.last_ts = stored.ts;
+	return iq_chunk_builder_full(&writer->builder) ? flush_chunk(writer, error) : 0;
+}
+
+/* Only events make sessions: a gap that names one without any matches its whole source. */
+static uint32_t gap_session(const struct iq_store_writer *writer, const struct iq_gap *gap)
+{
+	struct iq_buf key = IQ_BUF_INIT;
+	uint64_t *source = gap->source.data ? iq_map_get(&writer->source_numbers, gap->source) : NULL;
+	uint64_t *session = NULL;
+
+	if (source && gap->session.data)
+		session = iq_map_get(&writer->session_numbers, session_key(&key, (uint32_t)*source + 1, gap->session));
+	iq_buf_release(&key);
+	return session ? (uint32_t)*session + 1 : 0;
+}
+
+static int sink_gap(void *context, const struct iq_gap *gap, struct iq_error *error)
+{
+	struct iq_store_writer *writer = context;
+	struct open_evidence *evidence = &writer->evidence;
+	struct iq_gap stored = *gap;
+	int rc = begin_segment(writer, error);
+
+	if (rc < 0)
+		return rc;
+	stored.evidence = evidence->row.no;
+	if (stored.after == 0)
+		stored.after = evidence->last_event;
+	if (stored.before == 0)
+		stored.before = writer->next_id;
+	if (stored.ts_min == IQ_TIME_NONE)
+		stored.ts_min = evidence->last_ts;
+	evidence->row.gaps++;
+	if (cover(evidence, gap->offset, gap->bytes) < 0)
+		return iq_error_nomem(error);
+	return iq_segment_writer_gap(writer->segment, &stored, gap_session(writer, gap), error);
+}
+
+struct iq_sink *iq_store_writer_sink(struct iq_store_writer *writer)
+{
+	return &writer->sink;
+}
+
+/* ---- The end of an evidence ---- */
+
+static int compare_ranges(const void *a, const void *b)
+{
+	const struct range *x = a, *y = b;
+
+	return (x->start > y->start) - (x->start < y->start);
+}
+
+static int add_hole(struct iq_store_writer *writer, uint64_t start, uint64_t end, struct iq_error *error)
+{
+	struct iq_gap gap = IQ_GAP_INIT;
+
+	gap.offset = start;
+	gap.bytes = end - start;
+	gap.reason = IQ_LIT("not part of any record");
+	return sink_gap(writer, &gap, error);
+}
+
+/* Whatever no record and no gap covers becomes a gap. */
+static int account(struct iq_store_writer *writer, struct iq_error *error)
+{
+	struct open_evidence *evidence = &writer->evidence;
+	size_t count = evidence->covered_count;
+	struct range *ranges = evidence->covered;
+	uint64_t reached = 0;
+	int rc = 0;
+
+	/* add_hole() covers as well: it must not grow the array that is being read. */
+	evidence->covered = NULL;
+	evidence->covered_count = evidence->covered_capacity = 0;
+	if (count > 0)
+		qsort(ranges, count, sizeof(*ranges), compare_ranges);
+	for (size_t i = 0; i < count && rc == 0; i++) {
+		if (ranges[i].start > reached)
+			rc = add_hole(writer, reached, ranges[i].start, error);
+		if (ranges[i].end > reached)
+			reached = ranges[i].end;
+	}
+	if (rc == 0 && reached < evidence->row.bytes)
+		rc = add_hole(writer, reached, evidence->row.bytes, error);
+	free(ranges);
+	evidence->row.accounted = evidence->row.bytes;
+	return rc;
+}
+
+int iq_store_writer_evidence_end(struct iq_store_writer *writer, struct iq_evidence *ret_evidence, struct iq_error *error)
+{
+	struct open_evidence *evidence = &writer->evidence;
+	int rc = account(writer, error);
+
+	if (rc == 0 && evidence->raw.len > 0)
+		rc = write_raw_block(writer, evidence->raw.len, error);
+	iq_sha256_digest(evidence->hash, evidence->row.sha256);
+	if (rc == 0)
+		rc = iq_segment_writer_end_evidence(writer->segment, &evidence->row, writer->next_id, error);
+	if (rc == 0 && iq_map_set(&writer->known_evidence, iq_view_make((const char *)evidence->row.sha256, IQ_SHA256_SIZE),
+				  evidence->row.no) < 0)
+		rc = iq_error_nomem(error);
+	if (rc < 0)
+		return rc;
+	*ret_evidence = evidence->row;
+	/* The texts go with the evidence's memory. */
+	ret_evidence->path = IQ_VIEW_NULL;
+	ret_evidence->format = IQ_VIEW_NULL;
+	close_evidence(writer);
+	if (iq_segment_writer_bytes(writer->segment) < IQ_SEGMENT_MAX_BYTES)
+		return 0;
+	rc = flush_chunk(writer, error);
+	return rc == 0 ? seal_segment(writer, error) : rc;
+}
