@@ -1,0 +1,521 @@
+#include "query/automaton.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum op { OP_DEAD, OP_EMPTY, OP_SYMBOL, OP_SEQUENCE, OP_CHOICE, OP_INTERLEAVE, OP_REPEAT };
+
+/* Operands: SYMBOL a = symbol; SEQUENCE, CHOICE, INTERLEAVE a and b; REPEAT a, least and most. Choices and interleavings
+ * are chains to the right with ascending left operands, so that order and brackets make no difference. */
+struct node {
+	uint8_t op;
+	bool accepts;
+	iq_node a;
+	iq_node b;
+	uint32_t least;
+	uint32_t most;
+};
+
+struct set {
+	const iq_node *members; /* ascending */
+	size_t count;
+	iq_states *steps; /* one a symbol; UNKNOWN until taken */
+	iq_states blurred;
+	bool judged;
+	struct iq_states_facts facts;
+};
+
+#define UNKNOWN UINT32_MAX
+
+struct iq_automaton {
+	struct iq_map nodes_by_shape;
+	struct node *nodes;
+	size_t node_capacity;
+	struct iq_map derivatives; /* (node, symbol) -> node */
+	iq_node start;
+	uint32_t symbol_count;
+	struct iq_map sets_by_members;
+	struct set *sets;
+	size_t set_capacity;
+	struct iq_arena memory;
+};
+
+static int add_node(struct iq_automaton *automaton, const struct node *node, iq_node *ret_node)
+{
+	const uint32_t shape[5] = { node->op, node->a, node->b, node->least, node->most };
+	struct node *grown;
+	uint32_t index;
+	int rc = iq_map_intern(&automaton->nodes_by_shape, iq_view_make((const char *)shape, sizeof(shape)), &index);
+
+	if (rc < 0)
+		return rc;
+	if (rc == 1) {
+		if (index >= IQ_AUTOMATON_MAX_NODES)
+			return IQ_ERR_LIMIT;
+		if (index >= automaton->node_capacity) {
+			size_t capacity = automaton->node_capacity ? automaton->node_capacity * 2 : 64;
+
+			grown = realloc(automaton->nodes, capacity * sizeof(*grown));
+			if (!grown)
+				return IQ_ERR_NOMEM;
+			automaton->nodes = grown;
+			automaton->node_capacity = capacity;
+		}
+		automaton->nodes[index] = *node;
+	}
+	*ret_node = index;
+	return 0;
+}
+
+struct iq_automaton *iq_automaton_new(void)
+{
+	struct iq_automaton *automaton = calloc(1, sizeof(*automaton));
+	const struct node dead = { .op = OP_DEAD }, empty = { .op = OP_EMPTY, .accepts = true };
+	iq_node node;
+
+	if (!automaton)
+		return NULL;
+	if (add_node(automaton, &dead, &node) < 0 || add_node(automaton, &empty, &node) < 0) {
+		iq_automaton_free(automaton);
+		return NULL;
+	}
+	return automaton;
+}
+
+void iq_automaton_free(struct iq_automaton *automaton)
+{
+	if (!automaton)
+		return;
+	iq_map_release(&automaton->nodes_by_shape);
+	iq_map_release(&automaton->derivatives);
+	iq_map_release(&automaton->sets_by_members);
+	iq_arena_release(&automaton->memory);
+	free(automaton->nodes);
+	free(automaton->sets);
+	free(automaton);
+}
+
+/* ---- Expressions ---- */
+
+int iq_node_symbol(struct iq_automaton *automaton, uint32_t symbol, iq_node *ret_node)
+{
+	const struct node node = { .op = OP_SYMBOL, .a = symbol };
+
+	return add_node(automaton, &node, ret_node);
+}
+
+int iq_node_sequence(struct iq_automaton *automaton, iq_node first, iq_node second, iq_node *ret_node)
+{
+	struct node node = { .op = OP_SEQUENCE, .a = first, .b = second };
+	iq_node rest;
+	int rc;
+
+	if (first == IQ_NODE_DEAD || second == IQ_NODE_DEAD) {
+		*ret_node = IQ_NODE_DEAD;
+		return 0;
+	}
+	if (first == IQ_NODE_EMPTY || second == IQ_NODE_EMPTY) {
+		*ret_node = first == IQ_NODE_EMPTY ? second : first;
+		return 0;
+	}
+	if (automaton->nodes[first].op == OP_SEQUENCE) {
+		rc = iq_node_sequence(automaton, automaton->nodes[first].b, second, &rest);
+		return rc < 0 ? rc : iq_node_sequence(automaton, automaton->nodes[first].a, rest, ret_node);
+	}
+	node.accepts = automaton->nodes[first].accepts && automaton->nodes[second].accepts;
+	return add_node(automaton, &node, ret_node);
+}
+
+/* Inserts `item` into an ascending chain of `op`. */
+static int insert_into_chain(struct iq_automaton *automaton, enum op op, iq_node item, iq_node chain,
+			     iq_node *ret_node)
+{
+	struct node head = automaton->nodes[chain];
+	bool is_chain = head.op == op;
+	iq_node first = is_chain ? head.a : chain;
+	struct node node = { .op = (uint8_t)op };
+	iq_node rest = chain;
+	int rc;
+
+	if (op == OP_CHOICE && item == first) {
+		*ret_node = chain;
+		return 0;
+	}
+	if (item <= first || !is_chain) {
+		node.a = item <= first ? item : first;
+		node.b = item <= first ? chain : item;
+	} else {
+		rc = insert_into_chain(automaton, op, item, head.b, &rest);
+		if (rc < 0)
+			return rc;
+		node.a = first;
+		node.b = rest;
+	}
+	node.accepts = op == OP_CHOICE ? automaton->nodes[node.a].accepts || automaton->nodes[node.b].accepts
+					    : automaton->nodes[node.a].accepts && automaton->nodes[node.b].accepts;
+	return add_node(automaton, &node, ret_node);
+}
+
+static int join_chains(struct iq_automaton *automaton, enum op op, iq_node a, iq_node b, iq_node *ret_node)
+{
+	iq_node joined = b;
+	int rc = 0;
+
+	while (rc == 0 && automaton->nodes[a].op == op) {
+		rc = insert_into_chain(automaton, op, automaton->nodes[a].a, joined, &joined);
+		a = automaton->nodes[a].b;
+	}
+	return rc < 0 ? rc : insert_into_chain(automaton, op, a, joined, ret_node);
+}
+
+int iq_node_choice(struct iq_automaton *automaton, iq_node a, iq_node b, iq_node *ret_node)
+{
+	if (a == IQ_NODE_DEAD || b == IQ_NODE_DEAD || a == b) {
+		*ret_node = a == IQ_NODE_DEAD ? b : a;
+		return 0;
+	}
+	/* `()` adds nothing to what already takes the empty sequence. */
+	if ((a == IQ_NODE_EMPTY && automaton->nodes[b].accepts) || (b == IQ_NODE_EMPTY && automaton->nodes[a].accepts)) {
+		*ret_node = a == IQ_NODE_EMPTY ? b : a;
+		return 0;
+	}
+	return join_chains(automaton, OP_CHOICE, a, b, ret_node);
+}
+
+int iq_node_interleave(struct iq_automaton *automaton, iq_node a, iq_node b, iq_node *ret_node)
+{
+	if (a == IQ_NODE_DEAD || b == IQ_NODE_DEAD) {
+		*ret_node = IQ_NODE_DEAD;
+		return 0;
+	}
+	if (a == IQ_NODE_EMPTY || b == IQ_NODE_EMPTY) {
+		*ret_node = a == IQ_NODE_EMPTY ? b : a;
+		return 0;
+	}
+	return join_chains(automaton, OP_INTERLEAVE, a, b, ret_node);
+}
+
+int iq_node_repeat(struct iq_automaton *automaton, iq_node node, uint32_t least, uint32_t most, iq_node *ret_node)
+{
+	struct node repeat = { .op = OP_REPEAT, .a = node, .least = least, .most = most };
+	const struct node *inner = &automaton->nodes[node];
+
+	if (most == 0 || node == IQ_NODE_EMPTY || (node == IQ_NODE_DEAD && least == 0)) {
+		*ret_node = IQ_NODE_EMPTY;
+		return 0;
+	}
+	if (node == IQ_NODE_DEAD || (least == 1 && most == 1)) {
+		*ret_node = node;
+		return 0;
+	}
+	/* What takes the empty sequence may be taken any smaller number of times; (a*)* is a*. */
+	if (inner->accepts)
+		repeat.least = 0;
+	if (inner->op == OP_REPEAT && inner->least == 0 && inner->most == IQ_REPEAT_UNBOUNDED) {
+		*ret_node = node;
+		return 0;
+	}
+	repeat.accepts = repeat.least == 0;
+	return add_node(automaton, &repeat, ret_node);
+}
+
+/* ---- Derivatives ---- */
+
+static int derive(struct iq_automaton *automaton, iq_node node, uint32_t symbol, iq_node *ret_node);
+
+static int derive_sequence(struct iq_automaton *automaton, struct node node, uint32_t symbol, iq_node *ret_node)
+{
+	iq_node left, right;
+	int rc = derive(automaton, node.a, symbol, &left);
+
+	if (rc == 0)
+		rc = iq_node_sequence(automaton, left, node.b, ret_node);
+	if (rc < 0 || !automaton->nodes[node.a].accepts)
+		return rc;
+	left = *ret_node;
+	rc = derive(automaton, node.b, symbol, &right);
+	return rc < 0 ? rc : iq_node_choice(automaton, left, right, ret_node);
+}
+
+static int derive_choice(struct iq_automaton *automaton, struct node node, uint32_t symbol, iq_node *ret_node)
+{
+	iq_node left, right;
+	int rc = derive(automaton, node.a, symbol, &left);
+
+	if (rc == 0)
+		rc = derive(automaton, node.b, symbol, &right);
+	return rc < 0 ? rc : iq_node_choice(automaton, left, right, ret_node);
+}
+
+static int derive_interleave(struct iq_automaton *automaton, struct node node, uint32_t symbol, iq_node *ret_node)
+{
+	iq_node left, right;
+	int rc = derive(automaton, node.a, symbol, &left);
+
+	if (rc == 0)
+		rc = iq_node_interleave(automaton, left, node.b, &left);
+	if (rc == 0)
+		rc = derive(automaton, node.b, symbol, &right);
+	if (rc == 0)
+		rc = iq_node_interleave(automaton, node.a, right, &right);
+	return rc < 0 ? rc : iq_node_choice(automaton, left, right, ret_node);
+}
+
+static int derive_repeat(struct iq_automaton *automaton, struct node node, uint32_t symbol, iq_node *ret_node)
+{
+	uint32_t most = node.most == IQ_REPEAT_UNBOUNDED ? node.most : node.most - 1;
+	iq_node first, rest;
+	int rc = derive(automaton, node.a, symbol, &first);
+
+	if (rc == 0)
+		rc = iq_node_repeat(automaton, node.a, node.least ? node.least - 1 : 0, most, &rest);
+	return rc < 0 ? rc : iq_node_sequence(automaton, first, rest, ret_node);
+}
+
+/* Depth is that of the expression's brackets, which the parser limits, plus the length of its chains. */
+static int derive(struct iq_automaton *automaton, iq_node node, uint32_t symbol, iq_node *ret_node)
+{
+	const uint32_t name[2] = { node, symbol };
+	struct iq_view key = iq_view_make((const char *)name, sizeof(name));
+	struct node copy = automaton->nodes[node];
+	uint64_t *known;
+	int rc = 0;
+
+	if (copy.op <= OP_SYMBOL) {
+		*ret_node = copy.op == OP_SYMBOL && copy.a == symbol ? IQ_NODE_EMPTY : IQ_NODE_DEAD;
+		return 0;
+	}
+	known = iq_map_get(&automaton->derivatives, key);
+	if (known) {
+		*ret_node = (iq_node)*known;
+		return 0;
+	}
+	if (copy.op == OP_SEQUENCE)
+		rc = derive_sequence(automaton, copy, symbol, ret_node);
+	else if (copy.op == OP_CHOICE)
+		rc = derive_choice(automaton, copy, symbol, ret_node);
+	else if (copy.op == OP_INTERLEAVE)
+		rc = derive_interleave(automaton, copy, symbol, ret_node);
+	else
+		rc = derive_repeat(automaton, copy, symbol, ret_node);
+	return rc < 0 ? rc : iq_map_set(&automaton->derivatives, key, *ret_node);
+}
+
+void iq_automaton_begin(struct iq_automaton *automaton, iq_node start, uint32_t symbol_count)
+{
+	automaton->start = start;
+	automaton->symbol_count = symbol_count;
+}
+
+iq_node iq_automaton_start(const struct iq_automaton *automaton)
+{
+	return automaton->start;
+}
+
+uint32_t iq_automaton_symbols(const struct iq_automaton *automaton)
+{
+	return automaton->symbol_count;
+}
+
+bool iq_node_accepts(const struct iq_automaton *automaton, iq_node state)
+{
+	return automaton->nodes[state].accepts;
+}
+
+int iq_node_step(struct iq_automaton *automaton, iq_node state, uint32_t symbol, iq_node *ret_state)
+{
+	return derive(automaton, state, symbol, ret_state);
+}
+
+/* ---- Sets ---- */
+
+static int compare_nodes(const void *a, const void *b)
+{
+	iq_node x = *(const iq_node *)a, y = *(const iq_node *)b;
+
+	return (x > y) - (x < y);
+}
+
+static int init_set(struct iq_automaton *automaton, uint32_t index)
+{
+	struct set *set;
+
+	if (index >= IQ_AUTOMATON_MAX_SETS)
+		return IQ_ERR_LIMIT;
+	if (index >= automaton->set_capacity) {
+		size_t capacity = automaton->set_capacity ? automaton->set_capacity * 2 : 64;
+		struct set *grown = realloc(automaton->sets, capacity * sizeof(*grown));
+
+		if (!grown)
+			return IQ_ERR_NOMEM;
+		automaton->sets = grown;
+		automaton->set_capacity = capacity;
+	}
+	set = &automaton->sets[index];
+	*set = (struct set){ .blurred = UNKNOWN };
+	set->members = (const iq_node *)(const void *)automaton->sets_by_members.entries[index].key.data;
+	set->count = automaton->sets_by_members.entries[index].key.len / sizeof(iq_node);
+	set->steps = iq_arena_alloc(&automaton->memory, ((size_t)automaton->symbol_count + 1) * sizeof(iq_states));
+	if (!set->steps)
+		return IQ_ERR_NOMEM;
+	memset(set->steps, 0xff, ((size_t)automaton->symbol_count + 1) * sizeof(iq_states));
+	return 0;
+}
+
+/* Sorts `members` and removes what is there twice. */
+static int intern_set(struct iq_automaton *automaton, iq_node *members, size_t count, iq_states *ret_states)
+{
+	size_t kept = 0;
+	uint32_t index;
+	int rc;
+
+	qsort(members, count, sizeof(*members), compare_nodes);
+	for (size_t i = 0; i < count; i++)
+		if (i == 0 || members[i] != members[kept - 1])
+			members[kept++] = members[i];
+	rc = iq_map_intern(&automaton->sets_by_members, iq_view_make((const char *)members, kept * sizeof(*members)), &index);
+	if (rc == 1)
+		rc = init_set(automaton, index);
+	if (rc < 0)
+		return rc;
+	*ret_states = index;
+	return 0;
+}
+
+int iq_states_single(struct iq_automaton *automaton, iq_node state, iq_states *ret_states)
+{
+	return intern_set(automaton, &state, 1, ret_states);
+}
+
+int iq_states_step(struct iq_automaton *automaton, iq_states states, uint32_t symbol, iq_states *ret_states)
+{
+	struct set set = automaton->sets[states];
+	iq_node *members;
+	int rc = 0;
+
+	if (set.steps[symbol] != UNKNOWN) {
+		*ret_states = set.steps[symbol];
+		return 0;
+	}
+	members = malloc((set.count + 1) * sizeof(*members));
+	if (!members)
+		return IQ_ERR_NOMEM;
+	for (size_t i = 0; i < set.count && rc == 0; i++)
+		rc = derive(automaton, set.members[i], symbol, &members[i]);
+	if (rc == 0)
+		rc = intern_set(automaton, members, set.count, ret_states);
+	if (rc == 0)
+		set.steps[symbol] = *ret_states;
+	free(members);
+	return rc;
+}
+
+/* One more unknown event: every successor by every symbol; with `keep`, the members stay as well. */
+static int spread(struct iq_automaton *automaton, iq_states states, bool keep, iq_states *ret_states)
+{
+	struct set set = automaton->sets[states];
+	uint32_t symbols = automaton->symbol_count;
+	size_t count = 0;
+	iq_node *members = malloc((set.count * ((size_t)symbols + 1) + 1) * sizeof(*members));
+	int rc = 0;
+
+	if (!members)
+		return IQ_ERR_NOMEM;
+	for (size_t i = 0; i < set.count && rc == 0; i++) {
+		if (keep)
+			members[count++] = set.members[i];
+		for (uint32_t symbol = 0; symbol < symbols && rc == 0; symbol++)
+			rc = derive(automaton, set.members[i], symbol, &members[count++]);
+	}
+	if (rc == 0)
+		rc = intern_set(automaton, members, count, ret_states);
+	free(members);
+	return rc;
+}
+
+static int blur_fully(struct iq_automaton *automaton, iq_states states, iq_states *ret_states)
+{
+	iq_states wider = states, before;
+	int rc = 0;
+
+	if (automaton->sets[states].blurred != UNKNOWN) {
+		*ret_states = automaton->sets[states].blurred;
+		return 0;
+	}
+	do {
+		before = wider;
+		rc = spread(automaton, before, true, &wider);
+	} while (rc == 0 && wider != before);
+	if (rc < 0)
+		return rc;
+	automaton->sets[states].blurred = wider;
+	*ret_states = wider;
+	return 0;
+}
+
+int iq_states_blur(struct iq_automaton *automaton, iq_states states, int64_t count, iq_states *ret_states)
+{
+	int rc = 0;
+
+	if (count < 0)
+		return blur_fully(automaton, states, ret_states);
+	/* An unknown event may belong to something else: it is one of up to `count`. */
+	*ret_states = states;
+	for (int64_t i = 0; i < count && rc == 0; i++) {
+		iq_states before = *ret_states;
+
+		rc = spread(automaton, before, true, ret_states);
+		if (*ret_states == before)
+			break;
+	}
+	return rc;
+}
+
+const iq_node *iq_states_members(const struct iq_automaton *automaton, iq_states states, size_t *ret_count)
+{
+	*ret_count = automaton->sets[states].count;
+	return automaton->sets[states].members;
+}
+
+static int can_continue(struct iq_automaton *automaton, iq_node state, bool *ret_can)
+{
+	iq_node next;
+
+	*ret_can = false;
+	for (uint32_t symbol = 0; symbol < automaton->symbol_count && !*ret_can; symbol++) {
+		int rc = derive(automaton, state, symbol, &next);
+
+		if (rc < 0)
+			return rc;
+		*ret_can = next != IQ_NODE_DEAD;
+	}
+	return 0;
+}
+
+int iq_states_facts(struct iq_automaton *automaton, iq_states states, struct iq_states_facts *ret_facts)
+{
+	struct set set = automaton->sets[states];
+	struct iq_states_facts facts = { .all_accept = true, .complete = true };
+
+	if (set.judged) {
+		*ret_facts = set.facts;
+		return 0;
+	}
+	for (size_t i = 0; i < set.count; i++) {
+		bool accepts = automaton->nodes[set.members[i]].accepts;
+		bool can;
+		int rc = can_continue(automaton, set.members[i], &can);
+
+		if (rc < 0)
+			return rc;
+		facts.any_alive |= set.members[i] != IQ_NODE_DEAD;
+		facts.any_accepts |= accepts;
+		facts.all_accept &= accepts;
+		facts.complete &= !can;
+	}
+	facts.complete &= facts.any_alive;
+	automaton->sets[states].facts = facts;
+	automaton->sets[states].judged = true;
+	*ret_facts = facts;
+	return 0;
+}

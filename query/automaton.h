@@ -1,0 +1,71 @@
+/* query/automaton.h - regular expressions with interleaving and counts over small alphabets, as deterministic automata that
+ * are built while they are used.
+ *
+ * Expressions are hash-consed: equal expressions are the same node, so a node is a state. The successor of a state is the
+ * Brzozowski derivative of its expression (J. Brzozowski, "Derivatives of Regular Expressions", 1964; interleaving as in
+ * M. Sulzmann and P. Thiemann, "Derivatives for Regular Shuffle Expressions", 2015). The empty language is the dead state; no
+ * other node denotes it.
+ *
+ * What is not known, because the beginning or the middle was not recorded, is a set of states. Sets are hash-consed as
+ * well, so following an instance costs one table look-up an event, however much is unknown about it.
+ */
+#ifndef IQ_QUERY_AUTOMATON_H
+#define IQ_QUERY_AUTOMATON_H
+
+#include "base/base.h"
+
+/* More expressions or sets than this make IQ_ERR_LIMIT. */
+#define IQ_AUTOMATON_MAX_NODES 100000u
+#define IQ_AUTOMATON_MAX_SETS 20000u
+/* Names that one order may use. */
+#define IQ_AUTOMATON_MAX_SYMBOLS 256u
+/* The largest count in {m,n}; no upper bound is IQ_REPEAT_UNBOUNDED. */
+#define IQ_REPEAT_MAX 100000u
+#define IQ_REPEAT_UNBOUNDED UINT32_MAX
+
+typedef uint32_t iq_node; /* an expression */
+typedef uint32_t iq_states; /* a set of states */
+
+#define IQ_NODE_DEAD 0u  /* no sequence at all */
+#define IQ_NODE_EMPTY 1u /* the empty sequence */
+
+struct iq_automaton;
+
+/* Caller owns; release with iq_automaton_free(). NULL when memory is out. */
+struct iq_automaton *iq_automaton_new(void);
+void iq_automaton_free(struct iq_automaton *automaton);
+
+/* Building expressions. Each returns 0, IQ_ERR_NOMEM or IQ_ERR_LIMIT. */
+int iq_node_symbol(struct iq_automaton *automaton, uint32_t symbol, iq_node *ret_node);
+int iq_node_sequence(struct iq_automaton *automaton, iq_node first, iq_node second, iq_node *ret_node);
+int iq_node_choice(struct iq_automaton *automaton, iq_node a, iq_node b, iq_node *ret_node);
+int iq_node_interleave(struct iq_automaton *automaton, iq_node a, iq_node b, iq_node *ret_node);
+/* `least` to `most` times in a row. */
+int iq_node_repeat(struct iq_automaton *automaton, iq_node node, uint32_t least, uint32_t most, iq_node *ret_node);
+
+/* To be called once, when the expression is complete. */
+void iq_automaton_begin(struct iq_automaton *automaton, iq_node start, uint32_t symbol_count);
+iq_node iq_automaton_start(const struct iq_automaton *automaton);
+uint32_t iq_automaton_symbols(const struct iq_automaton *automaton);
+
+/* States. */
+bool iq_node_accepts(const struct iq_automaton *automaton, iq_node state);
+int iq_node_step(struct iq_automaton *automaton, iq_node state, uint32_t symbol, iq_node *ret_state);
+
+/* Sets of states; the dead state may be a member. */
+int iq_states_single(struct iq_automaton *automaton, iq_node state, iq_states *ret_states);
+int iq_states_step(struct iq_automaton *automaton, iq_states states, uint32_t symbol, iq_states *ret_states);
+/* After any number of unknown events, or after exactly `count` where it is not negative. */
+int iq_states_blur(struct iq_automaton *automaton, iq_states states, int64_t count, iq_states *ret_states);
+const iq_node *iq_states_members(const struct iq_automaton *automaton, iq_states states, size_t *ret_count);
+
+/* What may be said of a set. */
+struct iq_states_facts {
+	bool any_alive;    /* some member is not dead */
+	bool any_accepts;
+	bool all_accept;
+	bool complete;     /* some member is alive, and none of those can take another symbol */
+};
+int iq_states_facts(struct iq_automaton *automaton, iq_states states, struct iq_states_facts *ret_facts);
+
+#endif

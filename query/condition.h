@@ -1,0 +1,44 @@
+/* query/condition.h - fields of events and conditions on them, as specs write them.
+ */
+#ifndef IQ_QUERY_CONDITION_H
+#define IQ_QUERY_CONDITION_H
+
+#include "event/event.h"
+#include "query/yaml.h"
+#include "store/store.h"
+
+/* Pattern limits: see docs/security.md. */
+#define IQ_PATTERN_MAX_BYTES 4096
+#define IQ_PATTERN_MAX_SUBJECT (64u << 10)
+
+enum iq_field_place { IQ_FIELD_COLUMN, IQ_FIELD_ATTRIBUTE, IQ_FIELD_BODY };
+
+/* A column, `@attribute` or JSON Pointer into the body. */
+struct iq_field {
+	enum iq_field_place place;
+	enum iq_column column;
+	struct iq_view pointer;
+	struct iq_view text; /* as it was written */
+};
+
+struct iq_condition;
+
+/* Reads a field from `text`; `node` is where it stands. */
+int iq_field_parse(struct iq_view text, const char *name, const struct iq_yaml *node, struct iq_arena *arena,
+		   struct iq_field *ret_field, struct iq_error *error);
+/* Columns that must be decoded to read the field (bits of enum iq_column). */
+uint32_t iq_field_columns(const struct iq_field *field);
+/* The field's value in an event: NULL when it is not there or is JSON null. `scratch` receives unescaped text (appended).
+ * Borrowed until the event or `scratch` changes. */
+struct iq_view iq_field_read(const struct iq_field *field, const struct iq_event *event, struct iq_buf *scratch);
+
+/* Compiles a mapping field -> value, list of values, or operators. It lies in `arena`, but for its patterns: release with
+ * iq_condition_release(). */
+int iq_condition_parse(const struct iq_yaml *mapping, const char *name, struct iq_arena *arena,
+		       struct iq_condition **ret_condition, struct iq_error *error);
+void iq_condition_release(struct iq_condition *condition);
+uint32_t iq_condition_columns(const struct iq_condition *condition);
+/* 1, 0, or IQ_ERR_LIMIT where a pattern ran into its limit. NULL holds for every event. */
+int iq_condition_holds(const struct iq_condition *condition, const struct iq_event *event, struct iq_buf *scratch);
+
+#endif
