@@ -317,6 +317,34 @@ uint32_t iq_automaton_symbols(const struct iq_automaton *automaton)
 	return automaton->symbol_count;
 }
 
+static uint32_t product(uint32_t a, uint32_t b)
+{
+	uint64_t product = (uint64_t)a * b;
+
+	return a == 0 || b == 0 ? 0 : product > IQ_REPEAT_UNBOUNDED ? IQ_REPEAT_UNBOUNDED : (uint32_t)product;
+}
+
+static uint32_t most_of(const struct iq_automaton *automaton, iq_node at, uint32_t symbol)
+{
+	const struct node *node = &automaton->nodes[at];
+	uint32_t a, b;
+
+	if (node->op <= OP_SYMBOL)
+		return node->op == OP_SYMBOL && node->a == symbol;
+	a = most_of(automaton, node->a, symbol);
+	if (node->op == OP_REPEAT)
+		return product(a, node->most);
+	b = most_of(automaton, node->b, symbol);
+	if (node->op == OP_CHOICE)
+		return a > b ? a : b;
+	return a > IQ_REPEAT_UNBOUNDED - b ? IQ_REPEAT_UNBOUNDED : a + b;
+}
+
+uint32_t iq_automaton_most(const struct iq_automaton *automaton, uint32_t symbol)
+{
+	return most_of(automaton, automaton->start, symbol);
+}
+
 bool iq_node_accepts(const struct iq_automaton *automaton, iq_node state)
 {
 	return automaton->nodes[state].accepts;
@@ -495,7 +523,7 @@ static int can_continue(struct iq_automaton *automaton, iq_node state, bool *ret
 int iq_states_facts(struct iq_automaton *automaton, iq_states states, struct iq_states_facts *ret_facts)
 {
 	struct set set = automaton->sets[states];
-	struct iq_states_facts facts = { .all_accept = true, .complete = true };
+	struct iq_states_facts facts = { .all_alive = true, .all_accept = true, .complete = true };
 
 	if (set.judged) {
 		*ret_facts = set.facts;
@@ -509,6 +537,7 @@ int iq_states_facts(struct iq_automaton *automaton, iq_states states, struct iq_
 		if (rc < 0)
 			return rc;
 		facts.any_alive |= set.members[i] != IQ_NODE_DEAD;
+		facts.all_alive &= set.members[i] != IQ_NODE_DEAD;
 		facts.any_accepts |= accepts;
 		facts.all_accept &= accepts;
 		facts.complete &= !can;

@@ -48,6 +48,9 @@ void iq_automaton_begin(struct iq_automaton *automaton, iq_node start, uint32_t 
 iq_node iq_automaton_start(const struct iq_automaton *automaton);
 uint32_t iq_automaton_symbols(const struct iq_automaton *automaton);
 
+/* How often the symbol can occur in one sequence of the order; IQ_REPEAT_UNBOUNDED for any number. */
+uint32_t iq_automaton_most(const struct iq_automaton *automaton, uint32_t symbol);
+
 /* States. */
 bool iq_node_accepts(const struct iq_automaton *automaton, iq_node state);
 int iq_node_step(struct iq_automaton *automaton, iq_node state, uint32_t symbol, iq_node *ret_state);
@@ -62,6 +65,7 @@ const iq_node *iq_states_members(const struct iq_automaton *automaton, iq_states
 /* What may be said of a set. */
 struct iq_states_facts {
 	bool any_alive;    /* some member is not dead */
+	bool all_alive;
 	bool any_accepts;
 	bool all_accept;
 	bool complete;     /* some member is alive, and none of those can take another symbol */
