@@ -2,6 +2,7 @@
  * instances that it touches. What remains to be said of an event (time, place in the evidence) is read afterwards, and only for
  * the events that instances begin and end with and that findings name. */
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
