@@ -15,6 +15,11 @@ struct iq_parser_options {
 	struct iq_view path;   /* for names derived from the path */
 	struct iq_view source; /* the source's name; parsers use it where the records name none */
 	size_t max_line;       /* bytes of a line or a body kept in an event; see IQ_INGEST_MAX_LINE */
+	/* What a person shall hear, in one line without the path: damage (which is a gap as well), a line that was cut.
+	 * A hole that the evidence itself declares is a gap but no problem. Borrowed until the call returns. May be
+	 * NULL. */
+	void (*problem)(void *context, const char *text);
+	void *context;
 };
 #define IQ_INGEST_MAX_LINE (1u << 20)
 
@@ -46,25 +51,25 @@ const struct iq_format *iq_format_probe(struct iq_view head);
 
 /* What became of one evidence. Strings: Borrowed until the callback returns. */
 enum iq_ingest_outcome {
-	IQ_INGEST_TAKEN,    /* stored; `evidence` is valid */
-	IQ_INGEST_KNOWN,    /* the same bytes are in the store already */
-	IQ_INGEST_PARTLY,   /* stored, with gaps or cut lines that `problem` names */
-	IQ_INGEST_REFUSED   /* not taken in; `problem` says why and what to do */
+	IQ_INGEST_TAKEN,  /* stored; `evidence` is valid */
+	IQ_INGEST_KNOWN,  /* the same bytes are in the store already */
+	IQ_INGEST_PARTLY, /* stored, with gaps or cut lines that `problem` names */
+	IQ_INGEST_REFUSED /* not taken in; `problem` says why and what to do */
 };
 struct iq_ingest_report {
 	enum iq_ingest_outcome outcome;
 	const char *path;
-	const char *format;           /* NULL when none was recognised */
-	struct iq_evidence evidence;  /* TAKEN, PARTLY */
-	uint64_t sessions;            /* sessions that appear in it */
-	const char *problem;          /* the first one, in one line without the path: `line 12: not JSON` */
-	uint64_t problems;            /* how many in all */
+	const char *format;	     /* NULL when none was recognised */
+	struct iq_evidence evidence; /* TAKEN, PARTLY */
+	uint64_t sessions;	     /* sessions that appear in it */
+	const char *problem;	     /* the first one, in one line without the path: `line 12: not JSON` */
+	uint64_t problems;	     /* how many in all */
 };
 
 struct iq_ingest_options {
-	const char *format;      /* name, or NULL to detect */
-	const char *source;      /* --source: the name for stdin or for every file, or NULL */
-	size_t max_line;         /* 0: IQ_INGEST_MAX_LINE */
+	const char *format; /* name, or NULL to detect */
+	const char *source; /* --source: the name for stdin or for every file, or NULL */
+	size_t max_line;    /* 0: IQ_INGEST_MAX_LINE */
 	int (*report)(void *context, const struct iq_ingest_report *report); /* after each evidence; may be NULL */
 	void (*progress)(void *context, const char *path, uint64_t done, uint64_t total); /* bytes; may be NULL */
 	const volatile int *stop; /* set to non-zero (by a signal handler) to end between blocks; may be NULL */
@@ -72,7 +77,7 @@ struct iq_ingest_options {
 };
 
 struct iq_ingest_result {
-	uint64_t taken;    /* evidence with outcome TAKEN or PARTLY */
+	uint64_t taken; /* evidence with outcome TAKEN or PARTLY */
 	uint64_t known;
 	uint64_t partly;
 	uint64_t refused;
@@ -83,7 +88,9 @@ struct iq_ingest_result {
 /* Ingests files, directories (walked in sorted order, links not followed out of them) and `-` (stdin) into the
  * store at `store_path`, one commit for each batch of evidence; on interruption what was committed stays and nothing
  * is half-written. A file that cannot be taken in is reported and does not stop the others.
- * Returns 0 even then (see ret_result); negative where the store or everything failed. */
+ * Returns 0 even then (see ret_result); negative where the store failed
+ * or nothing could be opened at all (no store is made then), and IQ_ERR_INTERRUPTED, with ret_result set, after `stop`.
+ */
 int iq_ingest(const char *store_path, const char *const *paths, size_t path_count,
 	      const struct iq_ingest_options *options, struct iq_ingest_result *ret_result, struct iq_error *error);
 

@@ -1,0 +1,260 @@
+#include "ingest/input.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#define BLOCK_BYTES (256u << 10)
+/* zlib: a window of 32 KiB, behind a gzip header. */
+#define GZIP_WINDOW_BITS (15 + 16)
+
+struct codec;
+
+struct iq_input {
+	int fd;
+	uint64_t size;
+	uint64_t position; /* read from the file */
+	bool regular;
+	bool file_ended;
+	bool damaged;	 /* nothing more can be had from the decoder */
+	bool frame_open; /* in the middle of a gzip member or zstd frame */
+	char problem[160];
+	const struct codec *codec; /* NULL until the first bytes are there */
+	unsigned char *in;
+	size_t in_used;
+	size_t in_len;
+	unsigned char *out;
+	z_stream gzip;
+	ZSTD_DStream *zstd;
+};
+
+/* A compression, told by how it begins. `step` takes from the input's block, fills `out`, returns how much; a damaged
+ * stream sets the problem. */
+struct codec {
+	const char *name;
+	struct iq_view magic;
+	bool (*open)(struct iq_input *input);
+	size_t (*step)(struct iq_input *input);
+};
+
+/* ---- The file ---- */
+
+/* Reads on into the free part of the block. A read error is an early end: what came before it counts. */
+static void fill(struct iq_input *input)
+{
+	ssize_t got;
+
+	do
+		got = read(input->fd, input->in + input->in_len, BLOCK_BYTES - input->in_len);
+	while (got < 0 && errno == EINTR);
+	if (got < 0)
+		(void)snprintf(input->problem, sizeof(input->problem), "cannot be read beyond byte %llu: %s",
+			       (unsigned long long)input->position, strerror(errno));
+	if (got <= 0) {
+		input->file_ended = true;
+		return;
+	}
+	input->in_len += (size_t)got;
+	input->position += (uint64_t)got;
+}
+
+static void refill(struct iq_input *input)
+{
+	if (input->in_used < input->in_len || input->file_ended)
+		return;
+	input->in_used = input->in_len = 0;
+	fill(input);
+}
+
+/* ---- gzip ---- */
+
+static bool gzip_open(struct iq_input *input)
+{
+	return inflateInit2(&input->gzip, GZIP_WINDOW_BITS) == Z_OK;
+}
+
+static void damaged(struct iq_input *input, const char *what)
+{
+	input->damaged = true;
+	if (input->problem[0] == '\0')
+		(void)snprintf(input->problem, sizeof(input->problem), "%s data is damaged near byte %llu (%s)",
+			       input->codec->name,
+			       (unsigned long long)(input->position - input->in_len + input->in_used), what);
+}
+
+static size_t gzip_step(struct iq_input *input)
+{
+	z_stream *stream = &input->gzip;
+	int rc;
+
+	stream->next_in = input->in + input->in_used;
+	stream->avail_in = (uInt)(input->in_len - input->in_used);
+	stream->next_out = input->out;
+	stream->avail_out = BLOCK_BYTES;
+	rc = inflate(stream, Z_NO_FLUSH);
+	input->in_used = input->in_len - stream->avail_in;
+	input->frame_open = rc != Z_STREAM_END;
+	if (rc == Z_STREAM_END)
+		(void)inflateReset(stream);
+	else if (rc != Z_OK && rc != Z_BUF_ERROR)
+		damaged(input, stream->msg ? stream->msg : "invalid");
+	return BLOCK_BYTES - stream->avail_out;
+}
+
+/* ---- zstd ---- */
+
+static bool zstd_open(struct iq_input *input)
+{
+	input->zstd = ZSTD_createDStream();
+	return input->zstd != NULL;
+}
+
+static size_t zstd_step(struct iq_input *input)
+{
+	ZSTD_inBuffer in = { input->in, input->in_len, input->in_used };
+	ZSTD_outBuffer out = { input->out, BLOCK_BYTES, 0 };
+	size_t rc = ZSTD_decompressStream(input->zstd, &out, &in);
+
+	input->in_used = in.pos;
+	input->frame_open = rc != 0;
+	if (ZSTD_isError(rc))
+		damaged(input, ZSTD_getErrorName(rc));
+	return out.pos;
+}
+
+/* ---- plain ---- */
+
+static bool plain_open(struct iq_input *input)
+{
+	(void)input;
+	return true;
+}
+
+static size_t plain_step(struct iq_input *input)
+{
+	size_t len = input->in_len - input->in_used;
+
+	memcpy(input->out, input->in + input->in_used, len);
+	input->in_used = input->in_len;
+	return len;
+}
+
+static const struct codec codecs[] = {
+	{ "gzip", { "\x1f\x8b\x08", 3 }, gzip_open, gzip_step },
+	{ "zstd", { "\x28\xb5\x2f\xfd", 4 }, zstd_open, zstd_step },
+	{ "plain", { "", 0 }, plain_open, plain_step }, /* everything begins with nothing */
+};
+#define MAGIC_BYTES 4
+
+static int choose_codec(struct iq_input *input, struct iq_error *error)
+{
+	struct iq_view head;
+	size_t i = 0;
+
+	while (input->in_len < MAGIC_BYTES && !input->file_ended)
+		fill(input);
+	head = iq_view_make((const char *)input->in, input->in_len);
+	while (!iq_view_starts_with(head, codecs[i].magic))
+		i++;
+	if (!codecs[i].open(input))
+		return iq_error_nomem(error);
+	input->codec = &codecs[i];
+	return 0;
+}
+
+/* ---- The door ---- */
+
+int iq_input_open(const char *path, struct iq_input **ret_input, struct iq_error *error)
+{
+	struct iq_input *input = calloc(1, sizeof(*input));
+	struct stat info;
+
+	if (!input)
+		return iq_error_nomem(error);
+	input->in = malloc(BLOCK_BYTES);
+	input->out = malloc(BLOCK_BYTES);
+	input->fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (input->fd < 0 || !input->in || !input->out) {
+		int rc = input->fd < 0 ? iq_error_errno(error, errno == ENOENT ? IQ_ERR_NOT_FOUND : IQ_ERR_IO,
+							"cannot be opened")
+				       : iq_error_nomem(error);
+
+		iq_input_close(input);
+		return rc;
+	}
+	input->regular = fstat(input->fd, &info) == 0 && S_ISREG(info.st_mode);
+	input->size = input->regular ? (uint64_t)info.st_size : 0;
+	*ret_input = input;
+	return 0;
+}
+
+void iq_input_close(struct iq_input *input)
+{
+	if (!input)
+		return;
+	if (input->gzip.state)
+		(void)inflateEnd(&input->gzip);
+	(void)ZSTD_freeDStream(input->zstd);
+	if (input->fd >= 0)
+		(void)close(input->fd);
+	free(input->in);
+	free(input->out);
+	free(input);
+}
+
+static void check_end(struct iq_input *input)
+{
+	if (input->frame_open && input->problem[0] == '\0')
+		(void)snprintf(input->problem, sizeof(input->problem), "%s data ends too early: the file was cut short",
+			       input->codec->name);
+}
+
+int iq_input_next(struct iq_input *input, struct iq_view *ret_block, struct iq_error *error)
+{
+	size_t got = 0;
+
+	if (!input->codec && choose_codec(input, error) < 0)
+		return IQ_ERR_NOMEM;
+	while (got == 0 && !input->damaged) {
+		bool last;
+
+		refill(input);
+		last = input->file_ended && input->in_used == input->in_len;
+		if (last && !input->frame_open)
+			break;
+		/* A decoder may hold output back although it has taken all its input: in an open frame it is asked once
+		 * more. */
+		got = input->codec->step(input);
+		if (last)
+			break;
+	}
+	if (got == 0)
+		check_end(input);
+	*ret_block = iq_view_make((const char *)input->out, got);
+	return got > 0;
+}
+
+const char *iq_input_problem(const struct iq_input *input)
+{
+	return input->problem[0] ? input->problem : NULL;
+}
+
+uint64_t iq_input_position(const struct iq_input *input)
+{
+	return input->position;
+}
+
+uint64_t iq_input_size(const struct iq_input *input)
+{
+	return input->size;
+}
+
+bool iq_input_is_regular(const struct iq_input *input)
+{
+	return input->regular;
+}

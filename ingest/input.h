@@ -1,0 +1,28 @@
+/* ingest/input.h - the bytes of one evidence: a file or stdin, decompressed on the way.
+ *
+ * gzip (RFC 1952, several members in a row) and zstd (RFC 8878, several frames) are told by their magic bytes, whatever
+ * the name. What a damaged or shortened file still gives is given; iq_input_problem() then says what happened.
+ */
+#ifndef IQ_INGEST_INPUT_H
+#define IQ_INGEST_INPUT_H
+
+#include "base/base.h"
+
+struct iq_input;
+
+/* Opens `path`, or stdin for "-". Messages do not name the path. Caller owns; release with iq_input_close().
+ * Errors: IQ_ERR_NOT_FOUND, IQ_ERR_IO, IQ_ERR_NOMEM. */
+int iq_input_open(const char *path, struct iq_input **ret_input, struct iq_error *error);
+void iq_input_close(struct iq_input *input); /* NULL allowed */
+/* 1 and the next bytes (at least one); 0 at the end, also at one that came too early. Borrowed until the next call.
+ * Errors: IQ_ERR_NOMEM only. */
+int iq_input_next(struct iq_input *input, struct iq_view *ret_block, struct iq_error *error);
+/* Why the bytes ended too early, in one line; NULL if they did not. Borrowed until the input is closed. */
+const char *iq_input_problem(const struct iq_input *input);
+/* Bytes read from the file itself so far, and its size (0: not known). */
+uint64_t iq_input_position(const struct iq_input *input);
+uint64_t iq_input_size(const struct iq_input *input);
+/* A regular file: opening it again gives the same bytes again. */
+bool iq_input_is_regular(const struct iq_input *input);
+
+#endif

@@ -1,0 +1,77 @@
+#include "ingest/members.h"
+
+/* A scan that ran out of text stops this close to its end, at the latest: in the middle of an escape or a word. */
+#define CUT_REACH 8
+
+bool iq_members_open(struct iq_members *members, struct iq_view text, bool cut)
+{
+	struct iq_json_token token;
+
+	members->cut = cut;
+	members->done = false;
+	iq_json_init(&members->json, text);
+	return iq_json_next(&members->json, &token) > 0 && token.type == IQ_JSON_OBJECT_BEGIN;
+}
+
+/* The scanner failed: at the end of a text that was cut this is the end, anywhere else it is damage. */
+static int stopped(struct iq_members *members)
+{
+	members->done = true;
+	if (members->cut && members->json.text.len - members->json.pos < CUT_REACH)
+		return 0;
+	return IQ_ERR_FORMAT;
+}
+
+/* The value at `start` could not be scanned; a string of which the beginning is there is a member all the same. */
+static int cut_string(struct iq_members *members, size_t start, struct iq_member *member)
+{
+	struct iq_view rest = iq_view_trim(iq_view_from(members->json.text, start));
+
+	if (stopped(members) < 0)
+		return IQ_ERR_FORMAT;
+	if (rest.len == 0 || rest.data[0] != '"')
+		return 0;
+	rest = iq_view_make(rest.data, (size_t)(members->json.text.data + members->json.text.len - rest.data));
+	member->value = (struct iq_json_token){ .type = IQ_JSON_STRING, .raw = iq_view_from(rest, 1), .escaped = true };
+	member->raw = rest;
+	member->cut = true;
+	return 1;
+}
+
+int iq_members_next(struct iq_members *members, struct iq_member *ret_member)
+{
+	struct iq_json_token token;
+	size_t start;
+	int rc = members->done ? 0 : iq_json_next(&members->json, &token);
+
+	if (members->done)
+		return 0;
+	if (rc < 0)
+		return stopped(members);
+	if (token.type != IQ_JSON_KEY) {
+		members->done = true;
+		return iq_json_end(&members->json) ? 0 : IQ_ERR_FORMAT;
+	}
+	start = members->json.pos;
+	*ret_member = (struct iq_member){ .name = token.raw };
+	if (iq_json_next(&members->json, &ret_member->value) < 0)
+		return cut_string(members, start, ret_member);
+	ret_member->raw = iq_json_skip(&members->json, &ret_member->value);
+	return ret_member->raw.data ? 1 : stopped(members);
+}
+
+struct iq_view iq_member_text(const struct iq_member *member, struct iq_buf *scratch)
+{
+	if (member->value.type == IQ_JSON_STRING)
+		return iq_json_text(&member->value, scratch);
+	return member->value.type == IQ_JSON_NUMBER ? member->value.raw : IQ_VIEW_NULL;
+}
+
+bool iq_member_time(const struct iq_member *member, struct iq_buf *scratch, int64_t *ret_ns)
+{
+	struct iq_view text = iq_member_text(member, scratch);
+
+	if (member->value.type == IQ_JSON_STRING && iq_time_parse(text, ret_ns))
+		return true;
+	return text.data && iq_time_parse_epoch(text, ret_ns);
+}

@@ -1,0 +1,37 @@
+/* ingest/members.h - the members of one JSON object, one after the other, also of one whose end is missing.
+ *
+ *	if (iq_members_open(&members, text, cut))
+ *		while ((rc = iq_members_next(&members, &member)) > 0)
+ *			...
+ */
+#ifndef IQ_INGEST_MEMBERS_H
+#define IQ_INGEST_MEMBERS_H
+
+#include "base/base.h"
+
+struct iq_member {
+	struct iq_view name;	    /* between its quotes, still escaped */
+	struct iq_json_token value; /* its first token */
+	struct iq_view raw;	    /* all of the value, quotes and brackets included */
+	bool cut;		    /* the text ends within this string; `value.raw` is what there is of it */
+};
+
+struct iq_members {
+	struct iq_json json;
+	bool cut;
+	bool done;
+};
+
+/* Begins at `text`, which is to be one object; with `cut` its end may be missing. False if it is no object. */
+bool iq_members_open(struct iq_members *members, struct iq_view text, bool cut);
+/* 1 and a member; 0 at the end (with `cut` also where the text ends); IQ_ERR_FORMAT or IQ_ERR_LIMIT on anything that
+ * is not JSON, with the place in `members->json.pos`. Borrowed until the text goes. */
+int iq_members_next(struct iq_members *members, struct iq_member *ret_member);
+
+/* The member's text: a string's characters, the digits of a number; the NULL view for anything else. `scratch`
+ * receives unescaped text (appended). Borrowed until the text goes or `scratch` changes. */
+struct iq_view iq_member_text(const struct iq_member *member, struct iq_buf *scratch);
+/* A time: RFC 3339 text, or a number since the epoch (also as text), its unit told by magnitude. */
+bool iq_member_time(const struct iq_member *member, struct iq_buf *scratch, int64_t *ret_ns);
+
+#endif

@@ -1,0 +1,284 @@
+#include "ingest/record.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "ingest/members.h"
+
+/* One line for a person is not longer than this. */
+#define PROBLEM_SIZE 320
+/* So many lines are looked at to tell a format. */
+#define PROBE_LINES 16
+
+/* ---- The way out ---- */
+
+/* Appends `text`; bytes that are not UTF-8 become U+FFFD. */
+static void append_utf8(struct iq_buf *buf, struct iq_view text)
+{
+	uint32_t code_point;
+
+	if (iq_utf8_valid(text)) {
+		(void)iq_buf_append(buf, text);
+		return;
+	}
+	while (text.len > 0) {
+		size_t len = iq_utf8_decode(text, &code_point);
+
+		(void)iq_utf8_encode(buf, len ? code_point : 0xFFFD);
+		text = iq_view_from(text, len ? len : 1);
+	}
+}
+
+static bool is_plain(const struct iq_event *event)
+{
+	return iq_utf8_valid(event->source) && iq_utf8_valid(event->session) && iq_utf8_valid(event->type) &&
+	       iq_utf8_valid(event->key);
+}
+
+static int give_repaired(const struct iq_output *output, const struct iq_event *event, struct iq_error *error)
+{
+	struct iq_event repaired = *event;
+	struct iq_view *const names[] = { &repaired.source, &repaired.session, &repaired.type, &repaired.key };
+	struct iq_buf texts[4] = { IQ_BUF_INIT, IQ_BUF_INIT, IQ_BUF_INIT, IQ_BUF_INIT };
+	int rc = 0;
+
+	for (size_t i = 0; i < 4; i++) {
+		if (!names[i]->data)
+			continue;
+		append_utf8(&texts[i], *names[i]);
+		if (texts[i].failed)
+			rc = iq_error_nomem(error);
+		*names[i] = iq_view_make(texts[i].data ? texts[i].data : "", texts[i].len);
+	}
+	if (rc == 0)
+		rc = output->sink->event(output->sink->context, &repaired, error);
+	for (size_t i = 0; i < 4; i++)
+		iq_buf_release(&texts[i]);
+	return rc;
+}
+
+int iq_output_event(const struct iq_output *output, const struct iq_event *event, struct iq_error *error)
+{
+	if (!is_plain(event))
+		return give_repaired(output, event, error);
+	return output->sink->event(output->sink->context, event, error);
+}
+
+static void tell(const struct iq_output *output, const char *text)
+{
+	if (output->options.problem)
+		output->options.problem(output->options.context, text);
+}
+
+void iq_output_problem(const struct iq_output *output, const char *format, ...)
+{
+	char text[PROBLEM_SIZE];
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	tell(output, text);
+}
+
+int iq_output_damage(const struct iq_output *output, uint64_t offset, uint64_t bytes, struct iq_error *error,
+		     const char *format, ...)
+{
+	struct iq_gap gap = IQ_GAP_INIT;
+	char text[PROBLEM_SIZE];
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	tell(output, text);
+	gap.source = output->gap_source;
+	gap.offset = offset;
+	gap.bytes = bytes;
+	gap.reason = iq_view_cstr(text);
+	return output->sink->gap(output->sink->context, &gap, error);
+}
+
+/* ---- An event ---- */
+
+struct iq_view iq_event_own_type(enum iq_kind kind)
+{
+	switch (kind) {
+	case IQ_KIND_WS_OPEN:
+	case IQ_KIND_WS_CLOSE:
+	case IQ_KIND_WS_PING:
+	case IQ_KIND_WS_PONG:
+	case IQ_KIND_HTTP_REQUEST:
+	case IQ_KIND_HTTP_RESPONSE:
+		return iq_view_cstr(iq_kind_name(kind));
+	default:
+		return IQ_VIEW_NULL;
+	}
+}
+
+static bool names_severity(struct iq_view name)
+{
+	return iq_view_eq(name, IQ_LIT("level")) || iq_view_eq(name, IQ_LIT("severity")) ||
+	       iq_view_eq(name, IQ_LIT("lvl"));
+}
+
+/* The first member of a JSON line that names a severity. */
+static enum iq_severity line_severity(struct iq_view body)
+{
+	enum iq_severity severity = IQ_SEVERITY_NONE;
+	struct iq_members members;
+	struct iq_member member;
+
+	if (!iq_members_open(&members, body, false))
+		return severity;
+	while (severity == IQ_SEVERITY_NONE && iq_members_next(&members, &member) > 0)
+		if (names_severity(member.name) && member.value.type == IQ_JSON_STRING)
+			(void)iq_severity_parse(member.value.raw, &severity);
+	return severity;
+}
+
+void iq_event_describe(struct iq_event *event, struct iq_buf *scratch)
+{
+	if (!event->type.data)
+		event->type = iq_event_own_type(event->kind);
+	event->body_is_binary = event->body.data && !iq_utf8_valid(event->body);
+	if (event->kind == IQ_KIND_WS_MESSAGE || event->kind == IQ_KIND_SSE_MESSAGE || event->kind == IQ_KIND_LOG)
+		iq_dialect_json(event, scratch);
+	if (event->kind == IQ_KIND_LOG && event->severity == IQ_SEVERITY_NONE)
+		event->severity = line_severity(event->body);
+}
+
+struct iq_view iq_body_trim(struct iq_view text)
+{
+	for (size_t back = 1; back <= 3 && back <= text.len; back++) {
+		unsigned char c = (unsigned char)text.data[text.len - back];
+		size_t length = c >= 0xF0 ? 4 : c >= 0xE0 ? 3 : c >= 0xC0 ? 2 : 1;
+
+		if (length > back)
+			return iq_view_make(text.data, text.len - back);
+		if (c < 0x80 || c >= 0xC0)
+			break;
+	}
+	return text;
+}
+
+/* ---- Attrs ---- */
+
+void iq_attrs_raw(struct iq_buf *attrs, struct iq_view name, struct iq_view json)
+{
+	(void)iq_buf_append_cstr(attrs, attrs->len == 0 ? "{\"" : ",\"");
+	append_utf8(attrs, name);
+	(void)iq_buf_append_cstr(attrs, "\":");
+	append_utf8(attrs, json);
+}
+
+void iq_attrs_text(struct iq_buf *attrs, struct iq_view name, struct iq_view text)
+{
+	iq_attrs_raw(attrs, name, IQ_LIT(""));
+	(void)iq_json_append_string(attrs, text);
+}
+
+void iq_attrs_number(struct iq_buf *attrs, struct iq_view name, uint64_t number)
+{
+	iq_attrs_raw(attrs, name, IQ_LIT(""));
+	(void)iq_buf_appendf(attrs, "%llu", (unsigned long long)number);
+}
+
+struct iq_view iq_attrs_end(struct iq_buf *attrs)
+{
+	if (attrs->len == 0)
+		return IQ_VIEW_NULL;
+	(void)iq_buf_append_char(attrs, '}');
+	return iq_buf_view(attrs);
+}
+
+/* ---- Lines ---- */
+
+struct iq_view iq_line_text(const struct iq_line *line)
+{
+	struct iq_view text = line->text;
+
+	if (line->offset == 0 && iq_view_starts_with(text, IQ_LIT("\xef\xbb\xbf")))
+		text = iq_view_from(text, 3);
+	while (text.len > 0 && text.data[0] == '\0')
+		text = iq_view_from(text, 1);
+	return text;
+}
+
+struct iq_view iq_line_escape_controls(struct iq_view text, struct iq_buf *scratch)
+{
+	size_t start = scratch->len;
+
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned char c = (unsigned char)text.data[i];
+
+		if (c < 0x20 && c != '\t' && c != '\r')
+			(void)iq_buf_appendf(scratch, "\\u%04x", c);
+		else
+			(void)iq_buf_append_char(scratch, text.data[i]);
+	}
+	return iq_view_from(iq_buf_view(scratch), start);
+}
+
+int iq_output_blank(const struct iq_output *output, const struct iq_line *line, struct iq_error *error)
+{
+	struct iq_gap gap = IQ_GAP_INIT;
+
+	gap.source = output->gap_source;
+	gap.offset = line->offset;
+	gap.bytes = line->length;
+	gap.count = 0;
+	gap.reason = IQ_LIT("blank lines at the end");
+	return output->sink->gap(output->sink->context, &gap, error);
+}
+
+struct probe {
+	int (*score)(struct iq_view text, bool cut);
+	int best;
+	size_t lines;
+};
+
+static int probe_line(void *context, const struct iq_line *line, struct iq_error *error)
+{
+	struct probe *probe = context;
+	int score = probe->score(iq_line_text(line), !line->terminated);
+
+	(void)error;
+	if (score > probe->best)
+		probe->best = score;
+	return ++probe->lines < PROBE_LINES ? 0 : IQ_ERR_LIMIT;
+}
+
+int iq_line_probe(struct iq_view head, int (*score)(struct iq_view text, bool cut))
+{
+	struct probe probe = { .score = score };
+	struct iq_lines lines;
+
+	iq_lines_init(&lines, IQ_PROBE_BYTES, probe_line, &probe);
+	if (iq_lines_feed(&lines, head, NULL) == 0)
+		(void)iq_lines_end(&lines, NULL);
+	iq_lines_release(&lines);
+	return probe.best;
+}
+
+void iq_bad_lines_add(struct iq_bad_lines *bad, const struct iq_line *line, const char *why)
+{
+	if (bad->first == 0)
+		*bad = (struct iq_bad_lines){ .first = line->number, .offset = line->offset, .why = why };
+	bad->last = line->number;
+	bad->bytes = line->offset + line->length - bad->offset;
+}
+
+int iq_bad_lines_flush(struct iq_bad_lines *bad, const struct iq_output *output, struct iq_error *error)
+{
+	const struct iq_bad_lines run = *bad;
+
+	*bad = (struct iq_bad_lines){ 0 };
+	if (run.first == 0)
+		return 0;
+	if (run.first == run.last)
+		return iq_output_damage(output, run.offset, run.bytes, error, "line %llu: %s",
+					(unsigned long long)run.first, run.why);
+	return iq_output_damage(output, run.offset, run.bytes, error, "lines %llu-%llu: %s",
+				(unsigned long long)run.first, (unsigned long long)run.last, run.why);
+}

@@ -1,0 +1,72 @@
+/* ingest/record.h - what the parsers share: their way out, the conventions of an event, attrs, and damaged lines.
+ */
+#ifndef IQ_INGEST_RECORD_H
+#define IQ_INGEST_RECORD_H
+
+#include "ingest/ingest.h"
+#include "ingest/lines.h"
+
+/* ---- The way out of a parser ---- */
+
+struct iq_output {
+	struct iq_parser_options options;
+	const struct iq_sink *sink;
+	struct iq_view gap_source; /* whose events a damaged range may have held; NULL: anybody's */
+};
+
+/* Gives the event out; its names become valid UTF-8 first. */
+int iq_output_event(const struct iq_output *output, const struct iq_event *event, struct iq_error *error);
+/* Tells a person, in one line without the path. */
+void iq_output_problem(const struct iq_output *output, const char *format, ...) IQ_PRINTF(2, 3);
+/* A range of the evidence that could not be read: a gap, and a problem with the same words. */
+int iq_output_damage(const struct iq_output *output, uint64_t offset, uint64_t bytes, struct iq_error *error,
+		     const char *format, ...) IQ_PRINTF(5, 6);
+
+/* ---- An event ---- */
+
+/* Sets what the body says about the event, where the record itself did not: type and key (iq_dialect_json()) for
+ * messages and log lines, the severity of a log line (its `level` or `severity`), whether it is binary. Other kinds get
+ * their own name as type. `scratch` has to have room for the body once more, or views into it are lost. */
+void iq_event_describe(struct iq_event *event, struct iq_buf *scratch);
+/* A WebSocket close, open, ping and so on are named like their kind; NULL for messages, log lines and errors. */
+struct iq_view iq_event_own_type(enum iq_kind kind);
+
+/* A text that was cut somewhere, without the incomplete character at its end. */
+struct iq_view iq_body_trim(struct iq_view text);
+
+/* ---- Attrs: one JSON object in valid UTF-8, written member by member ---- */
+
+void iq_attrs_raw(struct iq_buf *attrs, struct iq_view name, struct iq_view json);
+void iq_attrs_text(struct iq_buf *attrs, struct iq_view name, struct iq_view text);
+void iq_attrs_number(struct iq_buf *attrs, struct iq_view name, uint64_t number);
+/* Ends the object; the NULL view if nothing was written into it. Borrowed until the buffer changes. */
+struct iq_view iq_attrs_end(struct iq_buf *attrs);
+
+/* ---- Lines ---- */
+
+/* Without a byte order mark and without NUL bytes in front, which a file system that lost power leaves behind. */
+struct iq_view iq_line_text(const struct iq_line *line);
+/* The text with control characters escaped, as a JSON string wants them; appended to `scratch`. */
+struct iq_view iq_line_escape_controls(struct iq_view text, struct iq_buf *scratch);
+
+/* The best score that `probe` gives to one of the first lines of a stream; `cut`: the line may go on. */
+int iq_line_probe(struct iq_view head, int (*probe)(struct iq_view text, bool cut));
+
+/* Lines in a row that could not be read are one gap. */
+struct iq_bad_lines {
+	uint64_t first; /* line number, 0: none */
+	uint64_t last;
+	uint64_t offset;
+	uint64_t bytes;
+	const char *why; /* static text, of the first */
+};
+
+/* Blank lines at the end of the evidence: a gap in which nothing was lost. */
+int iq_output_blank(const struct iq_output *output, const struct iq_line *line, struct iq_error *error);
+
+/* Adds a line that could not be read. */
+void iq_bad_lines_add(struct iq_bad_lines *bad, const struct iq_line *line, const char *why);
+/* A good line or the end came: gives the gap out, if there is one. */
+int iq_bad_lines_flush(struct iq_bad_lines *bad, const struct iq_output *output, struct iq_error *error);
+
+#endif

@@ -1,0 +1,210 @@
+#include "ingest/walk.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+/* What stays the same on the way down. */
+struct descent {
+	struct iq_walk *walk;
+	char *root; /* resolved path of the directory that was named */
+	struct stat except;
+	bool has_except;
+};
+
+void iq_walk_release(struct iq_walk *walk)
+{
+	for (size_t i = 0; i < walk->count; i++) {
+		free(walk->files[i].path);
+		free(walk->files[i].problem);
+	}
+	free(walk->files);
+	*walk = (struct iq_walk)IQ_WALK_INIT;
+}
+
+static int add_file(struct iq_walk *walk, const char *path, uint64_t bytes, const char *problem)
+{
+	struct iq_walk_file *file;
+
+	if (walk->count == walk->capacity) {
+		size_t capacity = walk->capacity ? walk->capacity * 2 : 16;
+		struct iq_walk_file *files = realloc(walk->files, capacity * sizeof(*files));
+
+		if (!files)
+			return IQ_ERR_NOMEM;
+		walk->files = files;
+		walk->capacity = capacity;
+	}
+	file = &walk->files[walk->count++];
+	*file = (struct iq_walk_file){ .path = strdup(path),
+				       .problem = problem ? strdup(problem) : NULL,
+				       .bytes = bytes };
+	return file->path && (!problem || file->problem) ? 0 : IQ_ERR_NOMEM;
+}
+
+static int add_errno(struct iq_walk *walk, const char *path)
+{
+	char problem[160];
+
+	(void)snprintf(problem, sizeof(problem), "cannot be opened: %s", strerror(errno));
+	return add_file(walk, path, 0, problem);
+}
+
+static int skip_dotfiles(const struct dirent *entry)
+{
+	return entry->d_name[0] != '.';
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static bool is_within(const char *path, const char *root)
+{
+	size_t len = strlen(root);
+
+	return strncmp(path, root, len) == 0 && (path[len] == '/' || path[len] == '\0' || strcmp(root, "/") == 0);
+}
+
+/* What a link within the tree points at is visited by its own name. */
+static int visit_link(struct descent *descent, const char *path)
+{
+	char *target = realpath(path, NULL);
+	int rc = 0;
+
+	if (!target)
+		rc = add_errno(descent->walk, path);
+	else if (!is_within(target, descent->root))
+		rc = add_file(descent->walk, path, 0,
+			      "a link that leads out of the directory; name its target as well");
+	free(target);
+	return rc;
+}
+
+static int visit_directory(struct descent *descent, const char *path, unsigned depth);
+
+static int visit(struct descent *descent, const char *path, unsigned depth)
+{
+	struct stat info;
+
+	if (lstat(path, &info) != 0)
+		return add_errno(descent->walk, path);
+	if (S_ISLNK(info.st_mode))
+		return visit_link(descent, path);
+	if (S_ISREG(info.st_mode))
+		return add_file(descent->walk, path, (uint64_t)info.st_size, NULL);
+	if (!S_ISDIR(info.st_mode))
+		return 0;
+	if (descent->has_except && info.st_dev == descent->except.st_dev && info.st_ino == descent->except.st_ino)
+		return 0;
+	return visit_directory(descent, path, depth + 1);
+}
+
+static int visit_entries(struct descent *descent, const char *path, struct dirent **entries, size_t count,
+			 unsigned depth)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		char *child = rc == 0 ? iq_path_join(path, entries[i]->d_name) : NULL;
+
+		if (rc == 0)
+			rc = child ? visit(descent, child, depth) : IQ_ERR_NOMEM;
+		free(child);
+		free(entries[i]);
+	}
+	return rc;
+}
+
+static int visit_directory(struct descent *descent, const char *path, unsigned depth)
+{
+	struct dirent **entries;
+	int count, rc;
+
+	if (depth > IQ_WALK_MAX_DEPTH)
+		return add_file(descent->walk, path, 0, "nested too deep; name it itself");
+	count = scandir(path, &entries, skip_dotfiles, by_name);
+	if (count < 0)
+		return errno == ENOMEM ? IQ_ERR_NOMEM : add_errno(descent->walk, path);
+	rc = visit_entries(descent, path, entries, (size_t)count, depth);
+	free(entries);
+	return rc;
+}
+
+static int walk_directory(struct iq_walk *walk, const char *path, const char *except)
+{
+	struct descent descent = { .walk = walk, .root = realpath(path, NULL) };
+	int rc;
+
+	if (!descent.root)
+		return add_errno(walk, path);
+	descent.has_except = except && stat(except, &descent.except) == 0;
+	rc = visit_directory(&descent, path, 1);
+	free(descent.root);
+	return rc;
+}
+
+int iq_walk_add(struct iq_walk *walk, const char *path, const char *except, struct iq_error *error)
+{
+	struct stat info;
+	int rc;
+
+	if (strcmp(path, "-") == 0)
+		rc = add_file(walk, path, 0, NULL);
+	else if (stat(path, &info) != 0)
+		rc = add_errno(walk, path);
+	else if (S_ISDIR(info.st_mode))
+		rc = walk_directory(walk, path, except);
+	else
+		rc = add_file(walk, path, S_ISREG(info.st_mode) ? (uint64_t)info.st_size : 0, NULL);
+	return rc < 0 ? iq_error_nomem(error) : 0;
+}
+
+/* ---- Names ---- */
+
+static bool drop_suffix(struct iq_view *name, struct iq_view suffix)
+{
+	if (name->len <= suffix.len || !iq_view_ends_with(*name, suffix))
+		return false;
+	name->len -= suffix.len;
+	return true;
+}
+
+/* Rotation appends a number: `backend.log.3`. */
+static void drop_number(struct iq_view *name)
+{
+	size_t len = name->len;
+
+	while (len > 0 && name->data[len - 1] >= '0' && name->data[len - 1] <= '9')
+		len--;
+	if (len > 1 && len < name->len && name->data[len - 1] == '.')
+		name->len = len - 1;
+}
+
+static bool is_container_id(struct iq_view name)
+{
+	uint8_t bytes[32];
+
+	return iq_unhex(name, bytes, sizeof(bytes));
+}
+
+char *iq_source_name(const char *path)
+{
+	static const struct iq_view formats[] = {
+		{ ".log", 4 }, { ".har", 4 }, { ".ndjson", 7 }, { ".jsonl", 6 }, { ".json", 5 },
+	};
+	struct iq_view name = iq_view_cstr(iq_path_base(path));
+
+	if (strcmp(path, "-") == 0)
+		return strdup("stdin");
+	(void)(drop_suffix(&name, IQ_LIT(".gz")) || drop_suffix(&name, IQ_LIT(".zst")));
+	drop_number(&name);
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)
+		if (drop_suffix(&name, formats[i]))
+			break;
+	(void)drop_suffix(&name, IQ_LIT("-json"));
+	return strndup(name.data, is_container_id(name) ? 12 : name.len);
+}

@@ -1,0 +1,42 @@
+/* ingest/walk.h - from the paths of a command line to the files to take in.
+ *
+ * A named file is taken as it is. A directory is walked in sorted order (bytewise, each directory's entries together);
+ * dotfiles, sockets, pipes and devices in it are passed over, links are followed to files within it only (which are
+ * visited under their own name anyway), and the store that is being written is left out.
+ */
+#ifndef IQ_INGEST_WALK_H
+#define IQ_INGEST_WALK_H
+
+#include "base/base.h"
+
+/* Directories nested deeper than this are reported and not entered. */
+#define IQ_WALK_MAX_DEPTH 64
+
+struct iq_walk_file {
+	char *path;
+	char *problem;	/* why it cannot be taken in, one line without the path; NULL: it can */
+	uint64_t bytes; /* size, 0 where not known */
+};
+
+struct iq_walk {
+	struct iq_walk_file *files;
+	size_t count;
+	size_t capacity;
+};
+
+#define IQ_WALK_INIT \
+	{ \
+		.files = NULL, .count = 0, .capacity = 0 \
+	}
+
+void iq_walk_release(struct iq_walk *walk);
+/* Adds what `path` names. Things that cannot be read become files with a problem. `except` (a directory, may be
+ * missing) is left out. 0 or IQ_ERR_NOMEM. */
+int iq_walk_add(struct iq_walk *walk, const char *path, const char *except, struct iq_error *error);
+
+/* The name of the source that a file is the record of, from its path: the base name without compression (.gz .zst),
+ * rotation (.1), format (.log .har .ndjson .jsonl .json) and the `-json` of Docker's files; the 64 digits of a
+ * container id become 12. Caller owns; release with free(). NULL when memory is out. */
+char *iq_source_name(const char *path);
+
+#endif

@@ -1,0 +1,29 @@
+/* tests/ingest/collect.h - runs a parser over a text and writes down everything it gives, one line each, for
+ * comparison.
+ */
+#ifndef IQ_TESTS_INGEST_COLLECT_H
+#define IQ_TESTS_INGEST_COLLECT_H
+
+#include "ingest/ingest.h"
+
+/* How the text is cut into pieces on its way into the parser. */
+enum feeding { FEED_WHOLE, FEED_BYTES, FEED_RANDOM };
+
+struct collected {
+	struct iq_buf lines;	/* `event 0+12 ts=... kind=... ...` and `gap 12+3 reason=...` in order */
+	struct iq_buf problems; /* one a line */
+	size_t events;
+	size_t gaps;
+	uint8_t *covered; /* a flag for each byte of the text */
+	size_t bytes;
+};
+
+/* Parses `text` as `format`. `seed` is for FEED_RANDOM. Caller owns; release with collected_release(). */
+struct collected collect(const char *format, struct iq_view text, enum feeding feeding, unsigned seed, size_t max_line);
+void collected_release(struct collected *collected);
+/* The first byte that neither an event nor a gap covers; the size of the text if there is none. */
+size_t first_uncovered(const struct collected *collected);
+/* Fails the test unless all ways of feeding give the same and every byte is covered. */
+void check_all_feedings(const char *format, struct iq_view text, size_t max_line);
+
+#endif
