@@ -1,0 +1,77 @@
+#include "query/report.h"
+
+#include <stdio.h>
+
+void iq_report_coverage(const struct iq_store *store, int64_t *ret_from, int64_t *ret_to)
+{
+	size_t count;
+	const struct iq_source *sources = iq_store_sources(store, &count);
+
+	*ret_from = *ret_to = IQ_TIME_NONE;
+	for (size_t i = 0; i < count; i++) {
+		if (sources[i].first != IQ_TIME_NONE && (*ret_from == IQ_TIME_NONE || sources[i].first < *ret_from))
+			*ret_from = sources[i].first;
+		if (sources[i].last > *ret_to)
+			*ret_to = sources[i].last;
+	}
+}
+
+void iq_report_append_what(struct iq_buf *buf, enum iq_kind kind, struct iq_view type)
+{
+	if (kind == IQ_KIND_NET_ERROR && iq_view_eq(type, IQ_LIT("cut")))
+		(void)iq_buf_append_cstr(buf, "cut, no close frame");
+	else if (kind == IQ_KIND_WS_CLOSE)
+		(void)iq_buf_append_cstr(buf, "closed");
+	else if (kind == IQ_KIND_WS_OPEN)
+		(void)iq_buf_append_cstr(buf, "opened");
+	else if (type.data)
+		(void)iq_utf8_append_safe(buf, iq_utf8_cut(type, 60));
+	else
+		(void)iq_buf_append_cstr(buf, iq_kind_name(kind));
+}
+
+static const struct iq_evidence *find_evidence(const struct iq_store *store, uint32_t no)
+{
+	size_t count;
+	const struct iq_evidence *evidence = iq_store_evidence(store, &count);
+
+	for (size_t i = 0; i < count; i++)
+		if (evidence[i].no == no)
+			return &evidence[i];
+	return NULL;
+}
+
+void iq_report_append_place(struct iq_buf *buf, const struct iq_store *store, uint32_t no, uint64_t offset, uint64_t length)
+{
+	const struct iq_evidence *evidence = find_evidence(store, no);
+	struct iq_view path = evidence ? evidence->path : IQ_LIT("?");
+	size_t start = path.len;
+
+	while (start > 0 && path.data[start - 1] != '/')
+		start--;
+	(void)iq_utf8_append_safe(buf, iq_view_from(path, start));
+	(void)iq_buf_appendf(buf, ":%llu+%llu", (unsigned long long)offset, (unsigned long long)length);
+}
+
+void iq_report_append_count(struct iq_buf *buf, uint64_t count)
+{
+	if (count >= 1000) {
+		iq_report_append_count(buf, count / 1000);
+		(void)iq_buf_appendf(buf, ",%03u", (unsigned)(count % 1000));
+	} else {
+		(void)iq_buf_appendf(buf, "%u", (unsigned)count);
+	}
+}
+
+bool iq_report_gap_touches(const struct iq_gap *gap, const struct iq_session *session)
+{
+	char name[16];
+
+	if (gap->session.data) {
+		(void)snprintf(name, sizeof(name), "s%u", session->no);
+		return iq_view_eq(gap->session, iq_view_cstr(name));
+	}
+	if (gap->source.data && !iq_view_eq(gap->source, session->source))
+		return false;
+	return session->first_event <= gap->after && session->last_event >= gap->after && !session->end_seen;
+}

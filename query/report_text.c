@@ -1,0 +1,593 @@
+/* The screen: what was not recorded comes first, then what was covered, the verdicts, and findings of one shape as one pattern. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "query/report.h"
+
+/* Lines of one list before it says how many more there are. */
+#define MAX_GAPS 8
+#define MAX_PATTERNS 26
+#define MAX_NAMES 12
+/* How far from a finding another source's error may lie to be shown beside it. */
+#define NEARBY_NS (2 * IQ_NS_PER_S)
+
+struct report {
+	struct iq_store *store;
+	const struct iq_check_result *result;
+	const struct iq_report_options *options;
+	struct iq_buf *out;
+	struct iq_error *error;
+};
+
+/* One finding and whose it is. */
+struct place {
+	const struct iq_lifecycle_result *lifecycle;
+	const struct iq_instance *instance;
+	const struct iq_finding *finding;
+};
+
+struct pattern {
+	struct place *places;
+	size_t count;
+	size_t capacity;
+};
+
+static const char *const colours[] = { "\033[32m", "\033[33m", "\033[31m" };
+
+static void append(struct report *report, const char *text)
+{
+	(void)iq_buf_append_cstr(report->out, text);
+}
+
+static void append_verdict(struct report *report, enum iq_verdict verdict)
+{
+	append(report, report->options->colour ? colours[verdict] : "");
+	append(report, iq_verdict_name(verdict));
+	append(report, report->options->colour ? "\033[0m" : "");
+}
+
+static void append_time(struct report *report, int64_t ns)
+{
+	char text[IQ_RFC3339_SIZE];
+
+	append(report, iq_time_format_short(ns, report->options->utc, text));
+}
+
+static void append_span(struct report *report, int64_t from, int64_t to)
+{
+	append_time(report, from);
+	if (to != from) {
+		append(report, "-");
+		append_time(report, to);
+	}
+}
+
+static void append_safe(struct report *report, struct iq_view text)
+{
+	(void)iq_utf8_append_safe(report->out, iq_utf8_cut(text, 120));
+}
+
+/* From `start` on, up to `column` with spaces; at least two. */
+static void tab_to(struct report *report, size_t start, size_t column)
+{
+	size_t width = iq_utf8_width(iq_view_from(iq_buf_view(report->out), start));
+
+	do {
+		append(report, " ");
+		width++;
+	} while (width < column);
+}
+
+/* ---- NOT RECORDED ---- */
+
+static void append_touched(struct report *report, const struct iq_gap *gap)
+{
+	size_t count, touched = 0;
+	const struct iq_session *sessions = iq_store_sessions(report->store, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		if (!iq_report_gap_touches(gap, &sessions[i]))
+			continue;
+		if (touched < MAX_NAMES)
+			(void)iq_buf_appendf(report->out, "%ss%u", touched ? " " : "touches ", sessions[i].no);
+		touched++;
+	}
+	if (touched > MAX_NAMES)
+		(void)iq_buf_appendf(report->out, " and %zu more", touched - MAX_NAMES);
+}
+
+static void append_gap(struct report *report, const struct iq_gap *gap)
+{
+	size_t start = report->out->len;
+
+	append(report, "  ");
+	if (gap->source.data)
+		append_safe(report, gap->source);
+	else
+		append(report, "evidence");
+	tab_to(report, start, 18);
+	if (gap->ts_min != IQ_TIME_NONE && gap->ts_max != IQ_TIME_NONE) {
+		append_span(report, gap->ts_min, gap->ts_max);
+		append(report, " ");
+	}
+	append_safe(report, gap->reason);
+	append(report, "  ");
+	iq_report_append_place(report->out, report->store, gap->evidence, gap->offset, gap->bytes);
+	tab_to(report, start, 78);
+	append_touched(report, gap);
+	append(report, "\n");
+}
+
+/* Sessions of one source whose end (or beginning) nobody saw. */
+static void append_open_sessions(struct report *report, const struct iq_source *source, bool ends)
+{
+	size_t count, open = 0, start = report->out->len;
+	const struct iq_session *sessions = iq_store_sessions(report->store, &count);
+
+	for (size_t i = 0; i < count; i++)
+		open += iq_view_eq(sessions[i].source, source->name) && !(ends ? sessions[i].end_seen : sessions[i].start_seen);
+	if (open == 0)
+		return;
+	append(report, "  ");
+	append_safe(report, source->name);
+	tab_to(report, start, 18);
+	append(report, ends ? "stopped " : "began ");
+	append_time(report, ends ? source->last : source->first);
+	(void)iq_buf_appendf(report->out, " with %zu session%s open", open, open == 1 ? "" : "s");
+	tab_to(report, start, 78);
+	for (size_t i = 0, named = 0; i < count && named <= MAX_NAMES; i++) {
+		if (!iq_view_eq(sessions[i].source, source->name) || (ends ? sessions[i].end_seen : sessions[i].start_seen))
+			continue;
+		if (named++ == MAX_NAMES)
+			(void)iq_buf_appendf(report->out, " and %zu more", open - MAX_NAMES);
+		else
+			(void)iq_buf_appendf(report->out, "%ss%u", named == 1 ? "touches " : " ", sessions[i].no);
+	}
+	append(report, "\n");
+}
+
+static void append_not_recorded(struct report *report)
+{
+	size_t gap_count, source_count, start;
+	const struct iq_gap *gaps = iq_store_gaps(report->store, &gap_count);
+	const struct iq_source *sources = iq_store_sources(report->store, &source_count);
+
+	append(report, "NOT RECORDED\n");
+	start = report->out->len;
+	for (size_t i = 0; i < gap_count && i < MAX_GAPS; i++)
+		append_gap(report, &gaps[i]);
+	if (gap_count > MAX_GAPS)
+		(void)iq_buf_appendf(report->out, "  and %zu gaps more: inquest sql CASE 'SELECT * FROM gaps'\n", gap_count - MAX_GAPS);
+	for (size_t i = 0; i < source_count; i++) {
+		append_open_sessions(report, &sources[i], false);
+		append_open_sessions(report, &sources[i], true);
+	}
+	if (report->out->len == start)
+		append(report, "  nothing known to be missing\n");
+}
+
+static void append_covered(struct report *report)
+{
+	size_t sources, sessions;
+	int64_t from, to;
+	char date[IQ_RFC3339_SIZE];
+
+	(void)iq_store_sources(report->store, &sources);
+	(void)iq_store_sessions(report->store, &sessions);
+	iq_report_coverage(report->store, &from, &to);
+	append(report, "COVERED  ");
+	if (from != IQ_TIME_NONE) {
+		(void)iq_buf_appendf(report->out, "%.10s ", iq_time_format(from, date));
+		append_span(report, from, to);
+		append(report, report->options->utc ? " UTC, " : ", ");
+	}
+	(void)iq_buf_appendf(report->out, "%zu source%s, ", sources, sources == 1 ? "" : "s");
+	iq_report_append_count(report->out, iq_store_event_count(report->store));
+	append(report, " events, ");
+	iq_report_append_count(report->out, sessions);
+	append(report, sessions == 1 ? " session\n" : " sessions\n");
+}
+
+/* ---- VERDICT ---- */
+
+static void append_number(struct report *report, uint64_t number, size_t width)
+{
+	struct iq_buf text = IQ_BUF_INIT;
+
+	iq_report_append_count(&text, number);
+	(void)iq_buf_appendf(report->out, "%*s", (int)width, text.data ? text.data : "");
+	iq_buf_release(&text);
+}
+
+static void append_lifecycle(struct report *report, const struct iq_lifecycle_result *lifecycle)
+{
+	size_t start = report->out->len;
+
+	append(report, "  ");
+	append_safe(report, lifecycle->name);
+	tab_to(report, start, 18);
+	iq_report_append_count(report->out, lifecycle->instance_count);
+	append(report, lifecycle->instance_count == 1 ? " instance" : " instances");
+	tab_to(report, start, 36);
+	append_number(report, lifecycle->violated, 9);
+	append_number(report, lifecycle->undetermined, 14);
+	append_number(report, lifecycle->ok, 7);
+	if (lifecycle->reason.data) {
+		append(report, "   ");
+		append_verdict(report, lifecycle->verdict);
+		append(report, ": ");
+		append_safe(report, lifecycle->reason);
+	}
+	if (lifecycle->no_key) {
+		append(report, "   no key: ");
+		iq_report_append_count(report->out, lifecycle->no_key);
+	}
+	append(report, "\n");
+}
+
+static void append_name_count(struct report *report, const struct iq_name_count *name, size_t index)
+{
+	append(report, index ? ", " : "");
+	append_safe(report, name->name);
+	if (name->count)
+		(void)iq_buf_appendf(report->out, " x%llu", (unsigned long long)name->count);
+	if (name->nearest.data) {
+		append(report, " (did you mean ");
+		append_safe(report, name->nearest);
+		append(report, "?)");
+	}
+}
+
+/* Is this name in the list of an earlier lifecycle already? */
+static bool listed_before(const struct iq_check_result *result, size_t lifecycle, bool never, struct iq_view name)
+{
+	for (size_t i = 0; i < lifecycle; i++) {
+		const struct iq_lifecycle_result *earlier = &result->lifecycles[i];
+		const struct iq_name_count *list = never ? earlier->never_seen : earlier->not_named;
+		size_t count = never ? earlier->never_seen_count : earlier->not_named_count;
+
+		for (size_t j = 0; j < count; j++)
+			if (iq_view_eq(list[j].name, name))
+				return true;
+	}
+	return false;
+}
+
+static void append_names(struct report *report, bool never)
+{
+	size_t named = 0;
+
+	for (size_t i = 0; i < report->result->lifecycle_count; i++) {
+		const struct iq_lifecycle_result *lifecycle = &report->result->lifecycles[i];
+		const struct iq_name_count *list = never ? lifecycle->never_seen : lifecycle->not_named;
+		size_t count = never ? lifecycle->never_seen_count : lifecycle->not_named_count;
+
+		for (size_t j = 0; j < count; j++)
+			if (!listed_before(report->result, i, never, list[j].name) && named < MAX_NAMES)
+				append_name_count(report, &list[j], named++);
+	}
+	if (named == 0)
+		append(report, "none");
+}
+
+static void append_verdicts(struct report *report)
+{
+	size_t start = report->out->len;
+
+	append(report, "VERDICT: ");
+	append(report, iq_verdict_name(report->result->verdict));
+	tab_to(report, start, 37);
+	append(report, "violated  undetermined     ok\n");
+	if (report->options->colour) {
+		struct iq_buf coloured = IQ_BUF_INIT;
+		size_t name = start + 9, len = strlen(iq_verdict_name(report->result->verdict));
+
+		(void)iq_buf_append(&coloured, iq_view_from(iq_buf_view(report->out), name + len));
+		report->out->len = name;
+		append_verdict(report, report->result->verdict);
+		(void)iq_buf_append(report->out, iq_buf_view(&coloured));
+		iq_buf_release(&coloured);
+	}
+	for (size_t i = 0; i < report->result->lifecycle_count; i++)
+		append_lifecycle(report, &report->result->lifecycles[i]);
+	if (report->result->lifecycle_count == 0) {
+		append(report, "  ");
+		append_safe(report, report->result->reason);
+		append(report, "\n");
+		return;
+	}
+	append(report, "  named, never seen: ");
+	append_names(report, true);
+	append(report, "    seen, not named: ");
+	append_names(report, false);
+	append(report, "\n");
+}
+
+/* ---- Patterns ---- */
+
+static int add_place(struct pattern *pattern, const struct place *place)
+{
+	struct place *grown;
+
+	if (pattern->count == pattern->capacity) {
+		size_t capacity = pattern->capacity ? pattern->capacity * 2 : 4;
+
+		grown = realloc(pattern->places, capacity * sizeof(*grown));
+		if (!grown)
+			return IQ_ERR_NOMEM;
+		pattern->places = grown;
+		pattern->capacity = capacity;
+	}
+	pattern->places[pattern->count++] = *place;
+	return 0;
+}
+
+static int add_to_pattern(struct iq_map *shapes, struct pattern **patterns, const struct place *place)
+{
+	struct iq_buf shape = IQ_BUF_INIT;
+	struct pattern *grown;
+	uint32_t index;
+	int rc;
+
+	(void)iq_buf_append(&shape, place->lifecycle->name);
+	(void)iq_buf_appendf(&shape, "%c%d", 0, (int)place->finding->kind);
+	(void)iq_buf_append(&shape, place->finding->message);
+	rc = shape.failed ? IQ_ERR_NOMEM : iq_map_intern(shapes, iq_buf_view(&shape), &index);
+	iq_buf_release(&shape);
+	if (rc == 1) {
+		grown = realloc(*patterns, ((size_t)index + 1) * sizeof(*grown));
+		if (!grown)
+			return IQ_ERR_NOMEM;
+		*patterns = grown;
+		grown[index] = (struct pattern){ 0 };
+	}
+	return rc < 0 ? rc : add_place(&(*patterns)[index], place);
+}
+
+static int collect_patterns(struct report *report, struct iq_map *shapes, struct pattern **patterns)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < report->result->lifecycle_count; i++) {
+		const struct iq_lifecycle_result *lifecycle = &report->result->lifecycles[i];
+
+		for (size_t j = 0; j < lifecycle->instance_count; j++) {
+			const struct iq_instance *instance = &lifecycle->instances[j];
+
+			for (size_t k = 0; k < instance->finding_count && rc == 0; k++) {
+				struct place place = { lifecycle, instance, &instance->findings[k] };
+
+				rc = add_to_pattern(shapes, patterns, &place);
+			}
+		}
+	}
+	return rc;
+}
+
+/* The event that a finding is about, for its time and source. */
+static const struct iq_step *anchor(const struct iq_finding *finding)
+{
+	return finding->moved.id ? &finding->moved : finding->after.id ? &finding->after : &finding->instead;
+}
+
+static void append_shared(struct report *report, const struct pattern *pattern)
+{
+	const struct iq_step *first = anchor(pattern->places[0].finding);
+	int64_t from = INT64_MAX, to = IQ_TIME_NONE;
+	bool one_source = true;
+
+	for (size_t i = 0; i < pattern->count; i++) {
+		const struct iq_step *step = anchor(pattern->places[i].finding);
+
+		if (step->ts != IQ_TIME_NONE && step->ts < from)
+			from = step->ts;
+		if (step->ts > to)
+			to = step->ts;
+		one_source &= iq_view_eq(step->source, first->source);
+	}
+	if (to != IQ_TIME_NONE)
+		append_span(report, from, to);
+	if (one_source && first->source.data) {
+		append(report, pattern->count > 1 ? ", all on " : ", on ");
+		append_safe(report, first->source);
+	}
+}
+
+static void append_step(struct report *report, const char *label, const struct iq_step *step)
+{
+	size_t start = report->out->len;
+
+	if (!step->id)
+		return;
+	(void)iq_buf_appendf(report->out, "   %-8s %6llu  ", label, (unsigned long long)step->id);
+	append_time(report, step->ts);
+	append(report, "  ");
+	iq_report_append_what(report->out, step->kind, step->type);
+	tab_to(report, start, 58);
+	iq_report_append_place(report->out, report->store, step->evidence, step->offset, step->length);
+	append(report, "\n");
+}
+
+static int append_nearby(struct report *report, const struct iq_step *step)
+{
+	struct iq_filter filter = IQ_FILTER_INIT;
+	struct iq_event event;
+	struct iq_cursor *cursor;
+	struct iq_buf nearest = IQ_BUF_INIT;
+	int64_t distance = NEARBY_NS + 1;
+	int rc;
+
+	if (step->ts == IQ_TIME_NONE)
+		return 0;
+	filter.ts_min = step->ts - NEARBY_NS;
+	filter.ts_max = step->ts + NEARBY_NS;
+	filter.kinds = 1u << IQ_KIND_LOG | 1u << IQ_KIND_CONTAINER;
+	rc = iq_cursor_open(report->store, &filter, &cursor, report->error);
+	if (rc < 0)
+		return rc;
+	while ((rc = iq_cursor_next(cursor, &event, report->error)) > 0) {
+		int64_t apart = event.ts > step->ts ? event.ts - step->ts : step->ts - event.ts;
+		char text[IQ_RFC3339_SIZE];
+
+		if (apart >= distance || (event.severity < IQ_SEVERITY_WARNING && event.kind == IQ_KIND_LOG))
+			continue;
+		distance = apart;
+		iq_buf_clear(&nearest);
+		(void)iq_buf_appendf(&nearest, "   nearby   %6llu  %s  ", (unsigned long long)event.id,
+				     iq_time_format_short(event.ts, report->options->utc, text));
+		(void)iq_utf8_append_safe(&nearest, iq_utf8_cut(event.source, 40));
+		(void)iq_buf_append_cstr(&nearest, ": ");
+		(void)iq_utf8_append_safe(&nearest, iq_utf8_cut(event.body, 100));
+		(void)iq_buf_appendf(&nearest, " (%s %s)\n", iq_duration_format(apart, text), event.ts > step->ts ? "later" : "before");
+	}
+	iq_cursor_close(cursor);
+	(void)iq_buf_append(report->out, iq_buf_view(&nearest));
+	iq_buf_release(&nearest);
+	return rc;
+}
+
+static void append_owner(struct report *report, const struct place *place)
+{
+	append(report, "   ");
+	for (size_t i = 0; i < place->instance->session_count && i < 3; i++)
+		(void)iq_buf_appendf(report->out, "s%u ", place->instance->sessions[i]);
+	append_safe(report, place->lifecycle->name);
+	append(report, " ");
+	append_safe(report, place->instance->key);
+	append(report, "\n");
+}
+
+static void append_also(struct report *report, const struct pattern *pattern)
+{
+	uint32_t last = pattern->places[0].instance->session_count ? pattern->places[0].instance->sessions[0] : 0;
+	size_t named = 0;
+
+	for (size_t i = 1; i < pattern->count && named < MAX_NAMES; i++) {
+		const struct iq_instance *instance = pattern->places[i].instance;
+
+		append(report, named++ ? ", " : "   also     ");
+		if (instance->session_count && instance->sessions[0] != last)
+			(void)iq_buf_appendf(report->out, "s%u ", instance->sessions[0]);
+		last = instance->session_count ? instance->sessions[0] : last;
+		append_safe(report, instance->key);
+	}
+	if (pattern->count > MAX_NAMES + 1)
+		(void)iq_buf_appendf(report->out, " and %zu more", pattern->count - 1 - MAX_NAMES);
+	append(report, pattern->count > 1 ? "\n" : "");
+}
+
+static int append_pattern(struct report *report, const struct pattern *pattern, size_t index)
+{
+	const struct place *first = &pattern->places[0];
+	size_t start = report->out->len + 1;
+	int rc;
+
+	(void)iq_buf_appendf(report->out, "\n%c  %zux ", (char)('A' + index), pattern->count);
+	append(report, first->finding->kind == IQ_FINDING_OUT_OF_ORDER ? "out of order: " : "");
+	append_safe(report, first->finding->message);
+	tab_to(report, start, 56);
+	append_shared(report, pattern);
+	append(report, "\n");
+	append_owner(report, first);
+	append_step(report, "event", &first->finding->moved);
+	append_step(report, "after", &first->finding->after);
+	append_step(report, "instead", &first->finding->instead);
+	if (first->finding->repair.data) {
+		append(report, "   repair   ");
+		append_safe(report, first->finding->repair);
+		append(report, "\n");
+	}
+	rc = append_nearby(report, anchor(first->finding));
+	append_also(report, pattern);
+	return rc;
+}
+
+static int append_patterns(struct report *report)
+{
+	struct iq_map shapes = IQ_MAP_INIT;
+	struct pattern *patterns = NULL;
+	int rc = collect_patterns(report, &shapes, &patterns);
+
+	for (size_t i = 0; i < shapes.count && i < MAX_PATTERNS && rc == 0; i++)
+		rc = append_pattern(report, &patterns[i], i);
+	if (shapes.count > MAX_PATTERNS)
+		(void)iq_buf_appendf(report->out, "\nand %zu patterns more: --format json lists every finding\n",
+				     shapes.count - MAX_PATTERNS);
+	for (size_t i = 0; i < shapes.count; i++)
+		free(patterns[i].places);
+	free(patterns);
+	iq_map_release(&shapes);
+	return rc;
+}
+
+/* ---- Undetermined ---- */
+
+/* Instances that are undetermined for one reason, in one line. */
+static void append_reason(struct report *report, struct iq_view reason)
+{
+	size_t count = 0, start = report->out->len;
+
+	append(report, "   ");
+	append_safe(report, reason);
+	append(report, ":");
+	tab_to(report, start, 12);
+	for (size_t i = 0; i < report->result->lifecycle_count; i++) {
+		const struct iq_lifecycle_result *lifecycle = &report->result->lifecycles[i];
+
+		for (size_t j = 0; j < lifecycle->instance_count; j++) {
+			const struct iq_instance *instance = &lifecycle->instances[j];
+
+			if (!instance->reason.data || !iq_view_eq(instance->reason, reason) || count++ >= MAX_NAMES)
+				continue;
+			append(report, count > 1 ? ", " : "");
+			if (instance->session_count)
+				(void)iq_buf_appendf(report->out, "s%u ", instance->sessions[0]);
+			append_safe(report, lifecycle->name);
+			append(report, " ");
+			append_safe(report, instance->key);
+		}
+	}
+	if (count > MAX_NAMES)
+		(void)iq_buf_appendf(report->out, " and %zu more", count - MAX_NAMES);
+	append(report, "\n");
+}
+
+static int append_undetermined(struct report *report)
+{
+	struct iq_map reasons = IQ_MAP_INIT;
+	uint32_t index;
+	int rc = 0;
+
+	for (size_t i = 0; i < report->result->lifecycle_count; i++) {
+		const struct iq_lifecycle_result *lifecycle = &report->result->lifecycles[i];
+
+		for (size_t j = 0; j < lifecycle->instance_count && rc >= 0; j++)
+			if (lifecycle->instances[j].reason.data)
+				rc = iq_map_intern(&reasons, lifecycle->instances[j].reason, &index);
+	}
+	append(report, reasons.count ? "\n?  undetermined\n" : "");
+	for (size_t i = 0; i < reasons.count && i < MAX_GAPS; i++)
+		append_reason(report, reasons.entries[i].key);
+	if (reasons.count > MAX_GAPS)
+		(void)iq_buf_appendf(report->out, "   and %zu reasons more: --format json lists them\n", reasons.count - MAX_GAPS);
+	iq_map_release(&reasons);
+	return rc < 0 ? rc : 0;
+}
+
+int iq_report_text(struct iq_store *store, const struct iq_check_result *result, const struct iq_report_options *options,
+		   struct iq_buf *out, struct iq_error *error)
+{
+	struct report report = { store, result, options, out, error };
+	int rc;
+
+	append_not_recorded(&report);
+	append_covered(&report);
+	append(&report, "\n");
+	append_verdicts(&report);
+	rc = append_patterns(&report);
+	if (rc == 0)
+		rc = append_undetermined(&report);
+	if (rc == IQ_ERR_NOMEM || out->failed)
+		return iq_error_nomem(error);
+	return rc;
+}

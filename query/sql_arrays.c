@@ -1,0 +1,411 @@
+/* The small tables of a store, which lie in memory: sessions, sources, evidence, gaps. */
+#include <stdlib.h>
+
+#include "query/sql_module.h"
+
+struct table {
+	sqlite3_vtab base;
+	const struct iq_sql_table *context;
+};
+
+struct cursor {
+	sqlite3_vtab_cursor base;
+	struct iq_open_store *store;
+	size_t row;
+	size_t end;
+};
+
+/* One of the tables: the last column of its schema is the hidden `store`. */
+struct array {
+	const char *name;
+	const char *schema;
+	int store_column;
+	size_t (*count)(const struct iq_store *store);
+	int (*column)(struct iq_open_store *store, size_t row, int column, sqlite3_context *context, struct iq_error *error);
+};
+
+/* ---- The four tables ---- */
+
+static size_t session_count(const struct iq_store *store)
+{
+	size_t count;
+
+	(void)iq_store_sessions(store, &count);
+	return count;
+}
+
+static int session_verdict(struct iq_open_store *store, size_t row, sqlite3_context *context, struct iq_error *error)
+{
+	int rc = iq_sql_store_judge(store, error);
+
+	if (rc == 0 && store->verdicts.sessions[row].instances)
+		sqlite3_result_text(context, iq_verdict_name(store->verdicts.sessions[row].verdict), -1, SQLITE_STATIC);
+	return rc;
+}
+
+static int session_column(struct iq_open_store *store, size_t row, int column, sqlite3_context *context,
+			  struct iq_error *error)
+{
+	size_t count;
+	const struct iq_session *session = &iq_store_sessions(store->store, &count)[row];
+	char *name;
+
+	switch (column) {
+	case 0:
+		name = sqlite3_mprintf("s%u", session->no);
+		sqlite3_result_text(context, name, -1, sqlite3_free);
+		break;
+	case 1:
+		iq_sql_result_text(context, session->name);
+		break;
+	case 2:
+		iq_sql_result_text(context, session->source);
+		break;
+	case 3:
+		iq_sql_result_number(context, session->started, IQ_TIME_NONE);
+		break;
+	case 4:
+		iq_sql_result_number(context, session->ended, IQ_TIME_NONE);
+		break;
+	case 5:
+		iq_sql_result_time(context, session->started);
+		break;
+	case 6:
+		iq_sql_result_time(context, session->ended);
+		break;
+	case 7:
+		sqlite3_result_int64(context, (sqlite3_int64)session->events);
+		break;
+	case 8:
+		sqlite3_result_int(context, session->start_seen);
+		break;
+	case 9:
+		sqlite3_result_int(context, session->end_seen);
+		break;
+	case 10:
+		sqlite3_result_text(context, iq_session_state_name(session->state), -1, SQLITE_STATIC);
+		break;
+	default:
+		return session_verdict(store, row, context, error);
+	}
+	return 0;
+}
+
+static size_t source_count(const struct iq_store *store)
+{
+	size_t count;
+
+	(void)iq_store_sources(store, &count);
+	return count;
+}
+
+static int source_column(struct iq_open_store *store, size_t row, int column, sqlite3_context *context, struct iq_error *error)
+{
+	size_t count;
+	const struct iq_source *source = &iq_store_sources(store->store, &count)[row];
+
+	(void)error;
+	if (column == 0)
+		iq_sql_result_text(context, source->name);
+	else if (column == 1)
+		sqlite3_result_int64(context, (sqlite3_int64)source->events);
+	else
+		iq_sql_result_number(context, column == 2 ? source->first : source->last, IQ_TIME_NONE);
+	return 0;
+}
+
+static size_t evidence_count(const struct iq_store *store)
+{
+	size_t count;
+
+	(void)iq_store_evidence(store, &count);
+	return count;
+}
+
+static int evidence_column(struct iq_open_store *store, size_t row, int column, sqlite3_context *context,
+			   struct iq_error *error)
+{
+	size_t count;
+	const struct iq_evidence *evidence = &iq_store_evidence(store->store, &count)[row];
+	const uint64_t numbers[] = { evidence->bytes, evidence->accounted, evidence->records, evidence->gaps };
+	char hash[IQ_SHA256_HEX_SIZE];
+
+	(void)error;
+	switch (column) {
+	case 0:
+		sqlite3_result_int64(context, evidence->no);
+		break;
+	case 1:
+		iq_sql_result_text(context, evidence->path);
+		break;
+	case 2:
+		iq_sql_result_text(context, evidence->format);
+		break;
+	case 7:
+		iq_hex(evidence->sha256, IQ_SHA256_SIZE, hash);
+		sqlite3_result_text(context, hash, -1, SQLITE_TRANSIENT);
+		break;
+	default:
+		sqlite3_result_int64(context, (sqlite3_int64)numbers[column - 3]);
+		break;
+	}
+	return 0;
+}
+
+static size_t gap_count(const struct iq_store *store)
+{
+	size_t count;
+
+	(void)iq_store_gaps(store, &count);
+	return count;
+}
+
+static int gap_column(struct iq_open_store *store, size_t row, int column, sqlite3_context *context, struct iq_error *error)
+{
+	size_t count;
+	const struct iq_gap *gap = &iq_store_gaps(store->store, &count)[row];
+
+	(void)error;
+	switch (column) {
+	case 0:
+		sqlite3_result_int64(context, (sqlite3_int64)row + 1);
+		break;
+	case 1:
+		sqlite3_result_int64(context, gap->evidence);
+		break;
+	case 2:
+		iq_sql_result_text(context, gap->source);
+		break;
+	case 3:
+		iq_sql_result_text(context, gap->session);
+		break;
+	case 4:
+		iq_sql_result_text(context, iq_view_cstr(iq_direction_name(gap->direction)));
+		break;
+	case 5:
+		iq_sql_result_number(context, (int64_t)gap->after, 0);
+		break;
+	case 6:
+		iq_sql_result_number(context, (int64_t)gap->before, 0);
+		break;
+	case 7:
+		iq_sql_result_number(context, gap->ts_min, IQ_TIME_NONE);
+		break;
+	case 8:
+		iq_sql_result_number(context, gap->ts_max, IQ_TIME_NONE);
+		break;
+	case 9:
+		sqlite3_result_int64(context, (sqlite3_int64)gap->offset);
+		break;
+	case 10:
+		sqlite3_result_int64(context, (sqlite3_int64)gap->bytes);
+		break;
+	case 11:
+		iq_sql_result_number(context, gap->count, IQ_NUMBER_NONE);
+		break;
+	default:
+		iq_sql_result_text(context, gap->reason);
+		break;
+	}
+	return 0;
+}
+
+const char *const iq_sql_array_names[] = { "sessions", "sources", "evidence", "gaps", NULL };
+
+static const struct array arrays[] = {
+	{ "sessions",
+	  "CREATE TABLE sessions(session TEXT, name TEXT, source TEXT, started INTEGER, ended INTEGER, start_time TEXT, "
+	  "end_time TEXT, events INTEGER, start_seen INTEGER, end_seen INTEGER, state TEXT, verdict TEXT, store HIDDEN)",
+	  12, session_count, session_column },
+	{ "sources", "CREATE TABLE sources(source TEXT, events INTEGER, first INTEGER, last INTEGER, store HIDDEN)", 4, source_count,
+	  source_column },
+	{ "evidence",
+	  "CREATE TABLE evidence(id INTEGER, path TEXT, format TEXT, bytes INTEGER, accounted INTEGER, records INTEGER, "
+	  "gaps INTEGER, sha256 TEXT, store HIDDEN)",
+	  8, evidence_count, evidence_column },
+	{ "gaps",
+	  "CREATE TABLE gaps(id INTEGER, evidence INTEGER, source TEXT, session TEXT, direction TEXT, after INTEGER, "
+	  "before INTEGER, ts_min INTEGER, ts_max INTEGER, offset INTEGER, bytes INTEGER, count INTEGER, reason TEXT, "
+	  "store HIDDEN)",
+	  13, gap_count, gap_column },
+};
+
+/* ---- The module ---- */
+
+static const struct array *array_of(const sqlite3_vtab *base)
+{
+	return &arrays[((const struct table *)base)->context->array];
+}
+
+/* idxNum bit 0: the store is argument 1; bit 1: the next argument is a session's name. */
+static int best_index(sqlite3_vtab *base, sqlite3_index_info *info)
+{
+	const struct array *array = array_of(base);
+	int session = -1, store = -1;
+
+	for (int i = 0; i < info->nConstraint; i++) {
+		const struct sqlite3_index_constraint *constraint = &info->aConstraint[i];
+
+		if (constraint->op != SQLITE_INDEX_CONSTRAINT_EQ)
+			continue;
+		if (constraint->iColumn == array->store_column && !constraint->usable)
+			return SQLITE_CONSTRAINT;
+		if (constraint->iColumn == array->store_column)
+			store = i;
+		else if (array->column == session_column && constraint->iColumn == 0 && constraint->usable)
+			session = i;
+	}
+	if (store >= 0) {
+		info->aConstraintUsage[store].argvIndex = 1;
+		info->aConstraintUsage[store].omit = 1;
+	}
+	if (session >= 0)
+		info->aConstraintUsage[session].argvIndex = store >= 0 ? 2 : 1;
+	info->idxNum = (store >= 0 ? 1 : 0) | (session >= 0 ? 2 : 0);
+	info->estimatedCost = session >= 0 ? 10 : 1000;
+	info->estimatedRows = session >= 0 ? 1 : 1000;
+	return SQLITE_OK;
+}
+
+/* Sessions are ordered by number: at most one row has the name. */
+static void seek_session(struct cursor *cursor, sqlite3_value *value)
+{
+	const char *name = (const char *)sqlite3_value_text(value);
+	const struct iq_session *sessions;
+	size_t low = 0, high;
+	int64_t number = 0;
+
+	sessions = iq_store_sessions(cursor->store->store, &high);
+	if (!name || name[0] != 's' || !iq_view_to_int64(iq_view_cstr(name + 1), &number)) {
+		cursor->end = 0;
+		return;
+	}
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if ((int64_t)sessions[middle].no < number)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	cursor->row = low;
+	cursor->end = low < cursor->end ? low + 1 : low;
+}
+
+static void close_scan(struct cursor *cursor)
+{
+	iq_sql_store_put(((struct table *)cursor->base.pVtab)->context->module, cursor->store);
+	cursor->store = NULL;
+}
+
+static int filter(sqlite3_vtab_cursor *base, int plan, const char *text, int count, sqlite3_value **values)
+{
+	struct cursor *cursor = (struct cursor *)base;
+	const struct table *table = (const struct table *)base->pVtab;
+	const char *path = plan & 1 ? (const char *)sqlite3_value_text(values[0]) : NULL;
+	int rc;
+
+	(void)text;
+	close_scan(cursor);
+	rc = iq_sql_store_get(table->context->module, path, &cursor->store, &base->pVtab->zErrMsg);
+	if (rc != SQLITE_OK)
+		return rc;
+	cursor->row = 0;
+	cursor->end = array_of(base->pVtab)->count(cursor->store->store);
+	if (plan & 2)
+		seek_session(cursor, values[count - 1]);
+	return SQLITE_OK;
+}
+
+static int next(sqlite3_vtab_cursor *base)
+{
+	((struct cursor *)base)->row++;
+	return SQLITE_OK;
+}
+
+static int eof(sqlite3_vtab_cursor *base)
+{
+	const struct cursor *cursor = (const struct cursor *)base;
+
+	return cursor->row >= cursor->end;
+}
+
+static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int index)
+{
+	struct cursor *cursor = (struct cursor *)base;
+	const struct array *array = array_of(base->pVtab);
+	struct iq_error error = IQ_ERROR_INIT;
+
+	if (index == array->store_column) {
+		sqlite3_result_text(context, iq_store_path(cursor->store->store), -1, SQLITE_TRANSIENT);
+		return SQLITE_OK;
+	}
+	if (array->column(cursor->store, cursor->row, index, context, &error) < 0)
+		return iq_sql_fail(base->pVtab, &error);
+	return SQLITE_OK;
+}
+
+static int rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *ret_rowid)
+{
+	*ret_rowid = (sqlite3_int64)((const struct cursor *)base)->row + 1;
+	return SQLITE_OK;
+}
+
+static int connect(sqlite3 *db, void *context, int argc, const char *const *argv, sqlite3_vtab **ret_table, char **ret_message)
+{
+	const struct iq_sql_table *registered = context;
+	struct table *table;
+	int rc = sqlite3_declare_vtab(db, arrays[registered->array].schema);
+
+	(void)argc;
+	(void)argv;
+	(void)ret_message;
+	if (rc != SQLITE_OK)
+		return rc;
+	table = sqlite3_malloc(sizeof(*table));
+	if (!table)
+		return SQLITE_NOMEM;
+	*table = (struct table){ .context = registered };
+	(void)sqlite3_vtab_config(db, SQLITE_VTAB_DIRECTONLY);
+	*ret_table = &table->base;
+	return SQLITE_OK;
+}
+
+static int disconnect(sqlite3_vtab *table)
+{
+	sqlite3_free(table);
+	return SQLITE_OK;
+}
+
+static int open(sqlite3_vtab *table, sqlite3_vtab_cursor **ret_cursor)
+{
+	struct cursor *cursor = calloc(1, sizeof(*cursor));
+
+	(void)table;
+	if (!cursor)
+		return SQLITE_NOMEM;
+	*ret_cursor = &cursor->base;
+	return SQLITE_OK;
+}
+
+static int close(sqlite3_vtab_cursor *base)
+{
+	close_scan((struct cursor *)base);
+	free(base);
+	return SQLITE_OK;
+}
+
+const sqlite3_module iq_sql_array = {
+	.iVersion = 1,
+	.xConnect = connect,
+	.xBestIndex = best_index,
+	.xDisconnect = disconnect,
+	.xDestroy = disconnect,
+	.xOpen = open,
+	.xClose = close,
+	.xFilter = filter,
+	.xNext = next,
+	.xEof = eof,
+	.xColumn = column,
+	.xRowid = rowid,
+};

@@ -1,0 +1,220 @@
+#define IQ_SQL_EXTENSION_MAIN
+#include "query/sql_module.h"
+
+#include <inquest/sql.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+/* ---- Stores ---- */
+
+static void free_store(struct iq_open_store *store)
+{
+	if (store->judged)
+		iq_check_result_release(&store->verdicts);
+	iq_store_close(store->store);
+	free(store->path);
+	free(store);
+}
+
+/* A number that changes when the store's manifest (or the one segment file) does. */
+static uint64_t signature_of(const char *path)
+{
+	char *manifest = iq_path_join(path, "manifest");
+	struct stat st = { 0 };
+	int64_t facts[4];
+
+	if (!manifest || stat(manifest, &st) < 0)
+		(void)stat(path, &st);
+	free(manifest);
+	facts[0] = (int64_t)st.st_ino;
+	facts[1] = st.st_size;
+	facts[2] = st.st_mtim.tv_sec;
+	facts[3] = st.st_mtim.tv_nsec;
+	return iq_hash64(iq_view_make((const char *)facts, sizeof(facts)));
+}
+
+/* Closes what no statement reads and what is out of date. */
+static void drop_stale(struct iq_sql_module *module, const char *path, uint64_t signature)
+{
+	struct iq_open_store **link = &module->stores;
+
+	while (*link) {
+		struct iq_open_store *store = *link;
+
+		if (store->users > 0 || (strcmp(store->path, path) == 0 && store->signature == signature)) {
+			link = &store->next;
+			continue;
+		}
+		*link = store->next;
+		free_store(store);
+	}
+}
+
+static int open_store(struct iq_sql_module *module, const char *path, uint64_t signature, struct iq_open_store **ret_store,
+		      char **ret_message)
+{
+	struct iq_error error = IQ_ERROR_INIT;
+	struct iq_open_store *store = calloc(1, sizeof(*store));
+
+	if (!store)
+		return SQLITE_NOMEM;
+	store->path = strdup(path);
+	store->signature = signature;
+	if (!store->path || iq_store_open(path, &store->store, &error) < 0) {
+		*ret_message = sqlite3_mprintf("%s", store->path ? error.message : "out of memory");
+		free_store(store);
+		return SQLITE_ERROR;
+	}
+	store->next = module->stores;
+	module->stores = store;
+	*ret_store = store;
+	return SQLITE_OK;
+}
+
+int iq_sql_store_get(struct iq_sql_module *module, const char *path, struct iq_open_store **ret_store, char **ret_message)
+{
+	struct iq_open_store *store;
+	uint64_t signature;
+	int rc = SQLITE_OK;
+
+	path = path ? path : module->default_store;
+	if (!path) {
+		*ret_message = sqlite3_mprintf("which store? name it: events('case')");
+		return SQLITE_ERROR;
+	}
+	signature = signature_of(path);
+	drop_stale(module, path, signature);
+	store = module->stores;
+	while (store && !(strcmp(store->path, path) == 0 && store->signature == signature))
+		store = store->next;
+	if (!store)
+		rc = open_store(module, path, signature, &store, ret_message);
+	if (rc != SQLITE_OK)
+		return rc;
+	store->users++;
+	*ret_store = store;
+	return SQLITE_OK;
+}
+
+void iq_sql_store_put(struct iq_sql_module *module, struct iq_open_store *store)
+{
+	(void)module;
+	if (store)
+		store->users--;
+}
+
+int iq_sql_store_judge(struct iq_open_store *store, struct iq_error *error)
+{
+	struct iq_spec *spec;
+	int rc;
+
+	if (store->judged)
+		return 0;
+	rc = iq_spec_presets_for(store->store, &spec, error);
+	if (rc < 0)
+		return rc;
+	rc = iq_check(store->store, spec, &store->verdicts, error);
+	iq_spec_free(spec);
+	store->judged = rc == 0;
+	return rc;
+}
+
+/* ---- Results ---- */
+
+void iq_sql_result_text(sqlite3_context *context, struct iq_view text)
+{
+	if (text.data)
+		sqlite3_result_text64(context, text.data, text.len, SQLITE_TRANSIENT, SQLITE_UTF8);
+}
+
+void iq_sql_result_time(sqlite3_context *context, int64_t ns)
+{
+	char text[IQ_RFC3339_SIZE];
+
+	if (ns != IQ_TIME_NONE)
+		sqlite3_result_text(context, iq_time_format(ns, text), -1, SQLITE_TRANSIENT);
+}
+
+void iq_sql_result_number(sqlite3_context *context, int64_t number, int64_t none)
+{
+	if (number != none)
+		sqlite3_result_int64(context, number);
+}
+
+int iq_sql_fail(sqlite3_vtab *table, const struct iq_error *error)
+{
+	sqlite3_free(table->zErrMsg);
+	table->zErrMsg = sqlite3_mprintf("%s", error->message);
+	return SQLITE_ERROR;
+}
+
+/* ---- Registering ---- */
+
+static void release_module(struct iq_sql_module *module)
+{
+	if (--module->references > 0)
+		return;
+	while (module->stores) {
+		struct iq_open_store *store = module->stores;
+
+		module->stores = store->next;
+		free_store(store);
+	}
+	free(module->default_store);
+	free(module);
+}
+
+static void release_table(void *context)
+{
+	struct iq_sql_table *table = context;
+
+	release_module(table->module);
+	free(table);
+}
+
+/* Calls `release_table` on failure as well, as SQLite does for its own. */
+static int register_table(sqlite3 *db, struct iq_sql_module *module, const char *name, const sqlite3_module *methods,
+			  size_t array)
+{
+	struct iq_sql_table *table = malloc(sizeof(*table));
+
+	if (!table)
+		return SQLITE_NOMEM;
+	*table = (struct iq_sql_table){ module, array };
+	module->references++;
+	return sqlite3_create_module_v2(db, name, methods, table, release_table);
+}
+
+int iq_sql_register(sqlite3 *db, const char *default_store, struct iq_error *error)
+{
+	struct iq_sql_module *module = calloc(1, sizeof(*module));
+	int rc;
+
+	if (!module)
+		return iq_error_nomem(error);
+	module->references = 1;
+	module->default_store = default_store ? strdup(default_store) : NULL;
+	rc = default_store && !module->default_store ? SQLITE_NOMEM : iq_sql_functions_register(db);
+	if (rc == SQLITE_OK)
+		rc = register_table(db, module, "events", &iq_sql_events, 0);
+	for (size_t i = 0; iq_sql_array_names[i] && rc == SQLITE_OK; i++)
+		rc = register_table(db, module, iq_sql_array_names[i], &iq_sql_array, i);
+	release_module(module);
+	return rc == SQLITE_OK ? 0 : iq_error_set(error, IQ_ERR_USAGE, "cannot register the tables: %s", sqlite3_errmsg(db));
+}
+
+#ifdef IQ_SQL_EXTENSION
+/* The entry point that SQLite derives from the file name inquest.so. */
+IQ_API int sqlite3_inquest_init(sqlite3 *db, char **ret_message, const sqlite3_api_routines *api);
+
+int sqlite3_inquest_init(sqlite3 *db, char **ret_message, const sqlite3_api_routines *api)
+{
+	struct iq_error error = IQ_ERROR_INIT;
+
+	SQLITE_EXTENSION_INIT2(api);
+	if (iq_sql_register(db, getenv("INQUEST_STORE"), &error) == 0)
+		return SQLITE_OK;
+	*ret_message = sqlite3_mprintf("%s", error.message);
+	return SQLITE_ERROR;
+}
+#endif

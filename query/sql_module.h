@@ -1,0 +1,63 @@
+/* query/sql_module.h - what the SQL tables share. The files sql_*.c of the tables are built twice: into the program, where they
+ * call SQLite directly, and into the loadable extension, where they call it through the table of their host.
+ */
+#ifndef IQ_QUERY_SQL_MODULE_H
+#define IQ_QUERY_SQL_MODULE_H
+
+#ifdef IQ_SQL_EXTENSION
+#include <sqlite3ext.h>
+#ifdef IQ_SQL_EXTENSION_MAIN
+SQLITE_EXTENSION_INIT1
+#else
+SQLITE_EXTENSION_INIT3
+#endif
+#else
+#include <sqlite3.h>
+#endif
+
+#include "query/query.h"
+
+/* A store that statements of this database read. */
+struct iq_open_store {
+	struct iq_open_store *next;
+	char *path;
+	uint64_t signature; /* of the manifest: a store that grew is opened again */
+	unsigned users;     /* cursors */
+	struct iq_store *store;
+	bool judged;
+	struct iq_check_result verdicts; /* by the presets, when a statement asked for them */
+};
+
+/* One a database, shared by its tables. */
+struct iq_sql_module {
+	unsigned references; /* registered tables */
+	char *default_store;
+	struct iq_open_store *stores;
+};
+
+/* The store at `path` (NULL: the default). Returns SQLITE_OK, or an error with *ret_message set (release with
+ * sqlite3_free()). Borrowed until iq_sql_store_put(). */
+int iq_sql_store_get(struct iq_sql_module *module, const char *path, struct iq_open_store **ret_store, char **ret_message);
+void iq_sql_store_put(struct iq_sql_module *module, struct iq_open_store *store);
+/* The verdict of each session by the built-in lifecycles, made at the first call. 0 or negative. */
+int iq_sql_store_judge(struct iq_open_store *store, struct iq_error *error);
+
+/* A result value; NULL for the NULL view. */
+void iq_sql_result_text(sqlite3_context *context, struct iq_view text);
+void iq_sql_result_time(sqlite3_context *context, int64_t ns);
+void iq_sql_result_number(sqlite3_context *context, int64_t number, int64_t none);
+/* Fails a statement with `error`'s message. */
+int iq_sql_fail(sqlite3_vtab *table, const struct iq_error *error);
+
+extern const sqlite3_module iq_sql_events;
+/* The table that a name stands for in sql_arrays.c: sessions, sources, evidence, gaps, ended by NULL. */
+extern const char *const iq_sql_array_names[];
+extern const sqlite3_module iq_sql_array;
+/* What is registered with a table: its module and, for arrays, which of them. */
+struct iq_sql_table {
+	struct iq_sql_module *module;
+	size_t array;
+};
+int iq_sql_functions_register(sqlite3 *db);
+
+#endif
