@@ -148,6 +148,20 @@ int iq_report_json(struct iq_store *store, const struct iq_check_result *result,
 int iq_report_junit(struct iq_store *store, const struct iq_check_result *result, const struct iq_report_options *options,
 		    struct iq_buf *out, struct iq_error *error);
 
+/* ---- One session as a timeline --------------------------------------------------------------------------- */
+
+struct iq_timeline_options {
+	bool utc;
+	bool colour;
+	bool raw;           /* bodies are not cut */
+	size_t width;       /* columns of the terminal; 0 = 100 */
+	int64_t context_ns; /* logs of other sources this long around the session; 0: only warnings and worse, around 1 s */
+};
+/* The conversation like a chat log: times from its start, arrows for directions, logs beside it, and what `result` (may be NULL)
+ * found missing drawn where it should have been. IQ_ERR_NOT_FOUND where there is no such session. */
+int iq_timeline(struct iq_store *store, uint32_t session_no, const struct iq_check_result *result,
+		const struct iq_timeline_options *options, struct iq_buf *out, struct iq_error *error);
+
 /* ---- SQL ------------------------------------------------------------------------------------------------- */
 
 /* Opens an in-memory database with the tables of the store at `store_path` under an authorizer that allows reading and
