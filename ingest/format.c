@@ -3,6 +3,7 @@
 /* Of equal scores the first wins. */
 static const struct iq_format *const formats[] = {
 	&iq_format_docker_json,
+	&iq_format_har,
 	&iq_format_ndjson,
 	NULL,
 };

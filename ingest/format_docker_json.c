@@ -23,6 +23,7 @@ struct pending {
 	uint64_t offset;     /* of the first part */
 	uint64_t end;	     /* of the last part */
 	uint64_t line;
+	uint64_t line_bytes; /* of a line of the file that was cut itself, else 0 */
 	int64_t ts;
 };
 
@@ -70,7 +71,8 @@ static void read_member(struct part *part, const struct iq_member *member, struc
 		part->has_stream = true;
 	} else if (iq_view_eq(member->name, IQ_LIT("time"))) {
 		part->has_time = iq_member_time(member, scratch, &part->ts);
-	} else if (member->value.type == IQ_JSON_OBJECT_BEGIN && iq_view_eq(member->name, IQ_LIT("attrs"))) {
+	} else if (member->value.type == IQ_JSON_OBJECT_BEGIN && !member->cut &&
+		   iq_view_eq(member->name, IQ_LIT("attrs"))) {
 		part->attrs = member->raw;
 	}
 }
@@ -104,7 +106,7 @@ static const char *read_line(struct part *part, const struct iq_line *line, stru
 			return why;
 		why = read_part(part, iq_line_escape_controls(text, scratch), cut, scratch);
 	}
-	return why && !line->terminated ? "cut off in the middle of a record" : why;
+	return why ? iq_line_damage(line, text, why) : NULL;
 }
 
 /* ---- Parts into log lines ---- */
@@ -114,7 +116,7 @@ static int begin_pending(struct pending *pending, const struct part *part, const
 	iq_buf_clear(&pending->text);
 	iq_buf_clear(&pending->attrs);
 	pending->active = true;
-	pending->bytes = 0;
+	pending->bytes = pending->line_bytes = 0;
 	pending->offset = line->offset;
 	pending->line = line->number;
 	pending->ts = part->ts;
@@ -141,10 +143,12 @@ static void describe_attrs(struct iq_parser *parser, size_t stream, const struct
 		iq_attrs_raw(attrs, IQ_LIT("attrs"), iq_buf_view(&pending->attrs));
 	if (partial)
 		iq_attrs_raw(attrs, IQ_LIT("partial"), IQ_LIT("true"));
+	if (pending->line_bytes > 0)
+		iq_attrs_number(attrs, IQ_LIT("line_bytes"), pending->line_bytes);
 	if (pending->bytes <= pending->text.len)
 		return;
 	iq_attrs_number(attrs, IQ_LIT("body_bytes"), pending->bytes);
-	iq_output_problem(&parser->output, "line %llu cut at %zu of %llu bytes; --max-line keeps more of it",
+	iq_output_problem(&parser->output, "line %llu cut at %zu of %llu bytes; the store keeps it whole",
 			  (unsigned long long)pending->line, pending->text.len, (unsigned long long)pending->bytes);
 }
 
@@ -162,7 +166,7 @@ static int give_pending(struct iq_parser *parser, size_t stream, bool partial, s
 	event.ts = pending->ts;
 	event.source = parser->output.options.source;
 	event.body = pending->text.len > 0 ? iq_buf_view(&pending->text) : IQ_LIT("");
-	if (pending->bytes > pending->text.len)
+	if (pending->bytes > pending->text.len || pending->line_bytes > 0)
 		event.body = iq_body_trim(event.body);
 	event.attrs = iq_attrs_end(&parser->attrs);
 	event.offset = pending->offset;
@@ -173,23 +177,30 @@ static int give_pending(struct iq_parser *parser, size_t stream, bool partial, s
 	return iq_output_event(&parser->output, &event, error);
 }
 
+static void note_cut(const struct iq_parser *parser, struct pending *pending, const struct iq_line *line)
+{
+	pending->line_bytes = line->bytes;
+	iq_output_problem(&parser->output, "line %llu cut at %zu of %llu bytes; the store keeps it whole",
+			  (unsigned long long)line->number, line->text.len, (unsigned long long)line->bytes);
+}
+
 static int take_part(struct iq_parser *parser, const struct part *part, const struct iq_line *line,
 		     struct iq_error *error)
 {
 	struct pending *pending = &parser->streams[part->stream];
-	bool complete = part->cut || iq_view_ends_with(part->log, IQ_LIT("\n"));
-	struct iq_view text = iq_view_make(part->log.data, part->log.len - (complete && !part->cut));
-	uint64_t lost = part->cut ? line->bytes - line->text.len : 0;
+	bool terminated = iq_view_ends_with(part->log, IQ_LIT("\n"));
+	struct iq_view text = iq_view_make(part->log.data, part->log.len - terminated);
 	int rc = 0;
 
 	if (!pending->active)
 		rc = begin_pending(pending, part, line);
 	if (rc == 0)
 		rc = append_part(pending, text, line, parser->output.options.max_line);
-	pending->bytes += lost;
 	if (rc < 0)
 		return iq_error_nomem(error);
-	return complete ? give_pending(parser, part->stream, false, error) : 0;
+	if (part->cut)
+		note_cut(parser, pending, line);
+	return terminated || part->cut ? give_pending(parser, part->stream, false, error) : 0;
 }
 
 static int take_blank(struct iq_parser *parser, const struct iq_line *line, struct iq_error *error)

@@ -189,10 +189,11 @@ static bool set_attrs(struct record *record, const struct iq_member *member)
 	struct iq_members members;
 	struct iq_member inner;
 
-	if (!iq_members_open(&members, member->raw, false))
+	if (!iq_members_open(&members, member->raw, member->cut))
 		return false;
 	while (iq_members_next(&members, &inner) > 0)
-		iq_attrs_raw(&record->parser->attrs, inner.name, inner.raw);
+		if (!inner.cut)
+			iq_attrs_raw(&record->parser->attrs, inner.name, inner.raw);
 	return true;
 }
 
@@ -278,7 +279,7 @@ static void make_log(struct record *record, struct iq_view text)
 static void note_cut(struct record *record, const struct iq_line *line)
 {
 	iq_attrs_number(&record->parser->attrs, IQ_LIT("line_bytes"), line->bytes);
-	iq_output_problem(&record->parser->output, "line %llu cut at %zu of %llu bytes; --max-line keeps more of it",
+	iq_output_problem(&record->parser->output, "line %llu cut at %zu of %llu bytes; the store keeps it whole",
 			  (unsigned long long)line->number, line->text.len, (unsigned long long)line->bytes);
 }
 
@@ -336,7 +337,7 @@ static const char *parse_line(struct record *record, const struct iq_line *line)
 	const char *why = read_line(record, line, &text);
 
 	if (why)
-		return line->terminated ? why : "cut off in the middle of a record";
+		return iq_line_damage(line, text, why);
 	record->event.source = record->parser->output.options.source;
 	apply_fields(record);
 	if (!record->kind_known && !record->fields[FIELD_TS].name.data && !cut)

@@ -57,7 +57,13 @@ int iq_members_next(struct iq_members *members, struct iq_member *ret_member)
 	if (iq_json_next(&members->json, &ret_member->value) < 0)
 		return cut_string(members, start, ret_member);
 	ret_member->raw = iq_json_skip(&members->json, &ret_member->value);
-	return ret_member->raw.data ? 1 : stopped(members);
+	if (ret_member->raw.data)
+		return 1;
+	if (stopped(members) < 0)
+		return IQ_ERR_FORMAT;
+	ret_member->raw = iq_view_from(members->json.text, ret_member->value.offset);
+	ret_member->cut = true;
+	return 1;
 }
 
 struct iq_view iq_member_text(const struct iq_member *member, struct iq_buf *scratch)

@@ -205,6 +205,13 @@ struct iq_view iq_line_text(const struct iq_line *line)
 	return text;
 }
 
+const char *iq_line_damage(const struct iq_line *line, struct iq_view text, const char *why)
+{
+	if (text.len == 0)
+		return "NUL bytes only";
+	return line->terminated ? why : "cut off in the middle of a record";
+}
+
 struct iq_view iq_line_escape_controls(struct iq_view text, struct iq_buf *scratch)
 {
 	size_t start = scratch->len;

@@ -46,6 +46,8 @@ struct iq_view iq_attrs_end(struct iq_buf *attrs);
 
 /* Without a byte order mark and without NUL bytes in front, which a file system that lost power leaves behind. */
 struct iq_view iq_line_text(const struct iq_line *line);
+/* What to say of a line that could not be read because of `why`, with the text that was left to read. Static. */
+const char *iq_line_damage(const struct iq_line *line, struct iq_view text, const char *why);
 /* The text with control characters escaped, as a JSON string wants them; appended to `scratch`. */
 struct iq_view iq_line_escape_controls(struct iq_view text, struct iq_buf *scratch);
 

@@ -124,7 +124,7 @@ Test(ndjson, cuts_a_long_line)
 	cr_expect_str_eq(collected.lines.data,
 			 "event 0+39 log source=\"file\" body=\"abcdefghi\" attrs=\"{\\\"line_bytes\\\":38}\"\n"
 			 "event 39+15 log source=\"file\"\n");
-	cr_expect_str_eq(collected.problems.data, "line 1 cut at 32 of 38 bytes; --max-line keeps more of it\n");
+	cr_expect_str_eq(collected.problems.data, "line 1 cut at 32 of 38 bytes; the store keeps it whole\n");
 	collected_release(&collected);
 	check_all_feedings("ndjson", text, 32);
 }
