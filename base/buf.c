@@ -39,6 +39,7 @@ int iq_buf_reserve(struct iq_buf *buf, size_t extra)
 		goto fail;
 	buf->data = data;
 	buf->cap = cap;
+	buf->data[buf->len] = '\0';
 	return 0;
 fail:
 	buf->failed = true;
