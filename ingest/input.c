@@ -17,6 +17,7 @@ struct codec;
 
 struct iq_input {
 	int fd;
+	const volatile int *stop;
 	uint64_t size;
 	uint64_t position; /* read from the file */
 	bool regular;
@@ -51,8 +52,8 @@ static void fill(struct iq_input *input)
 
 	do
 		got = read(input->fd, input->in + input->in_len, BLOCK_BYTES - input->in_len);
-	while (got < 0 && errno == EINTR);
-	if (got < 0)
+	while (got < 0 && errno == EINTR && !(input->stop && *input->stop));
+	if (got < 0 && errno != EINTR)
 		(void)snprintf(input->problem, sizeof(input->problem), "cannot be read beyond byte %llu: %s",
 			       (unsigned long long)input->position, strerror(errno));
 	if (got <= 0) {
@@ -169,13 +170,14 @@ static int choose_codec(struct iq_input *input, struct iq_error *error)
 
 /* ---- The door ---- */
 
-int iq_input_open(const char *path, struct iq_input **ret_input, struct iq_error *error)
+int iq_input_open(const char *path, const volatile int *stop, struct iq_input **ret_input, struct iq_error *error)
 {
 	struct iq_input *input = calloc(1, sizeof(*input));
 	struct stat info;
 
 	if (!input)
 		return iq_error_nomem(error);
+	input->stop = stop;
 	input->in = malloc(BLOCK_BYTES);
 	input->out = malloc(BLOCK_BYTES);
 	input->fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);

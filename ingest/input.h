@@ -10,9 +10,10 @@
 
 struct iq_input;
 
-/* Opens `path`, or stdin for "-". Messages do not name the path. Caller owns; release with iq_input_close().
+/* Opens `path`, or stdin for "-". Messages do not name the path. A read that a signal interrupts is given up, as if
+ * the file ended there, once `stop` (may be NULL) is non-zero. Caller owns; release with iq_input_close().
  * Errors: IQ_ERR_NOT_FOUND, IQ_ERR_IO, IQ_ERR_NOMEM. */
-int iq_input_open(const char *path, struct iq_input **ret_input, struct iq_error *error);
+int iq_input_open(const char *path, const volatile int *stop, struct iq_input **ret_input, struct iq_error *error);
 void iq_input_close(struct iq_input *input); /* NULL allowed */
 /* 1 and the next bytes (at least one); 0 at the end, also at one that came too early. Borrowed until the next call.
  * Errors: IQ_ERR_NOMEM only. */

@@ -149,7 +149,7 @@ static int known_before(struct intake *intake, struct iq_error *error)
 {
 	struct iq_input *input;
 	struct iq_view block;
-	int rc = iq_input_open(intake->file->path, &input, error);
+	int rc = iq_input_open(intake->file->path, intake->ingest->options->stop, &input, error);
 
 	if (rc < 0)
 		return rc;
@@ -244,11 +244,11 @@ static int take_blocks(struct intake *intake, struct iq_error *error)
 	int rc = 1;
 
 	while (rc > 0) {
-		if (droppable && stop_asked(intake->ingest))
-			return interrupted(error);
 		rc = take_block(intake, block, error);
 		if (rc == 0)
 			rc = iq_input_next(intake->input, &block, error);
+		if (rc >= 0 && droppable && stop_asked(intake->ingest))
+			return interrupted(error);
 	}
 	if (rc == 0)
 		rc = intake->format->end(intake->parser, error);
@@ -342,6 +342,8 @@ static int examine(struct intake *intake, struct iq_error *error)
 	const char *problem;
 	int rc = read_head(intake, error);
 
+	if (rc == 0 && stop_asked(intake->ingest))
+		rc = interrupted(error);
 	if (rc < 0)
 		return rc;
 	problem = choose_format(intake);
@@ -379,7 +381,7 @@ static int ingest_file(struct ingest *ingest, const struct iq_walk_file *file, s
 	intake.source = iq_source_name(file->path);
 	if (!intake.hash || !intake.source)
 		rc = iq_error_nomem(error);
-	else if (iq_input_open(file->path, &intake.input, &trouble) < 0)
+	else if (iq_input_open(file->path, ingest->options->stop, &intake.input, &trouble) < 0)
 		rc = refuse(ingest, file->path, NULL, trouble.message);
 	else
 		rc = examine(&intake, error);
@@ -401,10 +403,10 @@ static int find_files(struct iq_walk *walk, const char *store_path, const char *
 }
 
 /* With nothing to open there is no store to make. */
-static int check_files(const struct iq_walk *walk, struct iq_error *error)
+static int check_files(const struct iq_walk *walk, const char *path, struct iq_error *error)
 {
 	if (walk->count == 0)
-		return iq_error_set(error, IQ_ERR_NOT_FOUND, "no files there to take in");
+		return iq_error_set(error, IQ_ERR_NOT_FOUND, "%s: no files there to take in", path);
 	for (size_t i = 0; i < walk->count; i++)
 		if (!walk->files[i].problem)
 			return 0;
@@ -447,7 +449,7 @@ int iq_ingest(const char *store_path, const char *const *paths, size_t path_coun
 				    options->format);
 	rc = find_files(&walk, store_path, paths, path_count, error);
 	if (rc == 0)
-		rc = check_files(&walk, error);
+		rc = check_files(&walk, path_count > 0 ? paths[0] : ".", error);
 	if (rc == 0)
 		rc = iq_store_writer_open(store_path, &ingest.writer, error);
 	if (rc == 0)

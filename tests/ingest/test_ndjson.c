@@ -138,3 +138,27 @@ Test(ndjson, counts_blank_lines_to_the_next_record)
 	       "gap 40+2 reason=\"blank lines at the end\" count=0\n",
 	       "lines 6-8: not JSON\n");
 }
+
+/* The records that docs/events.md shows (indented by four spaces) are what it says they are. */
+Test(ndjson, takes_the_examples_of_the_documentation)
+{
+	struct iq_buf page = IQ_BUF_INIT, examples = IQ_BUF_INIT;
+	struct iq_error error = IQ_ERROR_INIT;
+	struct collected collected;
+	struct iq_view rest;
+	size_t start;
+
+	cr_assert_eq(iq_file_read(IQ_EVENTS_PAGE, 1 << 20, &page, &error), 0, "%s", error.message);
+	rest = iq_buf_view(&page);
+	while ((start = iq_view_find(rest, IQ_LIT("\n    {\"ts\""))) != SIZE_MAX) {
+		rest = iq_view_from(rest, start + 1);
+		(void)iq_buf_append(&examples, iq_view_make(rest.data, iq_view_find(rest, IQ_LIT("\n")) + 1));
+	}
+	collected = collect("ndjson", iq_buf_view(&examples), FEED_WHOLE, 0, IQ_INGEST_MAX_LINE);
+	cr_expect_eq(collected.events, 3);
+	cr_expect_eq(collected.gaps, 1);
+	cr_expect_eq(collected.problems.len, 0);
+	collected_release(&collected);
+	iq_buf_release(&examples);
+	iq_buf_release(&page);
+}

@@ -1,7 +1,9 @@
 #include <criterion/criterion.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -399,5 +401,60 @@ Test(pipeline, takes_stdin_once)
 	cr_expect_eq(ingest_stdin(&fixture, IQ_LIT(RECORD(1)), &result), 0);
 	cr_expect_str_eq(fixture.reports.data, "known - ndjson -\n");
 	cr_expect_eq(stored_events(&fixture), 1);
+	release_fixture(&fixture);
+}
+
+/* ---- Killed ---- */
+
+static void die_halfway(void *context, const char *path, uint64_t done, uint64_t total)
+{
+	(void)context;
+	(void)path;
+	if (done > total / 2)
+		(void)raise(SIGKILL);
+}
+
+Test(pipeline, goes_on_after_it_was_killed)
+{
+	struct fixture fixture = make_fixture();
+	const struct iq_ingest_options options = { .progress = die_halfway };
+	struct iq_ingest_result result;
+	struct iq_error error = IQ_ERROR_INIT;
+	struct iq_buf large = many_records(300000);
+	const char *path = path_in(&fixture, "b.ndjson");
+	int status;
+	pid_t child;
+
+	write_file(&fixture, "a.ndjson", IQ_LIT(RECORD(1)));
+	write_file(&fixture, "b.ndjson", iq_buf_view(&large));
+	cr_assert_eq(ingest(&fixture, path_in(&fixture, "a.ndjson"), &result), 0);
+	child = fork();
+	if (child == 0)
+		_exit(iq_ingest(path_in(&fixture, "store"), &path, 1, &options, &result, &error) == 0);
+	cr_assert_eq(waitpid(child, &status, 0), child);
+	cr_assert(WIFSIGNALED(status));
+	cr_expect_eq(stored_events(&fixture), 1);
+	cr_expect_eq(ingest(&fixture, path, &result), 0);
+	cr_expect_eq(stored_events(&fixture), 300001);
+	iq_buf_release(&large);
+	release_fixture(&fixture);
+}
+
+Test(pipeline, gives_the_evidence_back)
+{
+	struct fixture fixture = make_fixture();
+	struct iq_ingest_result result;
+	struct iq_error error = IQ_ERROR_INIT;
+	struct iq_buf large = many_records(100000), raw = IQ_BUF_INIT;
+	struct iq_store *store;
+
+	write_file(&fixture, "a.ndjson", iq_buf_view(&large));
+	cr_assert_eq(ingest(&fixture, path_in(&fixture, "a.ndjson"), &result), 0);
+	cr_assert_eq(iq_store_open(path_in(&fixture, "store"), &store, &error), 0, "%s", error.message);
+	cr_expect_eq(iq_store_read_raw(store, 1, 0, large.len, &raw, &error), 0, "%s", error.message);
+	cr_expect(iq_view_eq(iq_buf_view(&raw), iq_buf_view(&large)));
+	iq_store_close(store);
+	iq_buf_release(&raw);
+	iq_buf_release(&large);
 	release_fixture(&fixture);
 }
