@@ -467,6 +467,7 @@ static int give_socket(struct iq_parser *parser, const struct entry *entry, stru
 
 	opened |= entry->status == STATUS_OK && has_messages;
 	name_session(parser, entry);
+	parser->output.gap_session = iq_buf_view(&parser->name);
 	if (opened)
 		rc = give_entry(parser, entry, IQ_KIND_WS_OPEN, error);
 	else if (!has_messages && entry->scanned->complete)
@@ -493,6 +494,7 @@ static int take_entry(void *context, const struct iq_har_entry *scanned, struct 
 	uint64_t place;
 
 	iq_buf_clear(&parser->scratch);
+	parser->output.gap_session = IQ_VIEW_NULL;
 	parser->reached = scanned->complete ? scanned->end : scanned->start;
 	if (!scanned->text.data)
 		return iq_output_damage(&parser->output, scanned->start, scanned->end - scanned->start, error,
@@ -536,8 +538,12 @@ static int har_end(struct iq_parser *parser, struct iq_error *error)
 {
 	struct iq_har_scan *scan = &parser->scan;
 	uint64_t end = scan->place == IQ_HAR_TRAILING ? scan->trailing : scan->position;
+	const bool within_entry = scan->text_open;
 	int rc = iq_har_scan_end(scan, error);
 
+	/* Within the last session, its rest is missing; after it, all that is. */
+	if (!within_entry)
+		parser->output.gap_session = IQ_VIEW_NULL;
 	if (rc == 0 && scan->entries == 0 && scan->place >= IQ_HAR_AFTER)
 		rc = give_empty(parser, end, error);
 	if (rc == 0 && scan->place == IQ_HAR_BEFORE)

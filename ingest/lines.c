@@ -20,74 +20,87 @@ static struct iq_view within_limit(const struct iq_lines *lines, struct iq_view 
 
 static int keep(struct iq_lines *lines, struct iq_view text, struct iq_error *error)
 {
-	lines->length += text.len;
-	if (iq_buf_append(&lines->pending, within_limit(lines, text)) < 0)
-		return iq_error_nomem(error);
-	return 0;
+	return iq_buf_append(&lines->pending, within_limit(lines, text)) < 0 ? iq_error_nomem(error) : 0;
 }
 
-static int hand_out(struct iq_lines *lines, struct iq_view text, bool terminated, struct iq_error *error)
+static int hand_out(struct iq_lines *lines, struct iq_view text, struct iq_error *error)
 {
-	struct iq_line line = {
-		.text = text,
-		.number = lines->number,
-		.offset = lines->offset,
-		.length = lines->blank + lines->length,
-		.bytes = lines->length - terminated,
-		.terminated = terminated,
-	};
+	struct iq_line line = lines->line;
+	int rc;
 
-	lines->offset += line.length;
-	lines->length = lines->blank = 0;
-	return lines->take(lines->context, &line, error);
-}
-
-static int line_ended(struct iq_lines *lines, struct iq_view text, bool terminated, struct iq_error *error)
-{
-	int rc = 0;
-
-	lines->number++;
-	if (iq_view_trim(text).len > 0) {
-		rc = hand_out(lines, text, terminated, error);
-	} else {
-		lines->blank += lines->length;
-		lines->length = 0;
-	}
+	line.text = text;
+	lines->line = (struct iq_line){ .offset = line.offset + line.length };
+	rc = lines->take(lines->context, &line, error);
 	iq_buf_clear(&lines->pending);
 	return rc;
 }
 
-/* `text` completes the line; a line end follows it. */
-static int complete(struct iq_lines *lines, struct iq_view text, struct iq_error *error)
+/* How many of the bytes are white space, which then belongs to the line at hand. */
+static size_t take_space(struct iq_lines *lines, struct iq_view bytes)
+{
+	size_t i = 0;
+
+	while (i < bytes.len &&
+	       (bytes.data[i] == '\n' || bytes.data[i] == '\r' || bytes.data[i] == ' ' || bytes.data[i] == '\t'))
+		lines->newlines += bytes.data[i++] == '\n';
+	lines->line.length += i;
+	return i;
+}
+
+/* Takes the next piece of the text, and its line end if that is there. */
+static struct iq_view take_text(struct iq_lines *lines, struct iq_view bytes)
+{
+	const char *end = memchr(bytes.data, '\n', bytes.len);
+	struct iq_view text = iq_view_make(bytes.data, end ? (size_t)(end - bytes.data) : bytes.len);
+
+	if (lines->line.bytes == 0)
+		lines->line.number = lines->newlines + 1;
+	lines->line.bytes += text.len;
+	lines->line.length += text.len + (end != NULL);
+	lines->line.terminated = end != NULL;
+	lines->newlines += end != NULL;
+	return text;
+}
+
+/* Goes on with a line whose beginning was kept, until it is complete and something else begins. */
+static int go_on(struct iq_lines *lines, struct iq_view *bytes, struct iq_error *error)
 {
 	int rc = 0;
 
-	if (lines->length == 0) {
-		lines->length = text.len + 1;
-		return line_ended(lines, within_limit(lines, text), true, error);
+	if (!lines->line.terminated) {
+		struct iq_view text = take_text(lines, *bytes);
+
+		rc = keep(lines, text, error);
+		*bytes = iq_view_from(*bytes, text.len + lines->line.terminated);
 	}
-	rc = keep(lines, text, error);
-	lines->length++;
-	return rc < 0 ? rc : line_ended(lines, iq_buf_view(&lines->pending), true, error);
+	*bytes = iq_view_from(*bytes, take_space(lines, *bytes));
+	return rc == 0 && bytes->len > 0 ? hand_out(lines, iq_buf_view(&lines->pending), error) : rc;
+}
+
+/* Takes a line from its first byte. One that is complete, and not the last in these bytes, is not copied. */
+static int begin(struct iq_lines *lines, struct iq_view *bytes, struct iq_error *error)
+{
+	struct iq_view text = take_text(lines, *bytes);
+
+	*bytes = iq_view_from(*bytes, text.len + lines->line.terminated);
+	*bytes = iq_view_from(*bytes, take_space(lines, *bytes));
+	return bytes->len > 0 ? hand_out(lines, within_limit(lines, text), error) : keep(lines, text, error);
 }
 
 int iq_lines_feed(struct iq_lines *lines, struct iq_view bytes, struct iq_error *error)
 {
 	int rc = 0;
 
-	while (rc == 0 && bytes.len > 0) {
-		const char *end = memchr(bytes.data, '\n', bytes.len);
-		struct iq_view text = iq_view_make(bytes.data, end ? (size_t)(end - bytes.data) : bytes.len);
-
-		rc = end ? complete(lines, text, error) : keep(lines, text, error);
-		bytes = iq_view_from(bytes, text.len + (end != NULL));
-	}
+	if (lines->line.bytes == 0)
+		bytes = iq_view_from(bytes, take_space(lines, bytes));
+	while (rc == 0 && bytes.len > 0)
+		rc = lines->line.bytes > 0 ? go_on(lines, &bytes, error) : begin(lines, &bytes, error);
 	return rc;
 }
 
 int iq_lines_end(struct iq_lines *lines, struct iq_error *error)
 {
-	int rc = lines->length > 0 ? line_ended(lines, iq_buf_view(&lines->pending), false, error) : 0;
-
-	return rc == 0 && lines->blank > 0 ? hand_out(lines, IQ_LIT(""), false, error) : rc;
+	if (lines->line.length == 0)
+		return 0;
+	return hand_out(lines, lines->pending.len > 0 ? iq_buf_view(&lines->pending) : IQ_LIT(""), error);
 }

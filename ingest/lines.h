@@ -1,8 +1,8 @@
 /* ingest/lines.h - bytes into lines, for the formats that have one record a line.
  *
- * Memory is bounded by the limit, whatever the length of a line: what is beyond it is counted and dropped.
- * A line that arrives whole in one piece is not copied. Blank lines are handed out as the beginning of the range of the
- * line after them; those at the end of the stream come as one line with an empty text.
+ * Memory is bounded by the limit, whatever the length of a line: what is beyond it is counted and dropped. White space
+ * between lines, blank lines included, belongs to the line before it (at the beginning of the stream to the first), so
+ * that the ranges of the lines cover the stream.
  */
 #ifndef IQ_INGEST_LINES_H
 #define IQ_INGEST_LINES_H
@@ -12,8 +12,8 @@
 struct iq_line {
 	struct iq_view text; /* without its line end; at most the limit. Borrowed until the callback returns. */
 	uint64_t number;     /* from 1 */
-	uint64_t offset;     /* of its first byte in the stream, blank lines before it included */
-	uint64_t length;     /* all of it, with these and its line end */
+	uint64_t offset;     /* of its range in the stream */
+	uint64_t length;     /* of its range: with its line end and the white space that belongs to it */
 	uint64_t bytes;	     /* of its text, before it was cut: more than text.len if it was */
 	bool terminated;     /* false: the stream ended in it */
 };
@@ -25,17 +25,16 @@ struct iq_lines {
 	iq_line_fn *take;
 	void *context;
 	size_t limit;
-	struct iq_buf pending; /* the beginning of the line that is not complete yet */
-	uint64_t number;       /* lines that are complete */
-	uint64_t offset;       /* of what was not handed out yet */
-	uint64_t length;       /* bytes of it so far */
-	uint64_t blank;	       /* bytes of the blank lines between the last line handed out and it */
+	struct iq_buf pending; /* the text at hand, where it did not come in one piece */
+	struct iq_line line;   /* the line at hand; its text is set when it is handed out */
+	uint64_t newlines;     /* seen so far */
 };
 
 void iq_lines_init(struct iq_lines *lines, size_t limit, iq_line_fn *take, void *context);
 void iq_lines_release(struct iq_lines *lines);
 /* Takes the next bytes, hands out the lines they complete. 0, IQ_ERR_NOMEM, or what the callback returned. */
 int iq_lines_feed(struct iq_lines *lines, struct iq_view bytes, struct iq_error *error);
-/* The stream ended: hands out the last line if it has no line end, then blank lines if any are left. */
+/* The stream ended: hands out the last line. A stream of white space alone is one line with an empty text. */
 int iq_lines_end(struct iq_lines *lines, struct iq_error *error);
+
 #endif

@@ -93,6 +93,7 @@ int iq_output_damage(const struct iq_output *output, uint64_t offset, uint64_t b
 	va_end(args);
 	tell(output, text);
 	gap.source = output->gap_source;
+	gap.session = output->gap_session;
 	gap.offset = offset;
 	gap.bytes = bytes;
 	gap.reason = iq_view_cstr(text);
@@ -235,7 +236,7 @@ int iq_output_blank(const struct iq_output *output, const struct iq_line *line, 
 	gap.offset = line->offset;
 	gap.bytes = line->length;
 	gap.count = 0;
-	gap.reason = IQ_LIT("blank lines at the end");
+	gap.reason = IQ_LIT("nothing but white space");
 	return output->sink->gap(output->sink->context, &gap, error);
 }
 

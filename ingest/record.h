@@ -11,7 +11,8 @@
 struct iq_output {
 	struct iq_parser_options options;
 	const struct iq_sink *sink;
-	struct iq_view gap_source; /* whose events a damaged range may have held; NULL: anybody's */
+	struct iq_view gap_source;  /* whose events a damaged range may have held; NULL: anybody's */
+	struct iq_view gap_session; /* likewise */
 };
 
 /* Gives the event out; its names become valid UTF-8 first. */
@@ -63,7 +64,7 @@ struct iq_bad_lines {
 	const char *why; /* static text, of the first */
 };
 
-/* Blank lines at the end of the evidence: a gap in which nothing was lost. */
+/* A stream of white space alone: a gap in which nothing was lost. */
 int iq_output_blank(const struct iq_output *output, const struct iq_line *line, struct iq_error *error);
 
 /* Adds a line that could not be read. */

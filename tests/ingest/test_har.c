@@ -129,7 +129,8 @@ Test(har, says_that_there_are_no_websockets)
 Test(har, keeps_what_was_complete_before_a_truncation)
 {
 	expect(IQ_LIT(HEAD "{" REQUEST "," RESPONSE "," STARTED ",\"_webSocketMessages\":[" SENT ",{\"type\":\"rec"),
-	       "event " OPEN_FIELDS "event " SENT_FIELDS "gap source=\"file\" reason=\"truncated at byte 447\"\n",
+	       "event " OPEN_FIELDS "event " SENT_FIELDS
+	       "gap source=\"file\" session=\"ws1 h:1/chat 03:07:12.418\" reason=\"truncated at byte 447\"\n",
 	       "truncated at byte 447\n");
 }
 

@@ -129,14 +129,15 @@ Test(ndjson, cuts_a_long_line)
 	check_all_feedings("ndjson", text, 32);
 }
 
-Test(ndjson, counts_blank_lines_to_the_next_record)
+Test(ndjson, counts_blank_lines_to_the_record_before)
 {
-	expect(IQ_LIT("\n{\"kind\":\"log\"}\n \r\n\n{\"kind\":\"log\"}\nx\n\ny\n\n\n"),
-	       "event 0+16 log source=\"file\"\n"
-	       "event 16+19 log source=\"file\"\n"
-	       "gap 35+5 reason=\"lines 6-8: not JSON\"\n"
-	       "gap 40+2 reason=\"blank lines at the end\" count=0\n",
+	expect(IQ_LIT("\n{\"kind\":\"log\"}\n \r\n\n  {\"kind\":\"log\"}\nx\n\ny\n{\"kind\":\"log\"}\n\n \n"),
+	       "event 0+22 log source=\"file\"\n"
+	       "event 22+15 log source=\"file\"\n"
+	       "gap 37+5 reason=\"lines 6-8: not JSON\"\n"
+	       "event 42+18 log source=\"file\"\n",
 	       "lines 6-8: not JSON\n");
+	expect(IQ_LIT("\n \n"), "gap 0+3 reason=\"nothing but white space\" count=0\n", "");
 }
 
 /* The records that docs/events.md shows (indented by four spaces) are what it says they are. */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -456,5 +457,39 @@ Test(pipeline, gives_the_evidence_back)
 	iq_store_close(store);
 	iq_buf_release(&raw);
 	iq_buf_release(&large);
+	release_fixture(&fixture);
+}
+
+static volatile int *stop_of_signal;
+
+static void stop_on_signal(int signal_number)
+{
+	(void)signal_number;
+	*stop_of_signal = 1;
+}
+
+/* The timer repeats, so that a signal also comes while the read is waiting. */
+Test(pipeline, stops_while_it_waits_for_stdin)
+{
+	struct fixture fixture = make_fixture();
+	const struct itimerval often = { { 0, 20000 }, { 0, 20000 } }, never = { { 0, 0 }, { 0, 0 } };
+	struct sigaction action = { .sa_handler = stop_on_signal };
+	struct iq_ingest_result result = { .taken = 7 };
+	int ends[2], saved = dup(STDIN_FILENO);
+
+	cr_assert_eq(pipe(ends), 0);
+	cr_assert_eq(write(ends[1], RECORD(1), sizeof(RECORD(1)) - 1), (ssize_t)sizeof(RECORD(1)) - 1);
+	cr_assert_eq(dup2(ends[0], STDIN_FILENO), STDIN_FILENO);
+	stop_of_signal = &fixture.stop;
+	cr_assert_eq(sigaction(SIGALRM, &action, NULL), 0);
+	cr_assert_eq(setitimer(ITIMER_REAL, &often, NULL), 0);
+	cr_expect_eq(ingest(&fixture, "-", &result), IQ_ERR_INTERRUPTED);
+	cr_assert_eq(setitimer(ITIMER_REAL, &never, NULL), 0);
+	cr_expect_eq(result.taken, 0);
+	cr_expect_eq(stored_events(&fixture), 0);
+	cr_assert_eq(dup2(saved, STDIN_FILENO), STDIN_FILENO);
+	(void)close(saved);
+	(void)close(ends[0]);
+	(void)close(ends[1]);
 	release_fixture(&fixture);
 }
