@@ -33,4 +33,7 @@ struct iq_sink {
  * `scratch` receives unescaped text (appended). */
 void iq_dialect_json(struct iq_event *event, struct iq_buf *scratch);
 
+/* Appends the event as one NDJSON record with its line end, as docs/events.md defines it: only what is known is present. */
+int iq_event_append_ndjson(struct iq_buf *buf, const struct iq_event *event);
+
 #endif

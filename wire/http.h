@@ -1,2 +1,45 @@
-/* wire/http.h - HTTP/1.1 message heads (RFC 9112) and the WebSocket handshake (RFC 6455, section 4).
+/* wire/http.h - HTTP/1.1 message heads (RFC 9112) and the WebSocket handshake (RFC 6455, section 4). Free of I/O.
  */
+#ifndef IQ_WIRE_HTTP_H
+#define IQ_WIRE_HTTP_H
+
+#include "wire/url.h"
+
+#define IQ_HTTP_MAX_HEAD (32u << 10)
+#define IQ_HTTP_MAX_HEADERS 100
+
+struct iq_http_header {
+	struct iq_view name;
+	struct iq_view value;
+};
+
+/* Views: Borrowed until the bytes that were parsed go. */
+struct iq_http_response {
+	int status;
+	struct iq_view reason;
+	struct iq_http_header headers[IQ_HTTP_MAX_HEADERS];
+	size_t header_count;
+};
+
+/* Room for the base64 text of 16 bytes and of a SHA-1, with the NUL. */
+#define IQ_WS_KEY_SIZE 25
+#define IQ_WS_ACCEPT_SIZE 29
+
+/* Parses a response head at the start of `bytes`: 1 with its length in *ret_len, 0 while it is not complete, IQ_ERR_FORMAT or
+ * IQ_ERR_LIMIT. */
+int iq_http_parse_response(struct iq_view bytes, struct iq_http_response *ret_response, size_t *ret_len,
+			   struct iq_error *error);
+/* The value of the first header of that name, in any case; NULL view where there is none. */
+struct iq_view iq_http_header(const struct iq_http_response *response, const char *name);
+
+/* Appends an upgrade request; `path` replaces the URL's where that is empty; `subprotocol` may be NULL. */
+int iq_ws_append_request(struct iq_buf *buf, const struct iq_url *url, struct iq_view path, const char *key,
+			 struct iq_view subprotocol);
+/* A key from random bytes. False where the system has none. */
+bool iq_ws_make_key(char ret_key[IQ_WS_KEY_SIZE]);
+/* What Sec-WebSocket-Accept must be for a key (section 4.2.2). */
+void iq_ws_accept(const char *key, char ret_accept[IQ_WS_ACCEPT_SIZE]);
+/* Is this the right answer to an upgrade request with `key`? IQ_ERR_NETWORK with what is wrong. */
+int iq_ws_check_response(const struct iq_http_response *response, const char *key, struct iq_error *error);
+
+#endif

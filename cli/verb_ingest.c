@@ -1,0 +1,153 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "cli/case.h"
+#include "ingest/ingest.h"
+
+/* Between two looks at the progress line. */
+#define PROGRESS_INTERVAL (100 * IQ_NS_PER_MS)
+
+struct run {
+	struct cli *cli;
+	bool quiet; /* only what was not taken in is told */
+	struct cli_table table;
+	struct iq_buf problems;
+	uint64_t problem_count;
+	char first_problem[400];
+	int64_t next_progress;
+	bool progress_shown;
+};
+
+static void clear_progress(struct run *run)
+{
+	if (run->progress_shown)
+		(void)fprintf(stderr, "\r\033[K");
+	run->progress_shown = false;
+}
+
+static void show_progress(void *context, const char *path, uint64_t done, uint64_t total)
+{
+	struct run *run = context;
+	int64_t now = iq_clock_monotonic();
+	struct iq_buf name = IQ_BUF_INIT;
+
+	if (now < run->next_progress || !isatty(STDERR_FILENO))
+		return;
+	run->next_progress = now + PROGRESS_INTERVAL;
+	run->progress_shown = true;
+	(void)iq_utf8_append_safe(&name, iq_view_cstr(path));
+	(void)fprintf(stderr, "\r\033[K%.60s  %.1f MB", name.data ? name.data : "", (double)done / 1e6);
+	if (total > 0)
+		(void)fprintf(stderr, " of %.1f MB (%d%%)", (double)total / 1e6, (int)((double)done * 100 / (double)total));
+	(void)fflush(stderr);
+	iq_buf_release(&name);
+}
+
+static void note_problem(struct run *run, const struct iq_ingest_report *report)
+{
+	struct iq_buf line = IQ_BUF_INIT;
+
+	if (report->problem) {
+		(void)iq_utf8_append_safe(&line, iq_view_cstr(report->path));
+		(void)iq_buf_append_cstr(&line, ": ");
+		(void)iq_utf8_append_safe(&line, iq_view_cstr(report->problem));
+		if (report->problems > 1)
+			(void)iq_buf_appendf(&line, " (and %" PRIu64 " more)", report->problems - 1);
+		if (run->problem_count++ == 0)
+			(void)snprintf(run->first_problem, sizeof(run->first_problem), "%s", line.data);
+		(void)iq_buf_append_cstr(&run->problems, "  ");
+		(void)iq_buf_append(&run->problems, iq_buf_view(&line));
+		(void)iq_buf_append_char(&run->problems, '\n');
+	}
+	iq_buf_release(&line);
+}
+
+static int add_report(void *context, const struct iq_ingest_report *report)
+{
+	static const char *const outcomes[] = { "taken in", "known already", "partly", "not taken in" };
+	struct run *run = context;
+	bool has_numbers = report->outcome == IQ_INGEST_TAKEN || report->outcome == IQ_INGEST_PARTLY;
+
+	clear_progress(run);
+	if (report->outcome == IQ_INGEST_PARTLY || report->outcome == IQ_INGEST_REFUSED)
+		note_problem(run, report);
+	cli_table_add(&run->table, iq_view_cstr(report->path));
+	cli_table_addf(&run->table, "%s", report->format ? report->format : "-");
+	if (has_numbers) {
+		cli_table_addf(&run->table, "%" PRIu64, report->evidence.bytes);
+		cli_table_addf(&run->table, "%" PRIu64, report->evidence.records);
+		cli_table_addf(&run->table, "%" PRIu64, report->sessions);
+		cli_table_addf(&run->table, "%" PRIu64, report->evidence.gaps);
+	} else {
+		for (int i = 0; i < 4; i++)
+			cli_table_addf(&run->table, "-");
+	}
+	cli_table_addf(&run->table, "%s", outcomes[report->outcome]);
+	return 0;
+}
+
+static void print_summary(struct run *run, const char *store, const struct iq_ingest_result *result)
+{
+	if (!run->quiet && run->table.count > 0) {
+		cli_table_print(run->cli, &run->table);
+		(void)printf("%" PRIu64 " taken in, %" PRIu64 " known already, %" PRIu64 " bytes, %" PRIu64 " events in %s\n",
+			     result->taken, result->known, result->bytes, result->events, store);
+		(void)fflush(stdout);
+	}
+	if (run->problem_count > 0)
+		(void)fprintf(stderr, "NOT TAKEN IN, OR NOT WHOLE\n%s", run->problems.data);
+}
+
+static void set_ingest_status(struct run *run, const struct iq_ingest_result *result)
+{
+	if (run->problem_count > 0)
+		(void)cli_set_status(run->cli, CLI_INCOMPLETE, "%" PRIu64 " of %" PRIu64 " not taken in whole: %s",
+				     result->partly + result->refused, result->taken + result->known + result->refused,
+				     run->first_problem);
+	else if (result->taken + result->known == 0)
+		(void)cli_set_status(run->cli, CLI_INCOMPLETE, "nothing was taken in: there was no file");
+}
+
+bool cli_ingest(struct cli *cli, const char *store, const char *const *paths, size_t count, bool quiet)
+{
+	static const char *const titles[] = { "evidence", "format", ">bytes", ">records", ">sessions", ">gaps", "", NULL };
+	struct run run = { .cli = cli, .quiet = quiet };
+	struct iq_ingest_options options = { .format = quiet ? NULL : cli_get(cli, CLI_OPTION_FORMAT),
+					     .source = quiet ? NULL : cli_get(cli, CLI_OPTION_SOURCE),
+					     .report = add_report,
+					     .progress = show_progress,
+					     .stop = &cli_stop,
+					     .context = &run };
+	struct iq_ingest_result result = { 0 };
+	struct iq_error error = IQ_ERROR_INIT;
+	int rc;
+
+	cli_catch_signals();
+	cli_table_init(&run.table, titles);
+	rc = iq_ingest(store, paths, count, &options, &result, &error);
+	clear_progress(&run);
+	print_summary(&run, store, &result);
+	if (rc == IQ_ERR_INTERRUPTED)
+		(void)cli_set_status(cli, CLI_FAILED, "interrupted: what is listed is safe in %s; give the same command again for the rest",
+				     store);
+	else if (rc < 0)
+		(void)cli_set_error(cli, &error);
+	else
+		set_ingest_status(&run, &result);
+	iq_buf_release(&run.problems);
+	cli_table_release(&run.table);
+	return rc == 0;
+}
+
+int cli_run_ingest(struct cli *cli)
+{
+	const char *store = cli_get(cli, CLI_OPTION_STORE);
+	const char *variable = getenv("INQUEST_STORE");
+
+	if (!store)
+		store = variable && *variable ? variable : "case";
+	(void)cli_ingest(cli, store, cli->operands, cli->operand_count, false);
+	return (int)cli->status;
+}

@@ -1,0 +1,188 @@
+#include "replay/plan.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+/* Counts of server messages by type while the session is read; `noted` is what the last client message knew. */
+struct counts {
+	uint32_t *seen;
+	uint32_t *noted;
+	size_t capacity;
+};
+
+static int count_type(struct counts *counts, uint32_t type)
+{
+	if (type >= counts->capacity) {
+		size_t capacity = ((size_t)type + 8) * 2;
+		uint32_t *seen = realloc(counts->seen, capacity * sizeof(*seen)), *noted;
+
+		if (!seen)
+			return IQ_ERR_NOMEM;
+		counts->seen = seen;
+		noted = realloc(counts->noted, capacity * sizeof(*noted));
+		if (!noted)
+			return IQ_ERR_NOMEM;
+		counts->noted = noted;
+		memset(seen + counts->capacity, 0, (capacity - counts->capacity) * sizeof(*seen));
+		memset(noted + counts->capacity, 0, (capacity - counts->capacity) * sizeof(*noted));
+		counts->capacity = capacity;
+	}
+	counts->seen[type]++;
+	return 0;
+}
+
+/* What has come since the last client message. */
+static int take_needs(struct iq_plan *plan, struct counts *counts, const struct iq_plan_need **ret_needs, size_t *ret_count)
+{
+	size_t count = 0;
+	struct iq_plan_need *needs;
+
+	for (size_t i = 0; i < counts->capacity; i++)
+		count += counts->seen[i] > counts->noted[i];
+	needs = iq_arena_calloc(&plan->memory, count + 1, sizeof(*needs));
+	if (!needs)
+		return IQ_ERR_NOMEM;
+	*ret_needs = needs;
+	*ret_count = count;
+	for (size_t i = 0; i < counts->capacity; i++) {
+		if (counts->seen[i] > counts->noted[i])
+			*needs++ = (struct iq_plan_need){ (uint32_t)i, counts->seen[i] };
+		counts->noted[i] = counts->seen[i];
+	}
+	return 0;
+}
+
+static int add_message(struct iq_plan *plan, struct counts *counts, const struct iq_event *event, struct iq_error *error)
+{
+	struct iq_plan_message *message;
+
+	if (plan->message_count == IQ_PLAN_MAX_MESSAGES || plan->memory.used > IQ_PLAN_MAX_BYTES)
+		return iq_error_set(error, IQ_ERR_LIMIT, "the session holds more than %u messages or %llu bytes to send",
+				    IQ_PLAN_MAX_MESSAGES, IQ_PLAN_MAX_BYTES);
+	if (plan->message_count == plan->message_capacity) {
+		size_t capacity = plan->message_capacity ? plan->message_capacity * 2 : 16;
+		struct iq_plan_message *grown = realloc(plan->messages, capacity * sizeof(*grown));
+
+		if (!grown)
+			return iq_error_nomem(error);
+		plan->messages = grown;
+		plan->message_capacity = capacity;
+	}
+	message = &plan->messages[plan->message_count++];
+	*message = (struct iq_plan_message){ .is_binary = event->body_is_binary };
+	message->body = iq_arena_copy(&plan->memory, event->body.data ? event->body : IQ_LIT(""));
+	if (!message->body.data || take_needs(plan, counts, &message->needs, &message->need_count) < 0)
+		return iq_error_nomem(error);
+	return 0;
+}
+
+static struct iq_view text_at(struct iq_plan *plan, struct iq_view attrs, const char *pointer)
+{
+	struct iq_buf scratch = IQ_BUF_INIT;
+	struct iq_json_value value = iq_json_pointer(attrs, iq_view_cstr(pointer), &scratch);
+	struct iq_view copy = value.type == IQ_JSON_STRING ? iq_arena_copy(&plan->memory, value.text) : IQ_VIEW_NULL;
+
+	iq_buf_release(&scratch);
+	return copy;
+}
+
+/* `ws://host:port/chat?x=1` -> `/chat?x=1` */
+static struct iq_view path_of(struct iq_view url)
+{
+	size_t scheme = iq_view_find(url, IQ_LIT("://"));
+	struct iq_view rest = scheme == SIZE_MAX ? url : iq_view_from(url, scheme + 3);
+	const char *slash = rest.data ? memchr(rest.data, '/', rest.len) : NULL;
+
+	return slash ? iq_view_from(rest, (size_t)(slash - rest.data)) : IQ_VIEW_NULL;
+}
+
+static int take_event(struct iq_plan *plan, struct counts *counts, const struct iq_event *event, struct iq_error *error)
+{
+	uint32_t type;
+
+	if (event->kind == IQ_KIND_WS_OPEN && !plan->path.data) {
+		plan->path = path_of(text_at(plan, event->attrs, "/url"));
+		plan->subprotocol = text_at(plan, event->attrs, "/subprotocol");
+	}
+	if (event->kind != IQ_KIND_WS_MESSAGE)
+		return 0;
+	if (event->direction == IQ_DIRECTION_CLIENT)
+		return add_message(plan, counts, event, error);
+	if (event->direction != IQ_DIRECTION_SERVER)
+		return 0;
+	plan->expected++;
+	if (iq_plan_type(plan, event->type, &type) < 0 || count_type(counts, type) < 0)
+		return iq_error_nomem(error);
+	return 0;
+}
+
+static int read_events(struct iq_store *store, uint32_t session_no, struct iq_plan *plan, struct counts *counts,
+		       struct iq_error *error)
+{
+	struct iq_filter filter = IQ_FILTER_INIT;
+	struct iq_cursor *cursor;
+	struct iq_event event;
+	int rc;
+
+	filter.sessions = &session_no;
+	filter.session_count = 1;
+	rc = iq_cursor_open(store, &filter, &cursor, error);
+	if (rc < 0)
+		return rc;
+	while ((rc = iq_cursor_next(cursor, &event, error)) > 0) {
+		rc = take_event(plan, counts, &event, error);
+		if (rc < 0)
+			break;
+	}
+	iq_cursor_close(cursor);
+	if (rc == 0 && take_needs(plan, counts, &plan->last_needs, &plan->last_need_count) < 0)
+		rc = iq_error_nomem(error);
+	return rc;
+}
+
+static const struct iq_session *find_session(const struct iq_store *store, uint32_t no)
+{
+	size_t count;
+	const struct iq_session *sessions = iq_store_sessions(store, &count);
+
+	for (size_t i = 0; i < count; i++)
+		if (sessions[i].no == no)
+			return &sessions[i];
+	return NULL;
+}
+
+int iq_plan_read(struct iq_store *store, uint32_t session_no, struct iq_plan *ret_plan, struct iq_error *error)
+{
+	const struct iq_session *session = find_session(store, session_no);
+	struct iq_plan plan = { .memory = IQ_ARENA_INIT, .types = IQ_MAP_INIT };
+	struct counts counts = { 0 };
+	int rc;
+
+	if (!session)
+		return iq_error_set(error, IQ_ERR_NOT_FOUND, "%s: no session s%" PRIu32 "; `inquest sessions` lists them",
+				    iq_store_path(store), session_no);
+	plan.session_name = iq_arena_copy(&plan.memory, session->name);
+	rc = read_events(store, session_no, &plan, &counts, error);
+	if (rc == 0 && plan.message_count == 0)
+		rc = iq_error_set(error, IQ_ERR_USAGE, "s%" PRIu32 ": the client sent nothing in this session, so there is nothing to replay",
+				  session_no);
+	free(counts.seen);
+	free(counts.noted);
+	if (rc < 0)
+		iq_plan_release(&plan);
+	else
+		*ret_plan = plan;
+	return rc;
+}
+
+void iq_plan_release(struct iq_plan *plan)
+{
+	iq_map_release(&plan->types);
+	free(plan->messages);
+	iq_arena_release(&plan->memory);
+}
+
+int iq_plan_type(struct iq_plan *plan, struct iq_view type, uint32_t *ret_type)
+{
+	return iq_map_intern(&plan->types, type.data ? type : IQ_LIT(""), ret_type) < 0 ? IQ_ERR_NOMEM : 0;
+}

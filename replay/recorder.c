@@ -1,0 +1,75 @@
+#include "replay/recorder.h"
+
+#include <stdlib.h>
+
+struct iq_recorder {
+	struct iq_store_writer *writer;
+	struct iq_buf session;
+	struct iq_buf line;
+	struct iq_buf scratch;
+	uint64_t offset;
+	int64_t seq;
+};
+
+int iq_recorder_open(const char *store_path, const char *name, struct iq_view session, struct iq_recorder **ret_recorder,
+		     struct iq_error *error)
+{
+	struct iq_recorder *recorder = calloc(1, sizeof(*recorder));
+	int rc;
+
+	if (!recorder)
+		return iq_error_nomem(error);
+	rc = iq_buf_append(&recorder->session, session) < 0 ? iq_error_nomem(error)
+							     : iq_store_writer_open(store_path, &recorder->writer, error);
+	if (rc == 0)
+		rc = iq_store_writer_evidence_begin(recorder->writer, iq_view_cstr(name), IQ_LIT("ndjson"), error);
+	if (rc < 0)
+		iq_recorder_free(recorder);
+	else
+		*ret_recorder = recorder;
+	return rc;
+}
+
+int iq_recorder_event(struct iq_recorder *recorder, const struct iq_event *event, struct iq_error *error)
+{
+	struct iq_event stored = *event;
+	struct iq_sink *sink = iq_store_writer_sink(recorder->writer);
+	int rc;
+
+	stored.ts = iq_clock_now();
+	stored.source = IQ_LIT("replay");
+	stored.session = iq_buf_view(&recorder->session);
+	stored.seq = recorder->seq++;
+	iq_buf_clear(&recorder->scratch);
+	if (stored.kind == IQ_KIND_WS_MESSAGE)
+		iq_dialect_json(&stored, &recorder->scratch);
+	else if (!stored.type.data)
+		stored.type = iq_view_cstr(iq_kind_name(stored.kind));
+	iq_buf_clear(&recorder->line);
+	if (iq_event_append_ndjson(&recorder->line, &stored) < 0)
+		return iq_error_nomem(error);
+	stored.offset = recorder->offset;
+	stored.length = recorder->line.len;
+	recorder->offset += recorder->line.len;
+	rc = iq_store_writer_raw(recorder->writer, recorder->line.data, recorder->line.len, error);
+	return rc < 0 ? rc : sink->event(sink->context, &stored, error);
+}
+
+int iq_recorder_commit(struct iq_recorder *recorder, struct iq_error *error)
+{
+	struct iq_evidence evidence;
+	int rc = iq_store_writer_evidence_end(recorder->writer, &evidence, error);
+
+	return rc < 0 ? rc : iq_store_writer_commit(recorder->writer, error);
+}
+
+void iq_recorder_free(struct iq_recorder *recorder)
+{
+	if (!recorder)
+		return;
+	iq_store_writer_free(recorder->writer);
+	iq_buf_release(&recorder->session);
+	iq_buf_release(&recorder->line);
+	iq_buf_release(&recorder->scratch);
+	free(recorder);
+}

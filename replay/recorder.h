@@ -1,0 +1,21 @@
+/* replay/recorder.h - records a run: its events are written as NDJSON, which is their evidence, and stored with it.
+ */
+#ifndef IQ_REPLAY_RECORDER_H
+#define IQ_REPLAY_RECORDER_H
+
+#include "event/event.h"
+#include "store/store.h"
+
+struct iq_recorder;
+
+/* Opens the run's store and begins its evidence, named `name`. Caller owns; release with iq_recorder_free(), which drops
+ * what was not committed. */
+int iq_recorder_open(const char *store_path, const char *name, struct iq_view session, struct iq_recorder **ret_recorder,
+		     struct iq_error *error);
+/* Records one event: its time, source, session and seq are filled in here, and type and key by the dialect for messages. */
+int iq_recorder_event(struct iq_recorder *recorder, const struct iq_event *event, struct iq_error *error);
+/* Ends the evidence and commits. */
+int iq_recorder_commit(struct iq_recorder *recorder, struct iq_error *error);
+void iq_recorder_free(struct iq_recorder *recorder);
+
+#endif

@@ -1,0 +1,149 @@
+#include "wire/http.h"
+
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <stdio.h>
+#include <strings.h>
+
+/* RFC 6455, section 1.3. */
+static const char websocket_guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/* ---- Heads ---- */
+
+static int parse_status_line(struct iq_view line, struct iq_http_response *response, struct iq_error *error)
+{
+	int64_t status;
+
+	if (line.len < 12 || !(iq_view_starts_with(line, IQ_LIT("HTTP/1.1 ")) || iq_view_starts_with(line, IQ_LIT("HTTP/1.0 "))) ||
+	    !iq_view_to_int64(iq_view_make(line.data + 9, 3), &status) || (line.len > 12 && line.data[12] != ' '))
+		return iq_error_set(error, IQ_ERR_FORMAT, "the server does not speak HTTP/1.1");
+	response->status = (int)status;
+	response->reason = iq_view_from(line, 13);
+	return 0;
+}
+
+static int parse_header(struct iq_view line, struct iq_http_response *response, struct iq_error *error)
+{
+	const char *colon = memchr(line.data, ':', line.len);
+
+	if (!colon || colon == line.data || line.data[0] == ' ' || line.data[0] == '\t')
+		return iq_error_set(error, IQ_ERR_FORMAT, "the server's answer has a header line without a name");
+	if (response->header_count == IQ_HTTP_MAX_HEADERS)
+		return iq_error_set(error, IQ_ERR_LIMIT, "the server's answer has more than %d headers", IQ_HTTP_MAX_HEADERS);
+	response->headers[response->header_count++] = (struct iq_http_header){
+		iq_view_make(line.data, (size_t)(colon - line.data)),
+		iq_view_trim(iq_view_from(line, (size_t)(colon - line.data) + 1)),
+	};
+	return 0;
+}
+
+int iq_http_parse_response(struct iq_view bytes, struct iq_http_response *ret_response, size_t *ret_len, struct iq_error *error)
+{
+	size_t end = iq_view_find(bytes, IQ_LIT("\r\n\r\n"));
+	struct iq_view rest = bytes;
+	bool first = true;
+
+	if (end == SIZE_MAX || end > IQ_HTTP_MAX_HEAD) {
+		if (bytes.len <= IQ_HTTP_MAX_HEAD)
+			return 0;
+		return iq_error_set(error, IQ_ERR_LIMIT, "the server's answer begins with more than %u bytes of headers", IQ_HTTP_MAX_HEAD);
+	}
+	ret_response->header_count = 0;
+	rest.len = end + 2;
+	while (rest.len > 0) {
+		size_t len = iq_view_find(rest, IQ_LIT("\r\n"));
+		struct iq_view line = iq_view_make(rest.data, len);
+		int rc = first ? parse_status_line(line, ret_response, error) : parse_header(line, ret_response, error);
+
+		if (rc < 0)
+			return rc;
+		first = false;
+		rest = iq_view_from(rest, len + 2);
+	}
+	*ret_len = end + 4;
+	return 1;
+}
+
+static bool same_name(struct iq_view name, const char *other)
+{
+	return name.len == strlen(other) && strncasecmp(name.data, other, name.len) == 0;
+}
+
+struct iq_view iq_http_header(const struct iq_http_response *response, const char *name)
+{
+	for (size_t i = 0; i < response->header_count; i++)
+		if (same_name(response->headers[i].name, name))
+			return response->headers[i].value;
+	return IQ_VIEW_NULL;
+}
+
+/* ---- The handshake ---- */
+
+int iq_ws_append_request(struct iq_buf *buf, const struct iq_url *url, struct iq_view path, const char *key,
+			 struct iq_view subprotocol)
+{
+	struct iq_view target = url->path.len ? url->path : path.len ? path : IQ_LIT("/");
+
+	(void)iq_buf_append_cstr(buf, "GET ");
+	if (target.data[0] == '?')
+		(void)iq_buf_append_char(buf, '/');
+	(void)iq_buf_append(buf, target);
+	(void)iq_buf_appendf(buf, " HTTP/1.1\r\nHost: %s%.*s%s", url->is_ipv6 ? "[" : "", IQ_VIEW_ARG(url->host), url->is_ipv6 ? "]" : "");
+	if (url->port != 80)
+		(void)iq_buf_appendf(buf, ":%u", url->port);
+	(void)iq_buf_appendf(buf, "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\n",
+			     key);
+	if (subprotocol.len)
+		(void)iq_buf_appendf(buf, "Sec-WebSocket-Protocol: %.*s\r\n", IQ_VIEW_ARG(subprotocol));
+	(void)iq_buf_append_cstr(buf, "\r\n");
+	return buf->failed ? IQ_ERR_NOMEM : 0;
+}
+
+bool iq_ws_make_key(char ret_key[IQ_WS_KEY_SIZE])
+{
+	unsigned char nonce[16];
+
+	if (RAND_bytes(nonce, sizeof(nonce)) != 1)
+		return false;
+	(void)EVP_EncodeBlock((unsigned char *)ret_key, nonce, sizeof(nonce));
+	return true;
+}
+
+void iq_ws_accept(const char *key, char ret_accept[IQ_WS_ACCEPT_SIZE])
+{
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	char text[IQ_WS_KEY_SIZE + sizeof(websocket_guid)];
+	unsigned int len = 0;
+	int size = snprintf(text, sizeof(text), "%.24s%s", key, websocket_guid);
+
+	(void)EVP_Digest(text, (size_t)size, digest, &len, EVP_sha1(), NULL);
+	(void)EVP_EncodeBlock((unsigned char *)ret_accept, digest, (int)len);
+}
+
+/* Is `token` in a comma-separated list? */
+static bool has_token(struct iq_view list, const char *token)
+{
+	while (list.len > 0) {
+		const char *comma = memchr(list.data, ',', list.len);
+		size_t len = comma ? (size_t)(comma - list.data) : list.len;
+
+		if (same_name(iq_view_trim(iq_view_make(list.data, len)), token))
+			return true;
+		list = iq_view_from(list, len + 1);
+	}
+	return false;
+}
+
+int iq_ws_check_response(const struct iq_http_response *response, const char *key, struct iq_error *error)
+{
+	char accept[IQ_WS_ACCEPT_SIZE];
+
+	if (response->status != 101)
+		return iq_error_set(error, IQ_ERR_NETWORK, "the server answered %d %.*s instead of an upgrade", response->status,
+				    IQ_VIEW_ARG(iq_utf8_cut(response->reason, 100)));
+	iq_ws_accept(key, accept);
+	if (!has_token(iq_http_header(response, "Upgrade"), "websocket") || !has_token(iq_http_header(response, "Connection"), "upgrade") ||
+	    !iq_view_eq(iq_http_header(response, "Sec-WebSocket-Accept"), iq_view_cstr(accept)))
+		return iq_error_set(error, IQ_ERR_NETWORK, "the server's upgrade is not a valid WebSocket handshake");
+	return 0;
+}

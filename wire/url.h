@@ -1,0 +1,23 @@
+/* wire/url.h - ws:// URLs (RFC 6455, section 3; RFC 3986 for their parts).
+ */
+#ifndef IQ_WIRE_URL_H
+#define IQ_WIRE_URL_H
+
+#include "base/base.h"
+
+#define IQ_URL_MAX 4096
+
+/* Views point into the text that was parsed. */
+struct iq_url {
+	struct iq_view host; /* without the brackets of an IPv6 address */
+	uint16_t port;
+	struct iq_view path; /* path and query: `/chat?room=1`; empty when the URL has none */
+	bool is_ipv6;
+};
+
+/* ws://host[:port][/path][?query]. Errors: IQ_ERR_USAGE with what to do. Borrowed until `text` goes. */
+int iq_url_parse(struct iq_view text, struct iq_url *ret_url, struct iq_error *error);
+/* 127.0.0.0/8, ::1 or localhost. */
+bool iq_url_is_loopback(const struct iq_url *url);
+
+#endif

@@ -1,0 +1,346 @@
+#include "wire/ws_client.h"
+
+#include <openssl/rand.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define READ_BYTES (64u << 10)
+
+enum state { STATE_CONNECTING, STATE_HANDSHAKE, STATE_OPEN, STATE_CLOSING, STATE_ENDED };
+
+struct iq_ws_client {
+	enum state state;
+	struct iq_ws_callbacks callbacks;
+	char host[256];
+	char port[8];
+	struct iq_buf request;
+	char key[IQ_WS_KEY_SIZE];
+	uv_getaddrinfo_t resolver;
+	struct addrinfo *addresses;
+	struct addrinfo *address; /* being tried */
+	uv_connect_t connector;
+	uv_tcp_t *socket; /* freed by its own close callback, so that the next address gets a new one */
+	struct iq_buf input;      /* of the handshake */
+	struct iq_ws_reader reader;
+	char read_buffer[READ_BYTES];
+};
+
+struct write {
+	uv_write_t request;
+	struct iq_buf bytes;
+};
+
+/* ---- Ends ---- */
+
+static void free_socket(uv_handle_t *handle)
+{
+	free(handle);
+}
+
+static void drop_socket(struct iq_ws_client *client)
+{
+	if (client->socket && !uv_is_closing((uv_handle_t *)client->socket)) {
+		client->socket->data = NULL;
+		uv_close((uv_handle_t *)client->socket, free_socket);
+	}
+	client->socket = NULL;
+}
+
+static void fail(struct iq_ws_client *client, const struct iq_error *error)
+{
+	if (client->state == STATE_ENDED)
+		return;
+	client->state = STATE_ENDED;
+	drop_socket(client);
+	client->callbacks.failed(client->callbacks.context, error);
+}
+
+static void fail_uv(struct iq_ws_client *client, const char *what, int status)
+{
+	struct iq_error error = IQ_ERROR_INIT;
+
+	(void)iq_error_set(&error, IQ_ERR_NETWORK, "%s port %s: %s: %s", client->host, client->port, what, uv_strerror(status));
+	fail(client, &error);
+}
+
+static void end(struct iq_ws_client *client, const struct iq_ws_end *how)
+{
+	if (client->state == STATE_ENDED)
+		return;
+	client->state = STATE_ENDED;
+	drop_socket(client);
+	client->callbacks.closed(client->callbacks.context, how);
+}
+
+static void end_cut(struct iq_ws_client *client, const char *why)
+{
+	const struct iq_ws_end how = { .clean = false, .reason = iq_view_cstr(why), .by_us = client->state == STATE_CLOSING };
+
+	end(client, &how);
+}
+
+/* ---- Writing ---- */
+
+static void on_written(uv_write_t *request, int status)
+{
+	struct write *write = (struct write *)request;
+
+	(void)status; /* a broken connection is told by the reading side */
+	iq_buf_release(&write->bytes);
+	free(write);
+}
+
+/* Takes ownership of `bytes`. */
+static int write_bytes(struct iq_ws_client *client, struct iq_buf *bytes, struct iq_error *error)
+{
+	struct write *write = bytes->failed ? NULL : calloc(1, sizeof(*write));
+	uv_buf_t buffer;
+
+	if (!write) {
+		iq_buf_release(bytes);
+		return iq_error_nomem(error);
+	}
+	write->bytes = *bytes;
+	buffer = uv_buf_init(write->bytes.data, (unsigned)write->bytes.len);
+	if (uv_write(&write->request, (uv_stream_t *)client->socket, &buffer, 1, on_written) < 0) {
+		on_written(&write->request, 0);
+		return iq_error_set(error, IQ_ERR_NETWORK, "the connection cannot be written to");
+	}
+	return 0;
+}
+
+static int write_frame(struct iq_ws_client *client, enum iq_ws_opcode opcode, struct iq_view payload, struct iq_error *error)
+{
+	struct iq_buf frame = IQ_BUF_INIT;
+	uint8_t mask[4];
+
+	if (RAND_bytes(mask, sizeof(mask)) != 1)
+		return iq_error_set(error, IQ_ERR_NETWORK, "the system has no random bytes");
+	(void)iq_ws_append_frame(&frame, opcode, payload, mask);
+	return write_bytes(client, &frame, error);
+}
+
+int iq_ws_client_send(struct iq_ws_client *client, enum iq_ws_opcode opcode, struct iq_view payload, struct iq_error *error)
+{
+	if (client->state != STATE_OPEN)
+		return iq_error_set(error, IQ_ERR_NETWORK, "the connection has ended");
+	if (payload.len > IQ_WS_CLIENT_MAX_QUEUED - uv_stream_get_write_queue_size((uv_stream_t *)client->socket))
+		return iq_error_set(error, IQ_ERR_LIMIT, "more than %u bytes wait to be sent", IQ_WS_CLIENT_MAX_QUEUED);
+	return write_frame(client, opcode, payload, error);
+}
+
+void iq_ws_client_close(struct iq_ws_client *client, uint16_t code)
+{
+	const char payload[2] = { (char)(code >> 8), (char)code };
+
+	if (client->state != STATE_OPEN)
+		return;
+	client->state = STATE_CLOSING;
+	(void)write_frame(client, IQ_WS_CLOSE, iq_view_make(payload, 2), NULL);
+}
+
+/* ---- Reading ---- */
+
+static void take_close(struct iq_ws_client *client, const struct iq_ws_message *message)
+{
+	const struct iq_ws_end how = {
+		.clean = true, .code = message->code, .reason = message->reason, .by_us = client->state == STATE_CLOSING
+	};
+
+	/* The answer of section 5.5.1. */
+	if (client->state == STATE_OPEN)
+		(void)write_frame(client, IQ_WS_CLOSE, iq_view_make(message->payload.data, message->payload.len ? 2 : 0), NULL);
+	end(client, &how);
+}
+
+static void take_message(struct iq_ws_client *client, const struct iq_ws_message *message)
+{
+	if (message->opcode == IQ_WS_CLOSE) {
+		take_close(client, message);
+		return;
+	}
+	if (message->opcode == IQ_WS_PING && client->state == STATE_OPEN)
+		(void)write_frame(client, IQ_WS_PONG, message->payload, NULL);
+	client->callbacks.message(client->callbacks.context, message);
+}
+
+static void take_frames(struct iq_ws_client *client, struct iq_view bytes)
+{
+	struct iq_error error = IQ_ERROR_INIT;
+	struct iq_ws_message message;
+	int rc = 0;
+
+	while (client->state != STATE_ENDED && (rc = iq_ws_reader_next(&client->reader, &bytes, &message, &error)) > 0)
+		take_message(client, &message);
+	if (rc < 0)
+		end_cut(client, error.message);
+}
+
+static void take_handshake(struct iq_ws_client *client, struct iq_view bytes)
+{
+	struct iq_error error = IQ_ERROR_INIT;
+	struct iq_http_response response;
+	size_t len;
+	int rc;
+
+	if (iq_buf_append(&client->input, bytes) < 0) {
+		(void)iq_error_nomem(&error);
+		fail(client, &error);
+		return;
+	}
+	rc = iq_http_parse_response(iq_buf_view(&client->input), &response, &len, &error);
+	if (rc == 0)
+		return;
+	if (rc > 0)
+		rc = iq_ws_check_response(&response, client->key, &error);
+	if (rc < 0) {
+		fail(client, &error);
+		return;
+	}
+	client->state = STATE_OPEN;
+	client->callbacks.opened(client->callbacks.context, &response);
+	take_frames(client, iq_view_from(iq_buf_view(&client->input), len));
+}
+
+static void on_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buffer)
+{
+	struct iq_ws_client *client = handle->data;
+
+	(void)suggested;
+	*ret_buffer = client ? uv_buf_init(client->read_buffer, READ_BYTES) : uv_buf_init(NULL, 0);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)
+{
+	struct iq_ws_client *client = stream->data;
+	struct iq_view bytes;
+
+	if (!client || len == 0)
+		return;
+	if (len < 0) {
+		const char *why = len == UV_EOF ? "the connection ended without a close frame" : uv_strerror((int)len);
+
+		if (client->state == STATE_HANDSHAKE)
+			fail_uv(client, "no answer to the handshake", (int)len);
+		else
+			end_cut(client, why);
+		return;
+	}
+	bytes = iq_view_make(buffer->base, (size_t)len);
+	if (client->state == STATE_HANDSHAKE)
+		take_handshake(client, bytes);
+	else
+		take_frames(client, bytes);
+}
+
+/* ---- Connecting ---- */
+
+static void try_address(struct iq_ws_client *client);
+
+static void on_connected(uv_connect_t *request, int status)
+{
+	struct iq_ws_client *client = request->data;
+	struct iq_error error = IQ_ERROR_INIT;
+
+	if (client->state == STATE_ENDED)
+		return;
+	if (status < 0) {
+		drop_socket(client);
+		client->address = client->address->ai_next;
+		if (client->address)
+			try_address(client);
+		else
+			fail_uv(client, "cannot connect", status);
+		return;
+	}
+	client->state = STATE_HANDSHAKE;
+	(void)uv_tcp_nodelay(client->socket, 1);
+	(void)uv_read_start((uv_stream_t *)client->socket, on_allocate, on_read);
+	if (write_bytes(client, &client->request, &error) < 0)
+		fail(client, &error);
+	client->request = (struct iq_buf)IQ_BUF_INIT;
+}
+
+static void try_address(struct iq_ws_client *client)
+{
+	int rc;
+
+	client->socket = calloc(1, sizeof(*client->socket));
+	if (!client->socket) {
+		fail_uv(client, "cannot connect", UV_ENOMEM);
+		return;
+	}
+	(void)uv_tcp_init(client->resolver.loop, client->socket);
+	client->socket->data = client;
+	client->connector.data = client;
+	rc = uv_tcp_connect(&client->connector, client->socket, client->address->ai_addr, on_connected);
+	if (rc < 0)
+		fail_uv(client, "cannot connect", rc);
+}
+
+static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *addresses)
+{
+	struct iq_ws_client *client = request->data;
+
+	client->addresses = addresses;
+	client->address = addresses;
+	if (client->state == STATE_ENDED)
+		return;
+	if (status < 0)
+		fail_uv(client, "the name cannot be resolved", status);
+	else
+		try_address(client);
+}
+
+static int start(struct iq_ws_client *client, uv_loop_t *loop, struct iq_error *error)
+{
+	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_protocol = IPPROTO_TCP };
+	int rc;
+
+	client->resolver.data = client;
+	rc = uv_getaddrinfo(loop, &client->resolver, on_resolved, client->host, client->port, &hints);
+	return rc < 0 ? iq_error_set(error, IQ_ERR_NETWORK, "%s: %s", client->host, uv_strerror(rc)) : 0;
+}
+
+int iq_ws_client_open(uv_loop_t *loop, const struct iq_url *url, struct iq_view path, struct iq_view subprotocol,
+		      const struct iq_ws_callbacks *callbacks, struct iq_ws_client **ret_client, struct iq_error *error)
+{
+	struct iq_ws_client *client;
+	int rc;
+
+	if (url->host.len >= sizeof(client->host))
+		return iq_error_set(error, IQ_ERR_USAGE, "the target's name is longer than %zu bytes", sizeof(client->host) - 1);
+	client = calloc(1, sizeof(*client));
+	if (!client)
+		return iq_error_nomem(error);
+	client->callbacks = *callbacks;
+	iq_ws_reader_init(&client->reader, true);
+	memcpy(client->host, url->host.data, url->host.len);
+	(void)snprintf(client->port, sizeof(client->port), "%u", url->port);
+	rc = iq_ws_make_key(client->key) && iq_ws_append_request(&client->request, url, path, client->key, subprotocol) == 0
+		     ? start(client, loop, error)
+		     : iq_error_nomem(error);
+	if (rc < 0)
+		iq_ws_client_free(client);
+	else
+		*ret_client = client;
+	return rc;
+}
+
+void iq_ws_client_abort(struct iq_ws_client *client)
+{
+	client->state = STATE_ENDED;
+	(void)uv_cancel((uv_req_t *)&client->resolver);
+	drop_socket(client);
+}
+
+void iq_ws_client_free(struct iq_ws_client *client)
+{
+	if (!client)
+		return;
+	uv_freeaddrinfo(client->addresses);
+	iq_buf_release(&client->request);
+	iq_buf_release(&client->input);
+	iq_ws_reader_release(&client->reader);
+	free(client);
+}
