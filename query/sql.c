@@ -38,6 +38,12 @@ static bool is_harmful_function(const char *name)
 	return !name || sqlite3_stricmp(name, "load_extension") == 0 || sqlite3_stricmp(name, "fts3_tokenizer") == 0;
 }
 
+/* SQLite asks this when it reads the schema of a virtual table; DEFENSIVE refuses it to statements. */
+static bool is_schema_declaration(int action, const char *table)
+{
+	return action == SQLITE_UPDATE && table && strcmp(table, "sqlite_master") == 0;
+}
+
 static int authorize(void *context, int action, const char *first, const char *second, const char *database, const char *trigger)
 {
 	bool is_temp = database && strcmp(database, "temp") == 0;
@@ -62,7 +68,7 @@ static int authorize(void *context, int action, const char *first, const char *s
 	case SQLITE_DELETE:
 	case SQLITE_REINDEX:
 	case SQLITE_ALTER_TABLE:
-		return is_temp || (action == SQLITE_ALTER_TABLE && first && strcmp(first, "temp") == 0) ? SQLITE_OK : SQLITE_DENY;
+		return is_temp || is_schema_declaration(action, first) || (action == SQLITE_ALTER_TABLE && first && strcmp(first, "temp") == 0) ? SQLITE_OK : SQLITE_DENY;
 	case SQLITE_FUNCTION:
 		return is_harmful_function(second) ? SQLITE_DENY : SQLITE_OK;
 	case SQLITE_PRAGMA:
