@@ -14,8 +14,10 @@ static int parse_status_line(struct iq_view line, struct iq_http_response *respo
 {
 	int64_t status;
 
-	if (line.len < 12 || !(iq_view_starts_with(line, IQ_LIT("HTTP/1.1 ")) || iq_view_starts_with(line, IQ_LIT("HTTP/1.0 "))) ||
-	    !iq_view_to_int64(iq_view_make(line.data + 9, 3), &status) || (line.len > 12 && line.data[12] != ' '))
+	if (line.len < 12 ||
+	    !(iq_view_starts_with(line, IQ_LIT("HTTP/1.1 ")) || iq_view_starts_with(line, IQ_LIT("HTTP/1.0 "))) ||
+	    !iq_view_to_int64(iq_view_make(line.data + 9, 3), &status) || status < 100 ||
+	    (line.len > 12 && line.data[12] != ' '))
 		return iq_error_set(error, IQ_ERR_FORMAT, "the server does not speak HTTP/1.1");
 	response->status = (int)status;
 	response->reason = iq_view_from(line, 13);
@@ -29,7 +31,8 @@ static int parse_header(struct iq_view line, struct iq_http_response *response, 
 	if (!colon || colon == line.data || line.data[0] == ' ' || line.data[0] == '\t')
 		return iq_error_set(error, IQ_ERR_FORMAT, "the server's answer has a header line without a name");
 	if (response->header_count == IQ_HTTP_MAX_HEADERS)
-		return iq_error_set(error, IQ_ERR_LIMIT, "the server's answer has more than %d headers", IQ_HTTP_MAX_HEADERS);
+		return iq_error_set(error, IQ_ERR_LIMIT, "the server's answer has more than %d headers",
+				    IQ_HTTP_MAX_HEADERS);
 	response->headers[response->header_count++] = (struct iq_http_header){
 		iq_view_make(line.data, (size_t)(colon - line.data)),
 		iq_view_trim(iq_view_from(line, (size_t)(colon - line.data) + 1)),
@@ -37,16 +40,18 @@ static int parse_header(struct iq_view line, struct iq_http_response *response, 
 	return 0;
 }
 
-int iq_http_parse_response(struct iq_view bytes, struct iq_http_response *ret_response, size_t *ret_len, struct iq_error *error)
+int iq_http_parse_response(struct iq_view bytes, struct iq_http_response *ret_response, size_t *ret_len,
+			   struct iq_error *error)
 {
 	size_t end = iq_view_find(bytes, IQ_LIT("\r\n\r\n"));
 	struct iq_view rest = bytes;
 	bool first = true;
 
-	if (end == SIZE_MAX || end > IQ_HTTP_MAX_HEAD) {
-		if (bytes.len <= IQ_HTTP_MAX_HEAD)
+	if (end == SIZE_MAX || end + 4 > IQ_HTTP_MAX_HEAD) {
+		if (end == SIZE_MAX && bytes.len < IQ_HTTP_MAX_HEAD)
 			return 0;
-		return iq_error_set(error, IQ_ERR_LIMIT, "the server's answer begins with more than %u bytes of headers", IQ_HTTP_MAX_HEAD);
+		return iq_error_set(error, IQ_ERR_LIMIT,
+				    "the server's answer begins with more than %u bytes of headers", IQ_HTTP_MAX_HEAD);
 	}
 	ret_response->header_count = 0;
 	rest.len = end + 2;
@@ -80,23 +85,33 @@ struct iq_view iq_http_header(const struct iq_http_response *response, const cha
 /* ---- The handshake ---- */
 
 int iq_ws_append_request(struct iq_buf *buf, const struct iq_url *url, struct iq_view path, const char *key,
-			 struct iq_view subprotocol)
+			 struct iq_view subprotocol, struct iq_error *error)
 {
 	struct iq_view target = url->path.len ? url->path : path.len ? path : IQ_LIT("/");
 
+	if (!iq_url_is_word(target))
+		return iq_error_set(error, IQ_ERR_USAGE,
+				    "the path to ask for holds spaces or control characters; "
+				    "give one with the target: ws://HOST:PORT/PATH");
+	if (!iq_url_is_word(subprotocol))
+		return iq_error_set(error, IQ_ERR_USAGE,
+				    "the subprotocol to ask for holds spaces or control characters");
 	(void)iq_buf_append_cstr(buf, "GET ");
 	if (target.data[0] == '?')
 		(void)iq_buf_append_char(buf, '/');
 	(void)iq_buf_append(buf, target);
-	(void)iq_buf_appendf(buf, " HTTP/1.1\r\nHost: %s%.*s%s", url->is_ipv6 ? "[" : "", IQ_VIEW_ARG(url->host), url->is_ipv6 ? "]" : "");
+	(void)iq_buf_appendf(buf, " HTTP/1.1\r\nHost: %s%.*s%s", url->is_ipv6 ? "[" : "", IQ_VIEW_ARG(url->host),
+			     url->is_ipv6 ? "]" : "");
 	if (url->port != 80)
 		(void)iq_buf_appendf(buf, ":%u", url->port);
-	(void)iq_buf_appendf(buf, "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\n",
+	(void)iq_buf_appendf(buf,
+			     "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: "
+			     "%s\r\nSec-WebSocket-Version: 13\r\n",
 			     key);
 	if (subprotocol.len)
 		(void)iq_buf_appendf(buf, "Sec-WebSocket-Protocol: %.*s\r\n", IQ_VIEW_ARG(subprotocol));
 	(void)iq_buf_append_cstr(buf, "\r\n");
-	return buf->failed ? IQ_ERR_NOMEM : 0;
+	return buf->failed ? iq_error_nomem(error) : 0;
 }
 
 bool iq_ws_make_key(char ret_key[IQ_WS_KEY_SIZE])
@@ -134,16 +149,25 @@ static bool has_token(struct iq_view list, const char *token)
 	return false;
 }
 
-int iq_ws_check_response(const struct iq_http_response *response, const char *key, struct iq_error *error)
+int iq_ws_check_response(const struct iq_http_response *response, const char *key, struct iq_view subprotocol,
+			 struct iq_error *error)
 {
+	struct iq_view chosen = iq_http_header(response, "Sec-WebSocket-Protocol");
 	char accept[IQ_WS_ACCEPT_SIZE];
 
 	if (response->status != 101)
-		return iq_error_set(error, IQ_ERR_NETWORK, "the server answered %d %.*s instead of an upgrade", response->status,
-				    IQ_VIEW_ARG(iq_utf8_cut(response->reason, 100)));
+		return iq_error_set(error, IQ_ERR_NETWORK, "the server answered %d %.*s instead of an upgrade",
+				    response->status, IQ_VIEW_ARG(iq_utf8_cut(response->reason, 100)));
 	iq_ws_accept(key, accept);
-	if (!has_token(iq_http_header(response, "Upgrade"), "websocket") || !has_token(iq_http_header(response, "Connection"), "upgrade") ||
+	if (!has_token(iq_http_header(response, "Upgrade"), "websocket") ||
+	    !has_token(iq_http_header(response, "Connection"), "upgrade") ||
 	    !iq_view_eq(iq_http_header(response, "Sec-WebSocket-Accept"), iq_view_cstr(accept)))
 		return iq_error_set(error, IQ_ERR_NETWORK, "the server's upgrade is not a valid WebSocket handshake");
+	if (chosen.len && !iq_view_eq(chosen, subprotocol))
+		return iq_error_set(error, IQ_ERR_NETWORK,
+				    "the server chose the subprotocol %.*s, which was not offered",
+				    IQ_VIEW_ARG(iq_utf8_cut(chosen, 100)));
+	if (iq_http_header(response, "Sec-WebSocket-Extensions").len)
+		return iq_error_set(error, IQ_ERR_NETWORK, "the server chose an extension, though none was offered");
 	return 0;
 }

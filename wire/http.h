@@ -25,21 +25,24 @@ struct iq_http_response {
 #define IQ_WS_KEY_SIZE 25
 #define IQ_WS_ACCEPT_SIZE 29
 
-/* Parses a response head at the start of `bytes`: 1 with its length in *ret_len, 0 while it is not complete, IQ_ERR_FORMAT or
- * IQ_ERR_LIMIT. */
+/* Parses a response head at the start of `bytes`: 1 with its length in *ret_len, 0 while it is not complete,
+ * IQ_ERR_FORMAT or IQ_ERR_LIMIT. */
 int iq_http_parse_response(struct iq_view bytes, struct iq_http_response *ret_response, size_t *ret_len,
 			   struct iq_error *error);
 /* The value of the first header of that name, in any case; NULL view where there is none. */
 struct iq_view iq_http_header(const struct iq_http_response *response, const char *name);
 
-/* Appends an upgrade request; `path` replaces the URL's where that is empty; `subprotocol` may be NULL. */
+/* Appends an upgrade request; `path` is used where the URL has none; `subprotocol` may be NULL. Both may come from
+ * evidence: IQ_ERR_USAGE, and nothing appended, where they would break the request line or its headers. */
 int iq_ws_append_request(struct iq_buf *buf, const struct iq_url *url, struct iq_view path, const char *key,
-			 struct iq_view subprotocol);
+			 struct iq_view subprotocol, struct iq_error *error);
 /* A key from random bytes. False where the system has none. */
 bool iq_ws_make_key(char ret_key[IQ_WS_KEY_SIZE]);
 /* What Sec-WebSocket-Accept must be for a key (section 4.2.2). */
 void iq_ws_accept(const char *key, char ret_accept[IQ_WS_ACCEPT_SIZE]);
-/* Is this the right answer to an upgrade request with `key`? IQ_ERR_NETWORK with what is wrong. */
-int iq_ws_check_response(const struct iq_http_response *response, const char *key, struct iq_error *error);
+/* Is this the right answer to an upgrade request with `key` and `subprotocol` (section 4.1)? A server may choose no
+ * subprotocol, but none that was not offered, and no extension. IQ_ERR_NETWORK with what is wrong. */
+int iq_ws_check_response(const struct iq_http_response *response, const char *key, struct iq_view subprotocol,
+			 struct iq_error *error);
 
 #endif

@@ -13,14 +13,14 @@ static bool starts_with_scheme(struct iq_view text, const char *scheme)
 static int refuse_scheme(struct iq_view text, struct iq_error *error)
 {
 	if (starts_with_scheme(text, "wss://") || starts_with_scheme(text, "https://"))
-		return iq_error_set(error, IQ_ERR_USAGE, "%.*s: TLS is not spoken here; name the server behind it with ws://HOST:PORT",
+		return iq_error_set(error, IQ_ERR_USAGE,
+				    "%.*s: TLS is not spoken here; name the server behind it with ws://HOST:PORT",
 				    IQ_VIEW_ARG(iq_utf8_cut(text, 200)));
 	return iq_error_set(error, IQ_ERR_USAGE, "%.*s: not a WebSocket address; write ws://HOST:PORT/PATH",
 			    IQ_VIEW_ARG(iq_utf8_cut(text, 200)));
 }
 
-/* A request line must not be broken by what stands in it. */
-static bool is_clean(struct iq_view text)
+bool iq_url_is_word(struct iq_view text)
 {
 	for (size_t i = 0; i < text.len; i++)
 		if ((unsigned char)text.data[i] <= ' ' || text.data[i] == 0x7f)
@@ -59,12 +59,14 @@ int iq_url_parse(struct iq_view text, struct iq_url *ret_url, struct iq_error *e
 	rest = iq_view_from(text, 5);
 	while (authority < rest.len && !strchr("/?#", rest.data[authority]))
 		authority++;
-	if (text.len > IQ_URL_MAX || !is_clean(text) || !split_host(iq_view_make(rest.data, authority), &url, &port) ||
-	    url.host.len == 0 || memchr(url.host.data, '@', url.host.len))
+	if (text.len > IQ_URL_MAX || !iq_url_is_word(text) ||
+	    !split_host(iq_view_make(rest.data, authority), &url, &port) || url.host.len == 0 ||
+	    memchr(url.host.data, '@', url.host.len))
 		return iq_error_set(error, IQ_ERR_USAGE, "%.*s: not a WebSocket address; write ws://HOST:PORT/PATH",
 				    IQ_VIEW_ARG(iq_utf8_cut(text, 200)));
 	if (port.len > 1 && (!iq_view_to_int64(iq_view_from(port, 1), &number) || number < 1 || number > 65535))
-		return iq_error_set(error, IQ_ERR_USAGE, "%.*s: the port must be 1 to 65535", IQ_VIEW_ARG(iq_utf8_cut(text, 200)));
+		return iq_error_set(error, IQ_ERR_USAGE, "%.*s: the port must be 1 to 65535",
+				    IQ_VIEW_ARG(iq_utf8_cut(text, 200)));
 	url.port = (uint16_t)number;
 	url.path = iq_view_from(rest, authority);
 	if (memchr(url.path.data, '#', url.path.len))
@@ -85,5 +87,6 @@ bool iq_url_is_loopback(const struct iq_url *url)
 	host[url->host.len] = '\0';
 	if (url->is_ipv6)
 		return inet_pton(AF_INET6, host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
-	return strcasecmp(host, "localhost") == 0 || (inet_pton(AF_INET, host, &v4) == 1 && (ntohl(v4.s_addr) >> 24) == 127);
+	return strcasecmp(host, "localhost") == 0 ||
+	       (inet_pton(AF_INET, host, &v4) == 1 && (ntohl(v4.s_addr) >> 24) == 127);
 }

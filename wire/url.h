@@ -17,6 +17,8 @@ struct iq_url {
 
 /* ws://host[:port][/path][?query]. Errors: IQ_ERR_USAGE with what to do. Borrowed until `text` goes. */
 int iq_url_parse(struct iq_view text, struct iq_url *ret_url, struct iq_error *error);
+/* Holds no space and no control character, so that it cannot break a request line or a header. */
+bool iq_url_is_word(struct iq_view text);
 /* 127.0.0.0/8, ::1 or localhost. */
 bool iq_url_is_loopback(const struct iq_url *url);
 

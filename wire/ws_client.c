@@ -14,13 +14,14 @@ struct iq_ws_client {
 	char host[256];
 	char port[8];
 	struct iq_buf request;
+	struct iq_buf subprotocol;
 	char key[IQ_WS_KEY_SIZE];
 	uv_getaddrinfo_t resolver;
 	struct addrinfo *addresses;
 	struct addrinfo *address; /* being tried */
 	uv_connect_t connector;
-	uv_tcp_t *socket; /* freed by its own close callback, so that the next address gets a new one */
-	struct iq_buf input;      /* of the handshake */
+	uv_tcp_t *socket;    /* freed by its own close callback, so that the next address gets a new one */
+	struct iq_buf input; /* of the handshake */
 	struct iq_ws_reader reader;
 	char read_buffer[READ_BYTES];
 };
@@ -59,7 +60,8 @@ static void fail_uv(struct iq_ws_client *client, const char *what, int status)
 {
 	struct iq_error error = IQ_ERROR_INIT;
 
-	(void)iq_error_set(&error, IQ_ERR_NETWORK, "%s port %s: %s: %s", client->host, client->port, what, uv_strerror(status));
+	(void)iq_error_set(&error, IQ_ERR_NETWORK, "%s port %s: %s: %s", client->host, client->port, what,
+			   uv_strerror(status));
 	fail(client, &error);
 }
 
@@ -74,7 +76,9 @@ static void end(struct iq_ws_client *client, const struct iq_ws_end *how)
 
 static void end_cut(struct iq_ws_client *client, const char *why)
 {
-	const struct iq_ws_end how = { .clean = false, .reason = iq_view_cstr(why), .by_us = client->state == STATE_CLOSING };
+	const struct iq_ws_end how = { .clean = false,
+				       .reason = iq_view_cstr(why),
+				       .by_us = client->state == STATE_CLOSING };
 
 	end(client, &how);
 }
@@ -109,23 +113,27 @@ static int write_bytes(struct iq_ws_client *client, struct iq_buf *bytes, struct
 	return 0;
 }
 
-static int write_frame(struct iq_ws_client *client, enum iq_ws_opcode opcode, struct iq_view payload, struct iq_error *error)
+static int write_frame(struct iq_ws_client *client, enum iq_ws_opcode opcode, struct iq_view payload,
+		       struct iq_error *error)
 {
 	struct iq_buf frame = IQ_BUF_INIT;
+	size_t queued = uv_stream_get_write_queue_size((uv_stream_t *)client->socket);
 	uint8_t mask[4];
 
+	/* Pongs count as well: a peer that pings and never reads would have us hold them all. */
+	if (queued > IQ_WS_CLIENT_MAX_QUEUED || payload.len > IQ_WS_CLIENT_MAX_QUEUED - queued)
+		return iq_error_set(error, IQ_ERR_LIMIT, "more than %u bytes wait to be sent", IQ_WS_CLIENT_MAX_QUEUED);
 	if (RAND_bytes(mask, sizeof(mask)) != 1)
 		return iq_error_set(error, IQ_ERR_NETWORK, "the system has no random bytes");
 	(void)iq_ws_append_frame(&frame, opcode, payload, mask);
 	return write_bytes(client, &frame, error);
 }
 
-int iq_ws_client_send(struct iq_ws_client *client, enum iq_ws_opcode opcode, struct iq_view payload, struct iq_error *error)
+int iq_ws_client_send(struct iq_ws_client *client, enum iq_ws_opcode opcode, struct iq_view payload,
+		      struct iq_error *error)
 {
 	if (client->state != STATE_OPEN)
 		return iq_error_set(error, IQ_ERR_NETWORK, "the connection has ended");
-	if (payload.len > IQ_WS_CLIENT_MAX_QUEUED - uv_stream_get_write_queue_size((uv_stream_t *)client->socket))
-		return iq_error_set(error, IQ_ERR_LIMIT, "more than %u bytes wait to be sent", IQ_WS_CLIENT_MAX_QUEUED);
 	return write_frame(client, opcode, payload, error);
 }
 
@@ -149,7 +157,8 @@ static void take_close(struct iq_ws_client *client, const struct iq_ws_message *
 
 	/* The answer of section 5.5.1. */
 	if (client->state == STATE_OPEN)
-		(void)write_frame(client, IQ_WS_CLOSE, iq_view_make(message->payload.data, message->payload.len ? 2 : 0), NULL);
+		(void)write_frame(client, IQ_WS_CLOSE,
+				  iq_view_make(message->payload.data, message->payload.len ? 2 : 0), NULL);
 	end(client, &how);
 }
 
@@ -192,7 +201,7 @@ static void take_handshake(struct iq_ws_client *client, struct iq_view bytes)
 	if (rc == 0)
 		return;
 	if (rc > 0)
-		rc = iq_ws_check_response(&response, client->key, &error);
+		rc = iq_ws_check_response(&response, client->key, iq_buf_view(&client->subprotocol), &error);
 	if (rc < 0) {
 		fail(client, &error);
 		return;
@@ -309,7 +318,8 @@ int iq_ws_client_open(uv_loop_t *loop, const struct iq_url *url, struct iq_view 
 	int rc;
 
 	if (url->host.len >= sizeof(client->host))
-		return iq_error_set(error, IQ_ERR_USAGE, "the target's name is longer than %zu bytes", sizeof(client->host) - 1);
+		return iq_error_set(error, IQ_ERR_USAGE, "the target's name is longer than %zu bytes",
+				    sizeof(client->host) - 1);
 	client = calloc(1, sizeof(*client));
 	if (!client)
 		return iq_error_nomem(error);
@@ -317,9 +327,12 @@ int iq_ws_client_open(uv_loop_t *loop, const struct iq_url *url, struct iq_view 
 	iq_ws_reader_init(&client->reader, true);
 	memcpy(client->host, url->host.data, url->host.len);
 	(void)snprintf(client->port, sizeof(client->port), "%u", url->port);
-	rc = iq_ws_make_key(client->key) && iq_ws_append_request(&client->request, url, path, client->key, subprotocol) == 0
-		     ? start(client, loop, error)
-		     : iq_error_nomem(error);
+	rc = iq_ws_make_key(client->key) ? iq_buf_append(&client->subprotocol, subprotocol)
+					 : iq_error_set(error, IQ_ERR_NETWORK, "the system has no random bytes");
+	if (rc == 0)
+		rc = iq_ws_append_request(&client->request, url, path, client->key, subprotocol, error);
+	if (rc == 0)
+		rc = start(client, loop, error);
 	if (rc < 0)
 		iq_ws_client_free(client);
 	else
@@ -340,6 +353,7 @@ void iq_ws_client_free(struct iq_ws_client *client)
 		return;
 	uv_freeaddrinfo(client->addresses);
 	iq_buf_release(&client->request);
+	iq_buf_release(&client->subprotocol);
 	iq_buf_release(&client->input);
 	iq_ws_reader_release(&client->reader);
 	free(client);
