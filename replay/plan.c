@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "wire/wire.h"
+
 /* Counts of server messages by type while the session is read; `noted` is what the last client message knew. */
 struct counts {
 	uint32_t *seen;
@@ -32,7 +34,8 @@ static int count_type(struct counts *counts, uint32_t type)
 }
 
 /* What has come since the last client message. */
-static int take_needs(struct iq_plan *plan, struct counts *counts, const struct iq_plan_need **ret_needs, size_t *ret_count)
+static int take_needs(struct iq_plan *plan, struct counts *counts, const struct iq_plan_need **ret_needs,
+		      size_t *ret_count)
 {
 	size_t count = 0;
 	struct iq_plan_need *needs;
@@ -52,12 +55,44 @@ static int take_needs(struct iq_plan *plan, struct counts *counts, const struct 
 	return 0;
 }
 
-static int add_message(struct iq_plan *plan, struct counts *counts, const struct iq_event *event, struct iq_error *error)
+static int64_t number_at(struct iq_view attrs, const char *pointer)
+{
+	struct iq_buf scratch = IQ_BUF_INIT;
+	struct iq_json_value value =
+		attrs.data ? iq_json_pointer(attrs, iq_view_cstr(pointer), &scratch) : (struct iq_json_value){ 0 };
+	int64_t number = 0;
+
+	if (value.type == IQ_JSON_NUMBER)
+		(void)iq_view_to_int64(value.text, &number);
+	iq_buf_release(&scratch);
+	return number;
+}
+
+/* The evidence may name the opcode (docs/events.md): binary messages can be valid UTF-8 as well. */
+static bool is_binary(const struct iq_event *event)
+{
+	return event->body_is_binary || number_at(event->attrs, "/opcode") == IQ_WS_BINARY;
+}
+
+/* Half a message is not what the client sent. */
+static int refuse_cut(const struct iq_plan *plan, const struct iq_event *event, struct iq_error *error)
+{
+	if (number_at(event->attrs, "/body_bytes") == 0 && number_at(event->attrs, "/line_bytes") == 0)
+		return 0;
+	return iq_error_set(error, IQ_ERR_LIMIT,
+			    "client message %zu (event %" PRIu64 ") was cut when it was taken in, "
+			    "so it cannot be sent again",
+			    plan->message_count + 1, event->id);
+}
+
+static int add_message(struct iq_plan *plan, struct counts *counts, const struct iq_event *event,
+		       struct iq_error *error)
 {
 	struct iq_plan_message *message;
 
 	if (plan->message_count == IQ_PLAN_MAX_MESSAGES || plan->memory.used > IQ_PLAN_MAX_BYTES)
-		return iq_error_set(error, IQ_ERR_LIMIT, "the session holds more than %u messages or %llu bytes to send",
+		return iq_error_set(error, IQ_ERR_LIMIT,
+				    "the session holds more than %u messages or %llu bytes to send",
 				    IQ_PLAN_MAX_MESSAGES, IQ_PLAN_MAX_BYTES);
 	if (plan->message_count == plan->message_capacity) {
 		size_t capacity = plan->message_capacity ? plan->message_capacity * 2 : 16;
@@ -69,7 +104,7 @@ static int add_message(struct iq_plan *plan, struct counts *counts, const struct
 		plan->message_capacity = capacity;
 	}
 	message = &plan->messages[plan->message_count++];
-	*message = (struct iq_plan_message){ .is_binary = event->body_is_binary };
+	*message = (struct iq_plan_message){ .is_binary = is_binary(event) };
 	message->body = iq_arena_copy(&plan->memory, event->body.data ? event->body : IQ_LIT(""));
 	if (!message->body.data || take_needs(plan, counts, &message->needs, &message->need_count) < 0)
 		return iq_error_nomem(error);
@@ -86,14 +121,24 @@ static struct iq_view text_at(struct iq_plan *plan, struct iq_view attrs, const 
 	return copy;
 }
 
-/* `ws://host:port/chat?x=1` -> `/chat?x=1` */
+static size_t span_until(struct iq_view text, const char *stops)
+{
+	size_t len = 0;
+
+	while (len < text.len && (text.data[len] == '\0' || !strchr(stops, text.data[len])))
+		len++;
+	return len;
+}
+
+/* `wss://host:port/chat?x=1` -> `/chat?x=1`: the recorded scheme and host do not matter. */
 static struct iq_view path_of(struct iq_view url)
 {
 	size_t scheme = iq_view_find(url, IQ_LIT("://"));
 	struct iq_view rest = scheme == SIZE_MAX ? url : iq_view_from(url, scheme + 3);
-	const char *slash = rest.data ? memchr(rest.data, '/', rest.len) : NULL;
+	struct iq_view path = iq_view_from(rest, span_until(rest, "/?#"));
 
-	return slash ? iq_view_from(rest, (size_t)(slash - rest.data)) : IQ_VIEW_NULL;
+	path.len = span_until(path, "#");
+	return path.len ? path : IQ_VIEW_NULL;
 }
 
 static int take_event(struct iq_plan *plan, struct counts *counts, const struct iq_event *event, struct iq_error *error)
@@ -107,7 +152,7 @@ static int take_event(struct iq_plan *plan, struct counts *counts, const struct 
 	if (event->kind != IQ_KIND_WS_MESSAGE)
 		return 0;
 	if (event->direction == IQ_DIRECTION_CLIENT)
-		return add_message(plan, counts, event, error);
+		return refuse_cut(plan, event, error) < 0 ? IQ_ERR_LIMIT : add_message(plan, counts, event, error);
 	if (event->direction != IQ_DIRECTION_SERVER)
 		return 0;
 	plan->expected++;
@@ -159,12 +204,15 @@ int iq_plan_read(struct iq_store *store, uint32_t session_no, struct iq_plan *re
 	int rc;
 
 	if (!session)
-		return iq_error_set(error, IQ_ERR_NOT_FOUND, "%s: no session s%" PRIu32 "; `inquest sessions` lists them",
-				    iq_store_path(store), session_no);
+		return iq_error_set(error, IQ_ERR_NOT_FOUND,
+				    "%s: no session s%" PRIu32 "; `inquest sessions` lists them", iq_store_path(store),
+				    session_no);
 	plan.session_name = iq_arena_copy(&plan.memory, session->name);
 	rc = read_events(store, session_no, &plan, &counts, error);
 	if (rc == 0 && plan.message_count == 0)
-		rc = iq_error_set(error, IQ_ERR_USAGE, "s%" PRIu32 ": the client sent nothing in this session, so there is nothing to replay",
+		rc = iq_error_set(error, IQ_ERR_USAGE,
+				  "s%" PRIu32
+				  ": the client sent nothing in this session, so there is nothing to replay",
 				  session_no);
 	free(counts.seen);
 	free(counts.noted);

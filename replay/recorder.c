@@ -9,18 +9,64 @@ struct iq_recorder {
 	struct iq_buf scratch;
 	uint64_t offset;
 	int64_t seq;
+	uint32_t session_no;
 };
 
-int iq_recorder_open(const char *store_path, const char *name, struct iq_view session, struct iq_recorder **ret_recorder,
-		     struct iq_error *error)
+static const struct iq_view run_source = { "replay", 6 };
+
+static bool is_taken(const struct iq_store *store, struct iq_view name)
+{
+	size_t count;
+	const struct iq_session *sessions = iq_store_sessions(store, &count);
+
+	for (size_t i = 0; i < count; i++)
+		if (iq_view_eq(sessions[i].source, run_source) && iq_view_eq(sessions[i].name, name))
+			return true;
+	return false;
+}
+
+/* Sets a name that no session of the store has, and the number that follows theirs. */
+static int name_session(struct iq_recorder *recorder, const struct iq_store *store, struct iq_view recorded)
+{
+	size_t count = 0;
+	const struct iq_session *sessions = store ? iq_store_sessions(store, &count) : NULL;
+	unsigned run = 1;
+
+	(void)iq_buf_append(&recorder->session, recorded);
+	while (store && is_taken(store, iq_buf_view(&recorder->session)) && !recorder->session.failed) {
+		iq_buf_clear(&recorder->session);
+		(void)iq_buf_append(&recorder->session, recorded);
+		(void)iq_buf_appendf(&recorder->session, " #%u", ++run);
+	}
+	recorder->session_no = count ? sessions[count - 1].no + 1 : 1;
+	return recorder->session.failed ? IQ_ERR_NOMEM : 0;
+}
+
+/* The writer's lock is held, so the store stays as it is read here. A new one has nothing to read yet. */
+static int begin_session(struct iq_recorder *recorder, const char *path, struct iq_view recorded,
+			 struct iq_error *error)
+{
+	struct iq_store *store = NULL;
+	struct iq_error unused = IQ_ERROR_INIT;
+	int rc;
+
+	(void)iq_store_open(path, &store, &unused);
+	rc = name_session(recorder, store, recorded);
+	iq_store_close(store);
+	return rc < 0 ? iq_error_nomem(error) : 0;
+}
+
+int iq_recorder_open(const char *store_path, const char *name, struct iq_view session,
+		     struct iq_recorder **ret_recorder, struct iq_error *error)
 {
 	struct iq_recorder *recorder = calloc(1, sizeof(*recorder));
 	int rc;
 
 	if (!recorder)
 		return iq_error_nomem(error);
-	rc = iq_buf_append(&recorder->session, session) < 0 ? iq_error_nomem(error)
-							     : iq_store_writer_open(store_path, &recorder->writer, error);
+	rc = iq_store_writer_open(store_path, &recorder->writer, error);
+	if (rc == 0)
+		rc = begin_session(recorder, store_path, session, error);
 	if (rc == 0)
 		rc = iq_store_writer_evidence_begin(recorder->writer, iq_view_cstr(name), IQ_LIT("ndjson"), error);
 	if (rc < 0)
@@ -30,6 +76,11 @@ int iq_recorder_open(const char *store_path, const char *name, struct iq_view se
 	return rc;
 }
 
+uint32_t iq_recorder_session_no(const struct iq_recorder *recorder)
+{
+	return recorder->session_no;
+}
+
 int iq_recorder_event(struct iq_recorder *recorder, const struct iq_event *event, struct iq_error *error)
 {
 	struct iq_event stored = *event;
@@ -37,7 +88,7 @@ int iq_recorder_event(struct iq_recorder *recorder, const struct iq_event *event
 	int rc;
 
 	stored.ts = iq_clock_now();
-	stored.source = IQ_LIT("replay");
+	stored.source = run_source;
 	stored.session = iq_buf_view(&recorder->session);
 	stored.seq = recorder->seq++;
 	iq_buf_clear(&recorder->scratch);

@@ -1,5 +1,5 @@
-/* The driver: one connection on an event loop. Whatever happens (an answer, a timeout, the end) leads to advance(), which sends
- * what may be sent, or ends the run. */
+/* The driver: one connection on an event loop. Whatever happens (an answer, a timeout, the end) leads to advance(),
+ * which sends what may be sent, or ends the run. */
 #include "replay/replay.h"
 
 #include <inttypes.h>
@@ -23,6 +23,7 @@ enum phase { PHASE_CONNECTING, PHASE_DRIVING, PHASE_SETTLING, PHASE_CLOSING, PHA
 
 struct driver {
 	const struct iq_replay_options *options;
+	struct iq_url url;
 	struct iq_plan plan;
 	struct iq_recorder *recorder;
 	struct iq_replay_result result;
@@ -34,7 +35,7 @@ struct driver {
 	struct iq_ws_client *client;
 	enum phase phase;
 	uint64_t timeout_ms;
-	size_t next; /* message to send */
+	size_t next;	    /* message to send */
 	uint32_t *received; /* by type */
 	size_t received_capacity;
 };
@@ -65,12 +66,18 @@ static void set_outcome(struct driver *driver, enum iq_replay_outcome outcome, c
 
 static void set_outcome(struct driver *driver, enum iq_replay_outcome outcome, const char *format, ...)
 {
+	struct iq_buf safe = IQ_BUF_INIT;
+	char reason[sizeof(driver->result.reason)];
 	va_list args;
 
-	driver->result.outcome = outcome;
 	va_start(args, format);
-	(void)vsnprintf(driver->result.reason, sizeof(driver->result.reason), format, args);
+	(void)vsnprintf(reason, sizeof(reason), format, args);
 	va_end(args);
+	/* Types and close reasons are the target's own words, and this line goes to a terminal. */
+	(void)iq_utf8_append_safe(&safe, iq_view_cstr(reason));
+	driver->result.outcome = outcome;
+	(void)snprintf(driver->result.reason, sizeof(driver->result.reason), "%s", safe.data ? safe.data : "");
+	iq_buf_release(&safe);
 }
 
 /* ---- Waiting and sending ---- */
@@ -80,8 +87,10 @@ static uint32_t received_of(const struct driver *driver, uint32_t type)
 	return type < driver->received_capacity ? driver->received[type] : 0;
 }
 
-/* The first need that is not met yet, or NULL. */
-static const struct iq_plan_need *open_need(const struct driver *driver)
+#define ANY_TYPE UINT32_MAX
+
+/* The first need of that type that is not met yet, or NULL. */
+static const struct iq_plan_need *open_need_of(const struct driver *driver, uint32_t type)
 {
 	bool at_end = driver->next == driver->plan.message_count;
 	const struct iq_plan_message *message = at_end ? NULL : &driver->plan.messages[driver->next];
@@ -89,9 +98,14 @@ static const struct iq_plan_need *open_need(const struct driver *driver)
 	size_t count = at_end ? driver->plan.last_need_count : message->need_count;
 
 	for (size_t i = 0; i < count; i++)
-		if (received_of(driver, needs[i].type) < needs[i].count)
+		if ((type == ANY_TYPE || type == needs[i].type) && received_of(driver, needs[i].type) < needs[i].count)
 			return &needs[i];
 	return NULL;
+}
+
+static const struct iq_plan_need *open_need(const struct driver *driver)
+{
+	return open_need_of(driver, ANY_TYPE);
 }
 
 static struct iq_view type_name(const struct driver *driver, uint32_t type)
@@ -101,13 +115,20 @@ static struct iq_view type_name(const struct driver *driver, uint32_t type)
 	return name.len ? iq_utf8_cut(name, 60) : IQ_LIT("a message without a type");
 }
 
+/* What docs/events.md asks for where a message is not text. */
+static struct iq_view opcode_attrs(bool is_binary)
+{
+	return is_binary ? IQ_LIT("{\"opcode\":2}") : IQ_VIEW_NULL;
+}
+
 static void send_next(struct driver *driver)
 {
 	const struct iq_plan_message *message = &driver->plan.messages[driver->next];
 	struct iq_event event = IQ_EVENT_INIT;
 	struct iq_error error = IQ_ERROR_INIT;
 
-	if (iq_ws_client_send(driver->client, message->is_binary ? IQ_WS_BINARY : IQ_WS_TEXT, message->body, &error) < 0) {
+	if (iq_ws_client_send(driver->client, message->is_binary ? IQ_WS_BINARY : IQ_WS_TEXT, message->body, &error) <
+	    0) {
 		set_outcome(driver, IQ_REPLAY_CUT, "message %zu of %zu could not be sent: %.150s", driver->next + 1,
 			    driver->plan.message_count, error.message);
 		iq_ws_client_close(driver->client, 1000);
@@ -117,7 +138,8 @@ static void send_next(struct driver *driver)
 	event.kind = IQ_KIND_WS_MESSAGE;
 	event.direction = IQ_DIRECTION_CLIENT;
 	event.body = message->body;
-	event.body_is_binary = message->is_binary;
+	event.body_is_binary = !iq_utf8_valid(message->body);
+	event.attrs = opcode_attrs(message->is_binary);
 	record(driver, &event);
 	driver->next++;
 	driver->result.sent++;
@@ -157,10 +179,11 @@ static void stall(struct driver *driver)
 	char waited[IQ_RFC3339_SIZE], place[96] = "at the end";
 
 	if (driver->next < driver->plan.message_count)
-		(void)snprintf(place, sizeof(place), "before sending message %zu of %zu", driver->next + 1, driver->plan.message_count);
+		(void)snprintf(place, sizeof(place), "before sending message %zu of %zu", driver->next + 1,
+			       driver->plan.message_count);
 	set_outcome(driver, IQ_REPLAY_STALLED, "waited %s for %.*s (%" PRIu32 " of %" PRIu32 " came) %s",
-		    iq_duration_format((int64_t)driver->timeout_ms * IQ_NS_PER_MS, waited), IQ_VIEW_ARG(type_name(driver, need->type)),
-		    received_of(driver, need->type), need->count, place);
+		    iq_duration_format((int64_t)driver->timeout_ms * IQ_NS_PER_MS, waited),
+		    IQ_VIEW_ARG(type_name(driver, need->type)), received_of(driver, need->type), need->count, place);
 	begin_close(driver);
 }
 
@@ -170,7 +193,8 @@ static void on_timeout(uv_timer_t *timer)
 
 	switch (driver->phase) {
 	case PHASE_CONNECTING:
-		set_outcome(driver, IQ_REPLAY_UNREACHABLE, "%s: no answer to the handshake in time", driver->options->target);
+		set_outcome(driver, IQ_REPLAY_UNREACHABLE, "%s: no answer to the handshake in time",
+			    driver->options->target);
 		iq_ws_client_abort(driver->client);
 		finish(driver);
 		break;
@@ -193,13 +217,29 @@ static void on_stop_check(uv_timer_t *timer)
 
 	if (driver->failure < 0 || (driver->options->stop && *driver->options->stop)) {
 		if (driver->failure == 0)
-			driver->failure = iq_error_set(driver->error, IQ_ERR_INTERRUPTED, "interrupted: the run was not recorded");
+			driver->failure = iq_error_set(driver->error, IQ_ERR_INTERRUPTED,
+						       "interrupted: the run was not recorded");
 		iq_ws_client_abort(driver->client);
 		finish(driver);
 	}
 }
 
 /* ---- What the client tells ---- */
+
+/* The target's URL with the path that was asked for, so that the run can be replayed itself. */
+static void append_url(const struct driver *driver, struct iq_buf *attrs)
+{
+	struct iq_buf whole = IQ_BUF_INIT;
+	const char *fragment = strchr(driver->options->target, '#');
+
+	(void)iq_buf_append(
+		&whole, iq_view_make(driver->options->target, fragment ? (size_t)(fragment - driver->options->target)
+								       : strlen(driver->options->target)));
+	if (driver->url.path.len == 0)
+		(void)iq_buf_append(&whole, driver->plan.path);
+	(void)iq_json_append_string(attrs, iq_buf_view(&whole));
+	iq_buf_release(&whole);
+}
 
 static void on_opened(void *context, const struct iq_http_response *response)
 {
@@ -209,7 +249,7 @@ static void on_opened(void *context, const struct iq_http_response *response)
 	struct iq_view subprotocol = iq_http_header(response, "Sec-WebSocket-Protocol");
 
 	(void)iq_buf_append_cstr(&attrs, "{\"url\":");
-	(void)iq_json_append_string(&attrs, iq_view_cstr(driver->options->target));
+	append_url(driver, &attrs);
 	(void)iq_buf_appendf(&attrs, ",\"status\":%d", response->status);
 	if (subprotocol.data) {
 		(void)iq_buf_append_cstr(&attrs, ",\"subprotocol\":");
@@ -226,8 +266,11 @@ static void on_opened(void *context, const struct iq_http_response *response)
 	advance(driver);
 }
 
+/* Counts it, and gives the longest wait anew if it is one that is waited for: what nobody waits for (a heartbeat, a
+ * stream of tokens) must not put the stall off for ever. */
 static int count_received(struct driver *driver, struct iq_view type)
 {
+	const struct iq_plan_need *need;
 	uint32_t number;
 
 	if (iq_plan_type(&driver->plan, type, &number) < 0)
@@ -242,7 +285,10 @@ static int count_received(struct driver *driver, struct iq_view type)
 		driver->received = grown;
 		driver->received_capacity = capacity;
 	}
+	need = driver->phase == PHASE_DRIVING ? open_need_of(driver, number) : NULL;
 	driver->received[number]++;
+	if (need)
+		set_timer(driver, driver->timeout_ms);
 	return 0;
 }
 
@@ -258,6 +304,7 @@ static void on_message(void *context, const struct iq_ws_message *message)
 	event.direction = IQ_DIRECTION_SERVER;
 	event.body = message->payload;
 	event.body_is_binary = message->opcode != IQ_WS_TEXT && !iq_utf8_valid(message->payload);
+	event.attrs = opcode_attrs(message->opcode == IQ_WS_BINARY);
 	record(driver, &event);
 	if (event.kind != IQ_KIND_WS_MESSAGE)
 		return;
@@ -266,8 +313,6 @@ static void on_message(void *context, const struct iq_ws_message *message)
 	if (count_received(driver, event.type) < 0 && driver->failure == 0)
 		driver->failure = iq_error_nomem(driver->error);
 	iq_buf_release(&scratch);
-	if (driver->phase == PHASE_DRIVING)
-		set_timer(driver, driver->timeout_ms);
 	advance(driver);
 }
 
@@ -299,9 +344,11 @@ static void on_closed(void *context, const struct iq_ws_end *end)
 	if (driver->phase != PHASE_CLOSING)
 		record_end(driver, end);
 	if (driver->phase == PHASE_DRIVING && need)
-		set_outcome(driver, IQ_REPLAY_CUT, "the target %s with %.*s still to come (%" PRIu32 " of %" PRIu32 " came): %u %.*s",
+		set_outcome(driver, IQ_REPLAY_CUT,
+			    "the target %s with %.*s still to come (%" PRIu32 " of %" PRIu32 " came): %u %.*s",
 			    end->clean ? "closed" : "cut the connection", IQ_VIEW_ARG(type_name(driver, need->type)),
-			    received_of(driver, need->type), need->count, end->code, IQ_VIEW_ARG(iq_utf8_cut(end->reason, 100)));
+			    received_of(driver, need->type), need->count, end->code,
+			    IQ_VIEW_ARG(iq_utf8_cut(end->reason, 100)));
 	else if (driver->phase == PHASE_DRIVING && unsent)
 		set_outcome(driver, IQ_REPLAY_CUT, "the target %s before message %zu of %zu was sent",
 			    end->clean ? "closed" : "cut the connection", driver->next + 1, driver->plan.message_count);
@@ -335,11 +382,12 @@ static int check_target(const struct iq_replay_options *options, struct iq_url *
 	if (rc < 0 || iq_url_is_loopback(ret_url) ||
 	    (options->allow_host && iq_view_eq(iq_view_cstr(options->allow_host), ret_url->host)))
 		return rc;
-	return iq_error_set(error, IQ_ERR_USAGE, "%.*s is not this machine: to send recorded messages there, add --allow-host %.*s",
+	return iq_error_set(error, IQ_ERR_USAGE,
+			    "%.*s is not this machine: to send recorded messages there, add --allow-host %.*s",
 			    IQ_VIEW_ARG(ret_url->host), IQ_VIEW_ARG(ret_url->host));
 }
 
-static int drive(struct driver *driver, const struct iq_url *url, struct iq_error *error)
+static int drive(struct driver *driver, struct iq_error *error)
 {
 	const struct iq_ws_callbacks callbacks = { on_opened, on_message, on_closed, on_failed, driver };
 	int64_t begun = iq_clock_monotonic();
@@ -350,7 +398,8 @@ static int drive(struct driver *driver, const struct iq_url *url, struct iq_erro
 	(void)uv_timer_init(&driver->loop, &driver->timer);
 	(void)uv_timer_init(&driver->loop, &driver->stopper);
 	driver->timer.data = driver->stopper.data = driver;
-	rc = iq_ws_client_open(&driver->loop, url, driver->plan.path, driver->plan.subprotocol, &callbacks, &driver->client, error);
+	rc = iq_ws_client_open(&driver->loop, &driver->url, driver->plan.path, driver->plan.subprotocol, &callbacks,
+			       &driver->client, error);
 	if (rc == 0) {
 		set_timer(driver, driver->timeout_ms);
 		(void)uv_timer_start(&driver->stopper, on_stop_check, STOP_INTERVAL_MS, STOP_INTERVAL_MS);
@@ -364,15 +413,16 @@ static int drive(struct driver *driver, const struct iq_url *url, struct iq_erro
 	return rc < 0 ? rc : driver->failure;
 }
 
-static int run(struct driver *driver, const struct iq_url *url, struct iq_error *error)
+static int run(struct driver *driver, struct iq_error *error)
 {
 	char name[64];
 	int rc;
 
 	(void)snprintf(name, sizeof(name), "replay-of-s%" PRIu32 ".ndjson", driver->options->session_no);
 	rc = iq_recorder_open(driver->options->run_path, name, driver->plan.session_name, &driver->recorder, error);
+	driver->result.run_session_no = rc == 0 ? iq_recorder_session_no(driver->recorder) : 0;
 	if (rc == 0)
-		rc = drive(driver, url, error);
+		rc = drive(driver, error);
 	if (rc == 0)
 		rc = iq_recorder_commit(driver->recorder, error);
 	iq_recorder_free(driver->recorder);
@@ -384,8 +434,7 @@ int iq_replay(struct iq_store *store, const struct iq_replay_options *options, s
 {
 	struct driver driver = { .options = options, .error = error };
 	int64_t timeout = options->timeout_ns > 0 ? options->timeout_ns : IQ_REPLAY_TIMEOUT;
-	struct iq_url url;
-	int rc = check_target(options, &url, error);
+	int rc = check_target(options, &driver.url, error);
 
 	if (rc == 0)
 		rc = iq_plan_read(store, options->session_no, &driver.plan, error);
@@ -394,8 +443,7 @@ int iq_replay(struct iq_store *store, const struct iq_replay_options *options, s
 	driver.timeout_ms = (uint64_t)(timeout / IQ_NS_PER_MS) + 1;
 	driver.result.expected_to_send = driver.plan.message_count;
 	driver.result.expected_to_receive = driver.plan.expected;
-	driver.result.run_session_no = 1;
-	rc = run(&driver, &url, error);
+	rc = run(&driver, error);
 	free(driver.received);
 	iq_plan_release(&driver.plan);
 	if (rc == 0)

@@ -1,0 +1,121 @@
+#include <criterion/criterion.h>
+
+#include "replay/plan.h"
+#include "scene.h"
+
+#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
+
+static int read_plan(const struct line *lines, size_t count, uint32_t session, struct iq_plan *ret_plan,
+		     struct iq_error *error)
+{
+	struct scene scene;
+	struct iq_store *store;
+	int rc;
+
+	scene_open(&scene, lines, count);
+	cr_assert_eq(iq_store_open(scene.recording, &store, NULL), 0);
+	rc = iq_plan_read(store, session, ret_plan, error);
+	iq_store_close(store);
+	scene_close(&scene);
+	return rc;
+}
+
+static void expect_need(struct iq_plan *plan, const struct iq_plan_need *need, struct iq_view type, uint32_t count)
+{
+	uint32_t number;
+
+	cr_assert_eq(iq_plan_type(plan, type, &number), 0);
+	cr_expect_eq(need->type, number, "%.*s", IQ_VIEW_ARG(type));
+	cr_expect_eq(need->count, count, "%.*s", IQ_VIEW_ARG(type));
+}
+
+Test(plan, keeps_what_the_server_said_before_each_client_message)
+{
+	static const struct line lines[] = {
+		OPEN("{\"url\":\"wss://chat:8000/ws?room=1#x\",\"subprotocol\":\"chat.v1\"}"),
+		SERVER("{\"type\":\"welcome\"}"),
+		CLIENT("{\"type\":\"ask\"}"),
+		SERVER("{\"type\":\"token\"}"),
+		SERVER("no json"),
+		SERVER("{\"type\":\"token\"}"),
+		CLIENT("more"),
+		CLIENT("at once"),
+		SERVER("{\"type\":\"token\"}"),
+	};
+	struct iq_plan plan;
+
+	cr_assert_eq(read_plan(lines, COUNT(lines), 1, &plan, NULL), 0);
+	cr_expect(iq_view_eq(plan.session_name, IQ_LIT("c1")));
+	cr_expect(iq_view_eq(plan.path, IQ_LIT("/ws?room=1")));
+	cr_expect(iq_view_eq(plan.subprotocol, IQ_LIT("chat.v1")));
+	cr_expect_eq(plan.expected, 5);
+	cr_assert_eq(plan.message_count, 3);
+	cr_expect(iq_view_eq(plan.messages[1].body, IQ_LIT("more")));
+	cr_assert_eq(plan.messages[0].need_count, 1);
+	expect_need(&plan, &plan.messages[0].needs[0], IQ_LIT("welcome"), 1);
+	cr_assert_eq(plan.messages[1].need_count, 2);
+	expect_need(&plan, &plan.messages[1].needs[0], IQ_LIT("token"), 2);
+	expect_need(&plan, &plan.messages[1].needs[1], IQ_VIEW_NULL, 1);
+	cr_expect_eq(plan.messages[2].need_count, 0);
+	cr_assert_eq(plan.last_need_count, 1);
+	expect_need(&plan, &plan.last_needs[0], IQ_LIT("token"), 3);
+	iq_plan_release(&plan);
+}
+
+Test(plan, takes_the_path_out_of_the_recorded_url)
+{
+	static const struct {
+		const char *attrs, *path;
+	} cases[] = {
+		{ "{\"url\":\"ws://chat?next=/home\"}", "?next=/home" },
+		{ "{\"url\":\"ws://chat\"}", NULL },
+		{ "{\"url\":\"/ws\"}", "/ws" },
+		{ "{\"url\":7}", NULL },
+		{ NULL, NULL },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		const struct line lines[] = { OPEN(cases[i].attrs), CLIENT("x") };
+		struct iq_plan plan;
+
+		cr_assert_eq(read_plan(lines, COUNT(lines), 1, &plan, NULL), 0);
+		cr_expect(iq_view_eq(plan.path, iq_view_cstr(cases[i].path)), "%.*s", IQ_VIEW_ARG(plan.path));
+		iq_plan_release(&plan);
+	}
+}
+
+/* The bytes tell where the evidence does not, and the opcode where the bytes cannot. */
+Test(plan, tells_binary_messages_from_text)
+{
+	static const struct line lines[] = {
+		CLIENT("text"),
+		CLIENT("\xff\xfe"),
+		{ IQ_KIND_WS_MESSAGE, 'c', "valid", "{\"opcode\":2}" },
+		{ IQ_KIND_WS_MESSAGE, 'c', "valid", "{\"opcode\":1}" },
+	};
+	static const bool binary[] = { false, true, true, false };
+	struct iq_plan plan;
+
+	cr_assert_eq(read_plan(lines, COUNT(lines), 1, &plan, NULL), 0);
+	cr_assert_eq(plan.message_count, COUNT(binary));
+	for (size_t i = 0; i < COUNT(binary); i++)
+		cr_expect_eq(plan.messages[i].is_binary, binary[i], "%zu", i);
+	iq_plan_release(&plan);
+}
+
+Test(plan, refuses_what_cannot_be_sent_again)
+{
+	static const struct line silent[] = { OPEN(NULL), SERVER("x") };
+	static const struct line cut[] = { { IQ_KIND_WS_MESSAGE, 'c', "half of", "{\"body_bytes\":2000000}" } };
+	struct iq_error error = IQ_ERROR_INIT;
+	struct iq_plan plan;
+
+	cr_expect_eq(read_plan(silent, COUNT(silent), 2, &plan, &error), IQ_ERR_NOT_FOUND);
+	cr_expect(strstr(error.message, "no session s2"), "%s", error.message);
+	iq_error_clear(&error);
+	cr_expect_eq(read_plan(silent, COUNT(silent), 1, &plan, &error), IQ_ERR_USAGE);
+	cr_expect(strstr(error.message, "sent nothing"), "%s", error.message);
+	iq_error_clear(&error);
+	cr_expect_eq(read_plan(cut, COUNT(cut), 1, &plan, &error), IQ_ERR_LIMIT);
+	cr_expect(strstr(error.message, "was cut"), "%s", error.message);
+}

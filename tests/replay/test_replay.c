@@ -1,0 +1,326 @@
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "scene.h"
+
+#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
+#define SHORT_TIMEOUT (INT64_C(400) * 1000000)
+
+static const struct line chat[] = {
+	OPEN("{\"url\":\"ws://recorded:8000/chat?room=1\",\"subprotocol\":\"chat.v1\"}"),
+	SERVER("{\"type\":\"welcome\"}"),
+	CLIENT("{\"type\":\"ask\"}"),
+	SERVER("{\"type\":\"agent_started\",\"run_id\":\"old\"}"),
+	SERVER("{\"type\":\"tool_completed\",\"run_id\":\"old\"}"),
+	CLIENT("{\"type\":\"confirm\"}"),
+	SERVER("{\"type\":\"agent_completed\",\"run_id\":\"old\"}"),
+	{ IQ_KIND_WS_CLOSE, 'c', NULL, "{\"code\":1000}" },
+};
+
+struct replay {
+	struct iq_replay_options options;
+	struct iq_replay_result result;
+	struct iq_error error;
+};
+
+static int replay_store(const char *recording, struct replay *replay)
+{
+	struct iq_store *store;
+	int rc;
+
+	cr_assert_eq(iq_store_open(recording, &store, NULL), 0);
+	replay->options.session_no = 1;
+	rc = iq_replay(store, &replay->options, &replay->result, &replay->error);
+	iq_store_close(store);
+	return rc;
+}
+
+/* One event a line: `ws.message client ask`. */
+static void tell_run(const char *path, uint32_t session, struct iq_buf *told)
+{
+	struct iq_filter filter = IQ_FILTER_INIT;
+	struct iq_store *store;
+	struct iq_cursor *cursor;
+	struct iq_event event;
+
+	cr_assert_eq(iq_store_open(path, &store, NULL), 0);
+	filter.sessions = &session;
+	filter.session_count = 1;
+	cr_assert_eq(iq_cursor_open(store, &filter, &cursor, NULL), 0);
+	(void)iq_buf_append_cstr(told, "");
+	while (iq_cursor_next(cursor, &event, NULL) > 0) {
+		const char *direction = iq_direction_name(event.direction);
+
+		(void)iq_buf_appendf(told, "%s %s %.*s\n", iq_kind_name(event.kind), direction ? direction : "-",
+				     IQ_VIEW_ARG(event.type));
+	}
+	iq_cursor_close(cursor);
+	iq_store_close(store);
+}
+
+static void expect_run(const char *path, uint32_t session, const char *expected)
+{
+	struct iq_buf told = IQ_BUF_INIT;
+
+	tell_run(path, session, &told);
+	cr_expect_str_eq(told.data, expected, "%s", told.data);
+	iq_buf_release(&told);
+}
+
+static enum iq_session_state state_of(const char *path, uint32_t session)
+{
+	struct iq_store *store;
+	const struct iq_session *sessions;
+	enum iq_session_state state;
+	size_t count;
+
+	cr_assert_eq(iq_store_open(path, &store, NULL), 0);
+	sessions = iq_store_sessions(store, &count);
+	cr_assert_leq(session, count);
+	state = sessions[session - 1].state;
+	iq_store_close(store);
+	return state;
+}
+
+/* Replays the chat against one behaviour of the server; the scene stays open. */
+static void replay_against(const char *path, int64_t timeout, struct scene *scene, struct replay *replay)
+{
+	struct server server;
+	char target[96];
+
+	server_start(&server);
+	scene_open(scene, chat, COUNT(chat));
+	(void)snprintf(target, sizeof(target), "ws://127.0.0.1:%u%s", server.port, path);
+	*replay = (struct replay){ .error = IQ_ERROR_INIT };
+	replay->options = (struct iq_replay_options){ .target = target, .run_path = scene->run, .timeout_ns = timeout };
+	cr_assert_eq(replay_store(scene->recording, replay), 0, "%s", replay->error.message);
+	server_stop(&server);
+}
+
+#define CHAT_RUN \
+	"ws.open client ws.open\nws.message server welcome\nws.message client ask\n" \
+	"ws.message server agent_started\nws.message server tool_completed\nws.message client confirm\n" \
+	"ws.message server agent_completed\nws.close client ws.close\n"
+
+Test(replay, waits_for_its_turn_and_records_the_run)
+{
+	struct scene scene;
+	struct replay replay;
+
+	replay_against("", 0, &scene, &replay); /* the recorded path: /chat?room=1 */
+	cr_expect_eq(replay.result.outcome, IQ_REPLAY_DONE, "%s", replay.result.reason);
+	cr_expect_str_empty(replay.result.reason);
+	cr_expect_eq(replay.result.sent, 2);
+	cr_expect_eq(replay.result.expected_to_send, 2);
+	cr_expect_eq(replay.result.received, 4);
+	cr_expect_eq(replay.result.expected_to_receive, 4);
+	cr_expect_eq(replay.result.run_session_no, 1);
+	expect_run(scene.run, 1, CHAT_RUN);
+	cr_expect_eq(state_of(scene.run, 1), IQ_SESSION_CLOSED);
+	scene_close(&scene);
+}
+
+static int ignore_damage(void *context, const struct iq_damage *damage)
+{
+	(void)context;
+	cr_expect_fail("%s", damage->message);
+	return 0;
+}
+
+Test(replay, gives_the_run_back_as_its_own_evidence)
+{
+	struct scene scene;
+	struct replay replay;
+	struct iq_verify_result verified;
+	struct iq_store *store;
+	struct iq_cursor *cursor;
+	struct iq_event event;
+
+	replay_against("/chat", 0, &scene, &replay);
+	cr_assert_eq(iq_store_verify(scene.run, ignore_damage, NULL, &verified, NULL), 0);
+	cr_assert_eq(iq_store_open(scene.run, &store, NULL), 0);
+	cr_assert_eq(iq_cursor_open(store, NULL, &cursor, NULL), 0);
+	while (iq_cursor_next(cursor, &event, NULL) > 0) {
+		struct iq_buf raw = IQ_BUF_INIT, record = IQ_BUF_INIT;
+
+		event.session = IQ_LIT("c1"); /* a cursor gives s1 */
+		cr_assert_eq(iq_event_append_ndjson(&record, &event), 0);
+		cr_assert_eq(iq_store_read_raw(store, event.evidence, event.offset, event.length, &raw, NULL), 0);
+		cr_expect_str_eq(raw.data, record.data);
+		iq_buf_release(&raw);
+		iq_buf_release(&record);
+	}
+	iq_cursor_close(cursor);
+	iq_store_close(store);
+	scene_close(&scene);
+}
+
+Test(replay, replays_a_run_and_appends_to_a_store)
+{
+	struct scene scene;
+	struct replay replay;
+	struct server server;
+	char target[64], recording[96];
+
+	replay_against("", 0, &scene, &replay);
+	(void)snprintf(recording, sizeof(recording), "%s/run", scene.directory);
+	server_start(&server);
+	(void)snprintf(target, sizeof(target), "ws://localhost:%u", server.port);
+	replay.options = (struct iq_replay_options){ .target = target, .run_path = scene.run };
+	cr_assert_eq(replay_store(recording, &replay), 0, "%s", replay.error.message);
+	server_stop(&server);
+	cr_expect_eq(replay.result.outcome, IQ_REPLAY_DONE, "%s", replay.result.reason);
+	cr_expect_eq(replay.result.run_session_no, 2);
+	expect_run(scene.run, 1, CHAT_RUN);
+	expect_run(scene.run, 2, CHAT_RUN);
+	scene_close(&scene);
+}
+
+Test(replay, sends_text_as_text_and_binary_as_binary)
+{
+	static const struct line lines[] = {
+		OPEN("{\"url\":\"ws://x/opcodes\"}"),
+		CLIENT("text"),
+		SERVER("{\"type\":\"text\"}"),
+		SERVER("text"),
+		{ IQ_KIND_WS_MESSAGE, 'c', "valid", "{\"opcode\":2}" },
+		SERVER("{\"type\":\"binary\"}"),
+		SERVER("valid"),
+		CLIENT("\xff\xfe"),
+		SERVER("{\"type\":\"binary\"}"),
+		SERVER("\xff\xfe"),
+	};
+	struct scene scene;
+	struct server server;
+	struct replay replay = { .error = IQ_ERROR_INIT };
+	char target[64];
+
+	server_start(&server);
+	scene_open(&scene, lines, COUNT(lines));
+	(void)snprintf(target, sizeof(target), "ws://127.0.0.1:%u", server.port);
+	replay.options = (struct iq_replay_options){ .target = target, .run_path = scene.run };
+	cr_assert_eq(replay_store(scene.recording, &replay), 0, "%s", replay.error.message);
+	server_stop(&server);
+	cr_expect_eq(replay.result.outcome, IQ_REPLAY_DONE, "%s", replay.result.reason);
+	expect_run(scene.run, 1,
+		   "ws.open client ws.open\nws.message client \nws.message server text\nws.message server \n"
+		   "ws.message client \nws.message server binary\nws.message server \n"
+		   "ws.message client \nws.message server binary\nws.message server \nws.close client ws.close\n");
+	scene_close(&scene);
+}
+
+static void expect_outcome(const char *path, enum iq_replay_outcome outcome, const char *reason,
+			   enum iq_session_state state)
+{
+	struct scene scene;
+	struct replay replay;
+
+	replay_against(path, SHORT_TIMEOUT, &scene, &replay);
+	cr_expect_eq(replay.result.outcome, outcome, "%s: %s", path, replay.result.reason);
+	cr_expect(strstr(replay.result.reason, reason), "%s: %s", path, replay.result.reason);
+	cr_expect_eq(state_of(scene.run, 1), state, "%s", path);
+	scene_close(&scene);
+}
+
+Test(replay, stalls_where_an_answer_does_not_come)
+{
+	expect_outcome("/stall", IQ_REPLAY_STALLED, "for agent_started (0 of 1 came) before sending message 2 of 2",
+		       IQ_SESSION_CLOSED);
+}
+
+Test(replay, stalls_although_other_messages_keep_coming)
+{
+	expect_outcome("/chatter", IQ_REPLAY_STALLED, "for agent_started (0 of 1 came)", IQ_SESSION_CLOSED);
+}
+
+Test(replay, says_that_it_was_cut)
+{
+	expect_outcome("/cut", IQ_REPLAY_CUT, "the target cut the connection with agent_started still to come",
+		       IQ_SESSION_CUT);
+}
+
+Test(replay, says_that_it_was_closed_early_and_keeps_the_terminal_safe)
+{
+	expect_outcome("/close", IQ_REPLAY_CUT, "4001 go \\x1b[31maway", IQ_SESSION_CLOSED);
+}
+
+Test(replay, says_that_the_handshake_was_refused)
+{
+	expect_outcome("/nowhere", IQ_REPLAY_UNREACHABLE, "404", IQ_SESSION_REFUSED);
+}
+
+/* A port of this machine that nobody listens on. */
+static unsigned free_port(void)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(address);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	cr_assert(bind(fd, (struct sockaddr *)&address, len) == 0 &&
+		  getsockname(fd, (struct sockaddr *)&address, &len) == 0);
+	(void)close(fd);
+	return ntohs(address.sin_port);
+}
+
+Test(replay, says_that_nobody_listens)
+{
+	struct scene scene;
+	struct replay replay = { .error = IQ_ERROR_INIT };
+	char target[64];
+
+	scene_open(&scene, chat, COUNT(chat));
+	(void)snprintf(target, sizeof(target), "ws://127.0.0.1:%u", free_port());
+	replay.options = (struct iq_replay_options){ .target = target, .run_path = scene.run };
+	cr_assert_eq(replay_store(scene.recording, &replay), 0, "%s", replay.error.message);
+	cr_expect_eq(replay.result.outcome, IQ_REPLAY_UNREACHABLE);
+	cr_expect(strstr(replay.result.reason, "cannot connect"), "%s", replay.result.reason);
+	expect_run(scene.run, 1, "net.error - refused\n");
+	scene_close(&scene);
+}
+
+/* Nothing is sent and nothing is made: the check comes before any work. */
+static void expect_refused(const char *target, const char *allow_host, const char *said)
+{
+	struct scene scene;
+	struct replay replay = { .error = IQ_ERROR_INIT };
+
+	scene_open(&scene, chat, COUNT(chat));
+	replay.options =
+		(struct iq_replay_options){ .target = target, .run_path = scene.run, .allow_host = allow_host };
+	cr_expect_eq(replay_store(scene.recording, &replay), IQ_ERR_USAGE, "%s", target);
+	cr_expect(strstr(replay.error.message, said), "%s", replay.error.message);
+	cr_expect_eq(access(scene.run, F_OK), -1);
+	scene_close(&scene);
+}
+
+Test(replay, wants_other_hosts_named_twice)
+{
+	expect_refused("ws://192.0.2.1:8000/chat", NULL, "add --allow-host 192.0.2.1");
+	expect_refused("ws://192.0.2.1:8000/chat", "192.0.2.10", "add --allow-host 192.0.2.1");
+	expect_refused("wss://127.0.0.1/chat", NULL, "TLS");
+}
+
+Test(replay, ends_when_it_is_told_to_and_records_nothing)
+{
+	struct scene scene;
+	struct server server;
+	struct replay replay = { .error = IQ_ERROR_INIT };
+	struct iq_store *store;
+	const volatile int stop = 1;
+	char target[64];
+
+	server_start(&server);
+	scene_open(&scene, chat, COUNT(chat));
+	(void)snprintf(target, sizeof(target), "ws://127.0.0.1:%u/stall", server.port);
+	replay.options = (struct iq_replay_options){ .target = target, .run_path = scene.run, .stop = &stop };
+	cr_expect_eq(replay_store(scene.recording, &replay), IQ_ERR_INTERRUPTED);
+	if (iq_store_open(scene.run, &store, NULL) == 0) {
+		cr_expect_eq(iq_store_event_count(store), 0);
+		iq_store_close(store);
+	}
+	server_stop(&server);
+	scene_close(&scene);
+}
