@@ -335,23 +335,28 @@ static void record_end(struct driver *driver, const struct iq_ws_end *end)
 	iq_buf_release(&attrs);
 }
 
+static void tell_early_end(struct driver *driver, const struct iq_plan_need *need, const struct iq_ws_end *end)
+{
+	char code[16] = "";
+
+	if (end->clean)
+		(void)snprintf(code, sizeof(code), "%u ", end->code);
+	set_outcome(driver, IQ_REPLAY_CUT,
+		    "the target %s with %.*s still to come (%" PRIu32 " of %" PRIu32 " came): %s%.*s",
+		    end->clean ? "closed" : "cut the connection", IQ_VIEW_ARG(type_name(driver, need->type)),
+		    received_of(driver, need->type), need->count, code, IQ_VIEW_ARG(iq_utf8_cut(end->reason, 100)));
+}
+
 static void on_closed(void *context, const struct iq_ws_end *end)
 {
 	struct driver *driver = context;
+	/* While driving there always is one, or the next message would have been sent. */
 	const struct iq_plan_need *need = driver->phase == PHASE_DRIVING ? open_need(driver) : NULL;
-	bool unsent = driver->next < driver->plan.message_count;
 
 	if (driver->phase != PHASE_CLOSING)
 		record_end(driver, end);
-	if (driver->phase == PHASE_DRIVING && need)
-		set_outcome(driver, IQ_REPLAY_CUT,
-			    "the target %s with %.*s still to come (%" PRIu32 " of %" PRIu32 " came): %u %.*s",
-			    end->clean ? "closed" : "cut the connection", IQ_VIEW_ARG(type_name(driver, need->type)),
-			    received_of(driver, need->type), need->count, end->code,
-			    IQ_VIEW_ARG(iq_utf8_cut(end->reason, 100)));
-	else if (driver->phase == PHASE_DRIVING && unsent)
-		set_outcome(driver, IQ_REPLAY_CUT, "the target %s before message %zu of %zu was sent",
-			    end->clean ? "closed" : "cut the connection", driver->next + 1, driver->plan.message_count);
+	if (need)
+		tell_early_end(driver, need, end);
 	finish(driver);
 }
 

@@ -238,7 +238,8 @@ Test(replay, stalls_although_other_messages_keep_coming)
 
 Test(replay, says_that_it_was_cut)
 {
-	expect_outcome("/cut", IQ_REPLAY_CUT, "the target cut the connection with agent_started still to come",
+	expect_outcome("/cut", IQ_REPLAY_CUT,
+		       "the target cut the connection with agent_started still to come (0 of 1 came): the connection",
 		       IQ_SESSION_CUT);
 }
 
