@@ -159,7 +159,26 @@ static size_t read_sessions(struct cli *cli, uint32_t *numbers)
 	return count;
 }
 
-static int write_events(struct cli *cli, struct iq_store *store, const struct iq_filter *filter, FILE *file,
+/* A record names its session as the evidence did: taken in again, it is the same session of the same source. */
+static struct iq_view evidence_name(const struct iq_store *store, const struct iq_event *event)
+{
+	size_t count;
+	const struct iq_session *sessions = iq_store_sessions(store, &count);
+
+	for (size_t low = 0, high = count; low < high && event->session_no;) {
+		size_t middle = low + (high - low) / 2;
+
+		if (sessions[middle].no == event->session_no)
+			return sessions[middle].name;
+		if (sessions[middle].no < event->session_no)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return event->session;
+}
+
+static int write_events(struct iq_store *store, const struct iq_filter *filter, FILE *file,
 			struct iq_error *error)
 {
 	struct iq_buf line = IQ_BUF_INIT;
@@ -167,11 +186,11 @@ static int write_events(struct cli *cli, struct iq_store *store, const struct iq
 	struct iq_event event;
 	int rc = iq_cursor_open(store, filter, &cursor, error);
 
-	(void)cli;
 	if (rc < 0)
 		return rc;
 	while ((rc = iq_cursor_next(cursor, &event, error)) > 0) {
 		iq_buf_clear(&line);
+		event.session = evidence_name(store, &event);
 		rc = iq_event_append_ndjson(&line, &event);
 		if (rc == 0 && fwrite(line.data, 1, line.len, file) != line.len)
 			rc = iq_error_errno(error, IQ_ERR_IO, "cannot write the events");
@@ -201,7 +220,7 @@ static void export_ndjson(struct cli *cli, struct iq_store *store)
 	filter.sessions = filter.session_count ? sessions : NULL;
 	if (cli->status == CLI_OK) {
 		file = to_stdout ? stdout : fopen(path, "we");
-		rc = file ? write_events(cli, store, &filter, file, &error)
+		rc = file ? write_events(store, &filter, file, &error)
 			  : iq_error_errno(&error, IQ_ERR_IO, "%s: cannot make the file", path);
 	}
 	if (file && !to_stdout && fclose(file) != 0 && rc == 0)

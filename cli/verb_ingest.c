@@ -106,8 +106,6 @@ static void set_ingest_status(struct run *run, const struct iq_ingest_result *re
 		(void)cli_set_status(run->cli, CLI_INCOMPLETE, "%" PRIu64 " of %" PRIu64 " not taken in whole: %s",
 				     result->partly + result->refused, result->taken + result->known + result->refused,
 				     run->first_problem);
-	else if (result->taken + result->known == 0)
-		(void)cli_set_status(run->cli, CLI_INCOMPLETE, "nothing was taken in: there was no file");
 }
 
 bool cli_ingest(struct cli *cli, const char *store, const char *const *paths, size_t count, bool quiet)

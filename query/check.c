@@ -184,6 +184,9 @@ static int apply_gap(struct checker *checker, const struct iq_gap *gap)
 	uint32_t number = gap_number(checker, gap);
 	uint64_t key = scope_key(scope, number);
 
+	if (gap->count == 0) /* bytes, but no event */
+		return 0;
+
 	if (iq_map_set(&checker->dark, number_key(&key), (uint64_t)(gap - checker->gaps)) < 0)
 		return nomem(checker);
 	for (size_t i = 0; i < checker->follower_count; i++) {
@@ -313,7 +316,7 @@ static int step(struct checker *checker, struct follower *follower, struct iq_tr
 {
 	struct iq_automaton *automaton = follower->lifecycle->automaton;
 	uint32_t letter = iq_lifecycle_letter(follower->lifecycle, symbol);
-	bool is_final = symbol != IQ_SYMBOL_NONE && follower->lifecycle->is_final[symbol];
+	bool is_final = !(symbol & IQ_SYMBOL_UNNAMED) && follower->lifecycle->is_final[symbol];
 	struct iq_states_facts facts;
 	int rc;
 
@@ -433,10 +436,13 @@ static int grow_counts(void **counts, size_t *capacity, uint32_t index, size_t s
 	return 0;
 }
 
-static int count_type(struct checker *checker, struct follower *follower, const struct iq_event *event, bool is_named)
+/* *ret_type is IQ_SYMBOL_NONE for an event without a type. */
+static int count_type(struct checker *checker, struct follower *follower, const struct iq_event *event, bool is_named,
+		      uint32_t *ret_type)
 {
 	uint32_t type;
 
+	*ret_type = IQ_SYMBOL_NONE;
 	if (!event->type.data)
 		return 0;
 	if (iq_map_intern(&checker->types, event->type, &type) < 0 ||
@@ -445,12 +451,13 @@ static int count_type(struct checker *checker, struct follower *follower, const 
 		return nomem(checker);
 	follower->type_counts[type]++;
 	checker->named[type] |= is_named;
+	*ret_type = type;
 	return 0;
 }
 
 static int follow(struct checker *checker, struct follower *follower, const struct iq_event *event)
 {
-	uint32_t symbol = IQ_SYMBOL_NONE;
+	uint32_t symbol = IQ_SYMBOL_NONE, type;
 	int rc = iq_lifecycle_selects(follower->lifecycle, event, &checker->scratch);
 
 	if (rc == 0)
@@ -461,7 +468,7 @@ static int follow(struct checker *checker, struct follower *follower, const stru
 		follower->limited = true;
 		return 0;
 	}
-	rc = count_type(checker, follower, event, symbol != IQ_SYMBOL_NONE);
+	rc = count_type(checker, follower, event, symbol != IQ_SYMBOL_NONE || follower->lifecycle->closed, &type);
 	if (rc < 0)
 		return rc;
 	if (symbol != IQ_SYMBOL_NONE) {
@@ -469,7 +476,9 @@ static int follow(struct checker *checker, struct follower *follower, const stru
 		follower->seen[symbol]++;
 	} else if (is_malformed(follower, event)) {
 		return follow_malformed(checker, follower, event);
-	} else if (!follower->lifecycle->closed) {
+	} else if (follower->lifecycle->closed) {
+		symbol = IQ_SYMBOL_UNNAMED | type;
+	} else {
 		return 0;
 	}
 	return follow_instance(checker, follower, event, symbol);
@@ -638,8 +647,8 @@ static int report_track(struct checker *checker, const struct follower *follower
 	instance->last.id = track->ids[track->count - 1];
 	rc = judge_track(checker, follower, track, instance, &over);
 	if (rc == 0 && instance->verdict == IQ_VERDICT_VIOLATED &&
-	    iq_track_explain(track, follower->lifecycle, over, end_event(checker, track), checker->memory, &findings,
-			     &instance->finding_count) < 0)
+	    iq_track_explain(track, follower->lifecycle, &checker->types, over, end_event(checker, track), checker->memory,
+			     &findings, &instance->finding_count) < 0)
 		return nomem(checker);
 	instance->findings = findings;
 	return rc < 0 ? rc : want_steps(checker, instance);

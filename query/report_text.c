@@ -118,14 +118,19 @@ static void append_gap(struct report *report, const struct iq_gap *gap)
 	append(report, "\n");
 }
 
-/* Sessions of one source whose end (or beginning) nobody saw. */
+/* Was the session open when the capture began (or, with `ends`, when it ended)? One that was refused never was. */
+static bool is_open_at(const struct iq_session *session, bool ends)
+{
+	return session->state != IQ_SESSION_REFUSED && !(ends ? session->end_seen : session->start_seen);
+}
+
 static void append_open_sessions(struct report *report, const struct iq_source *source, bool ends)
 {
 	size_t count, open = 0, start = report->out->len;
 	const struct iq_session *sessions = iq_store_sessions(report->store, &count);
 
 	for (size_t i = 0; i < count; i++)
-		open += iq_view_eq(sessions[i].source, source->name) && !(ends ? sessions[i].end_seen : sessions[i].start_seen);
+		open += iq_view_eq(sessions[i].source, source->name) && is_open_at(&sessions[i], ends);
 	if (open == 0)
 		return;
 	append(report, "  ");
@@ -136,7 +141,7 @@ static void append_open_sessions(struct report *report, const struct iq_source *
 	(void)iq_buf_appendf(report->out, " with %zu session%s open", open, open == 1 ? "" : "s");
 	tab_to(report, start, 78);
 	for (size_t i = 0, named = 0; i < count && named <= MAX_NAMES; i++) {
-		if (!iq_view_eq(sessions[i].source, source->name) || (ends ? sessions[i].end_seen : sessions[i].start_seen))
+		if (!iq_view_eq(sessions[i].source, source->name) || !is_open_at(&sessions[i], ends))
 			continue;
 		if (named++ == MAX_NAMES)
 			(void)iq_buf_appendf(report->out, " and %zu more", open - MAX_NAMES);
@@ -437,8 +442,8 @@ static int append_nearby(struct report *report, const struct iq_step *step)
 				     iq_time_format_short(event.ts, report->options->utc, text));
 		(void)iq_utf8_append_safe(&nearest, iq_utf8_cut(event.source, 40));
 		(void)iq_buf_append_cstr(&nearest, ": ");
-		(void)iq_utf8_append_safe(&nearest, iq_utf8_cut(event.body, 100));
-		(void)iq_buf_appendf(&nearest, " (%s %s)\n", iq_duration_format(apart, text), event.ts > step->ts ? "later" : "before");
+		(void)iq_utf8_append_safe(&nearest, iq_utf8_cut(event.body, 90));
+		(void)iq_buf_appendf(&nearest, "%s (%s %s)\n", event.body.len > 90 ? "..." : "", iq_duration_format(apart, text), event.ts > step->ts ? "later" : "before");
 	}
 	iq_cursor_close(cursor);
 	(void)iq_buf_append(report->out, iq_buf_view(&nearest));

@@ -467,13 +467,21 @@ size_t iq_spec_count(const struct iq_spec *spec)
 /* Would the lifecycle have something to say about this event? */
 static int concerns(const struct iq_lifecycle *lifecycle, const struct iq_event *event, struct iq_buf *scratch)
 {
+	struct iq_buf key = IQ_BUF_INIT;
+	bool has_key;
 	uint32_t symbol;
 	int rc = iq_lifecycle_selects(lifecycle, event, scratch);
 
 	if (rc <= 0)
 		return rc;
 	rc = iq_lifecycle_symbol(lifecycle, event, scratch, &symbol);
-	return rc < 0 ? rc : symbol != IQ_SYMBOL_NONE || lifecycle->closed;
+	if (rc < 0)
+		return rc;
+	if (symbol == IQ_SYMBOL_NONE && !lifecycle->closed)
+		return 0;
+	has_key = iq_lifecycle_key(lifecycle, event, &key, scratch);
+	iq_buf_release(&key);
+	return has_key;
 }
 
 static int look_for_events(struct iq_store *store, const struct iq_spec *spec, bool *concerned, struct iq_error *error)

@@ -12,6 +12,8 @@
 
 /* No name of the lifecycle fits the event. */
 #define IQ_SYMBOL_NONE UINT32_MAX
+/* Set in what a track keeps of such an event; the other bits number its type in the checker's interner, or are all set. */
+#define IQ_SYMBOL_UNNAMED 0x80000000u
 
 struct iq_alias {
 	struct iq_view name;

@@ -82,6 +82,7 @@ void iq_track_release(struct iq_track *track)
 struct explainer {
 	const struct iq_track *track;
 	const struct iq_lifecycle *lifecycle;
+	const struct iq_map *types;
 	uint64_t end_event;
 	struct iq_arena *arena;
 	const uint32_t *letters;
@@ -92,9 +93,12 @@ struct explainer {
 
 static struct iq_view name_at(const struct explainer *explainer, size_t position)
 {
-	struct iq_view name = iq_lifecycle_name(explainer->lifecycle, explainer->track->symbols[position]);
+	uint32_t symbol = explainer->track->symbols[position];
+	uint32_t type = symbol & ~IQ_SYMBOL_UNNAMED;
 
-	return name.data ? name : IQ_LIT("an event without a name");
+	if (!(symbol & IQ_SYMBOL_UNNAMED))
+		return iq_lifecycle_name(explainer->lifecycle, symbol);
+	return type < explainer->types->count ? explainer->types->entries[type].key : IQ_LIT("event without a type");
 }
 
 static struct iq_view name_of(const struct explainer *explainer, const struct iq_edit *edit)
@@ -263,6 +267,39 @@ static int describe_malformed(const struct explainer *explainer, struct iq_findi
 	return 0;
 }
 
+/* Edits without the second halves of moves: so many findings they make. */
+static size_t finding_count(const struct iq_edit *edits, size_t count)
+{
+	size_t findings = count;
+
+	for (size_t i = 0; i < count; i++)
+		findings -= edits[i].partner < i;
+	return findings;
+}
+
+/* An instance that may go on could drop an early event and wait for it to come again. Where what was seen is a whole order but for
+ * its arrangement, that says more in as few findings. */
+static int align_open(const struct iq_alignment_problem *problem, struct iq_edit **ret_edits, size_t *ret_count)
+{
+	struct iq_alignment_problem whole = *problem;
+	struct iq_edit *edits = NULL, *whole_edits = NULL;
+	size_t count = 0, whole_count = 0;
+	int rc = iq_align(problem, &edits, &count);
+
+	whole.may_continue = false;
+	if (rc == 0 && iq_align(&whole, &whole_edits, &whole_count) == 0 &&
+	    finding_count(whole_edits, whole_count) <= finding_count(edits, count)) {
+		free(edits);
+		edits = whole_edits;
+		count = whole_count;
+	} else {
+		free(whole_edits);
+	}
+	*ret_edits = edits;
+	*ret_count = count;
+	return rc;
+}
+
 static int align(struct explainer *explainer, bool over, struct iq_finding **ret_findings, size_t *ret_count)
 {
 	const struct iq_track *track = explainer->track;
@@ -275,7 +312,7 @@ static int align(struct explainer *explainer, bool over, struct iq_finding **ret
 		.dark = track->dark_before,
 		.may_continue = !over || track->end == IQ_TRACK_FINAL,
 	};
-	int rc = iq_align(&problem, &edits, &explainer->edit_count);
+	int rc = over ? iq_align(&problem, &edits, &explainer->edit_count) : align_open(&problem, &edits, &explainer->edit_count);
 
 	explainer->edits = edits;
 	if (rc == IQ_ERR_LIMIT || (rc == 0 && explainer->edit_count == 0))
@@ -286,10 +323,12 @@ static int align(struct explainer *explainer, bool over, struct iq_finding **ret
 	return rc;
 }
 
-int iq_track_explain(const struct iq_track *track, const struct iq_lifecycle *lifecycle, bool over, uint64_t end_event,
-		     struct iq_arena *arena, struct iq_finding **ret_findings, size_t *ret_count)
+int iq_track_explain(const struct iq_track *track, const struct iq_lifecycle *lifecycle, const struct iq_map *types, bool over,
+		     uint64_t end_event, struct iq_arena *arena, struct iq_finding **ret_findings, size_t *ret_count)
 {
-	struct explainer explainer = { .track = track, .lifecycle = lifecycle, .end_event = end_event, .arena = arena };
+	struct explainer explainer = {
+		.track = track, .lifecycle = lifecycle, .types = types, .end_event = end_event, .arena = arena
+	};
 	uint32_t *letters;
 	int rc;
 

@@ -46,10 +46,10 @@ bool iq_numbers_has(const struct iq_numbers *numbers, uint32_t number);
 int iq_track_add(struct iq_track *track, uint64_t id, uint32_t symbol);
 void iq_track_release(struct iq_track *track);
 
-/* The findings of a violated track; `over` when nothing more can come. Only ids are set in their steps: the events' other
+/* The findings of a violated track; `types` are the names of events that the lifecycle does not name; `over` when nothing more can come. Only ids are set in their steps: the events' other
  * facts are read afterwards, for all findings at once. `end_event` is what ended its session, or 0.
  * The array and its texts lie in `arena`. */
-int iq_track_explain(const struct iq_track *track, const struct iq_lifecycle *lifecycle, bool over, uint64_t end_event,
-		     struct iq_arena *arena, struct iq_finding **ret_findings, size_t *ret_count);
+int iq_track_explain(const struct iq_track *track, const struct iq_lifecycle *lifecycle, const struct iq_map *types, bool over,
+		     uint64_t end_event, struct iq_arena *arena, struct iq_finding **ret_findings, size_t *ret_count);
 
 #endif
