@@ -140,7 +140,7 @@ static void export_raw(struct cli *cli, struct iq_store *store)
 	else if (written == 0)
 		(void)cli_set_status(cli, CLI_FAILED, "no such evidence; `inquest store ls` lists what there is");
 	else if (strcmp(directory, "-") != 0)
-		(void)printf("%zu files in %s\n", written, directory);
+		(void)printf("%zu file%s in %s\n", written, written == 1 ? "" : "s", directory);
 }
 
 /* ---- ndjson ---- */

@@ -1,4 +1,5 @@
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "cli/case.h"
 #include "store/store.h"
@@ -62,32 +63,31 @@ static void list(struct cli *cli, struct iq_store *store)
 	cli_table_release(&table);
 }
 
-/* verify opens the store itself, since it must also look at one that does not open. */
-static bool is_verify(struct cli *cli)
+/* verify opens the store itself: it must also look at one that does not open. */
+static int run_verify(struct cli *cli)
 {
-	return strcmp(cli->operands[0], "verify") == 0;
+	const char *variable = getenv("INQUEST_STORE");
+
+	if (cli->operand_count > 2)
+		return cli_set_status(cli, CLI_USAGE, "%.200s: only one store can be looked at", cli->operands[2]);
+	verify(cli, cli->operand_count == 2 ? cli->operands[1] : variable && *variable ? variable : "case");
+	return (int)cli->status;
 }
 
 int cli_run_store(struct cli *cli)
 {
 	struct cli inner = *cli;
 	struct cli_case opened;
-	bool verifies = is_verify(cli);
 	size_t used;
 
-	if (!verifies && strcmp(cli->operands[0], "ls") != 0)
+	if (strcmp(cli->operands[0], "verify") == 0)
+		return run_verify(cli);
+	if (strcmp(cli->operands[0], "ls") != 0)
 		return cli_set_status(cli, CLI_USAGE, "store %.40s: there are verify and ls", cli->operands[0]);
 	inner.operands++;
 	inner.operand_count--;
-	if (verifies && inner.operand_count == 1) {
-		verify(cli, inner.operands[0]);
-		return (int)cli->status;
-	}
 	if (cli_case_open(&inner, true, &opened, &used)) {
-		if (verifies)
-			verify(&inner, opened.path);
-		else
-			list(&inner, opened.store);
+		list(&inner, opened.store);
 		cli_case_close(&opened);
 	}
 	if (inner.status != CLI_OK)

@@ -186,7 +186,7 @@ static const char *choose_format(struct intake *intake)
 	const char *problem = iq_input_problem(intake->input);
 
 	if (intake->head.len == 0)
-		return problem ? problem : "empty file";
+		return problem ? problem : "empty file: nothing to take in";
 	if (ingest->options->format)
 		intake->format = iq_format_by_name(iq_view_cstr(ingest->options->format));
 	else

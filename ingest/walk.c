@@ -48,7 +48,8 @@ static int add_errno(struct iq_walk *walk, const char *path)
 {
 	char problem[160];
 
-	(void)snprintf(problem, sizeof(problem), "cannot be opened: %s", strerror(errno));
+	(void)snprintf(problem, sizeof(problem), "cannot be opened: %s%s", strerror(errno),
+		       errno == EACCES ? "; give read permission, or run as a user who has it" : "");
 	return add_file(walk, path, 0, problem);
 }
 

@@ -80,7 +80,7 @@ static int hash_table(sqlite3 *db, const struct iq_schema_table *table, struct i
 	int code;
 
 	if (sqlite3_prepare_v2(db, table->covered, -1, &statement, NULL) != SQLITE_OK)
-		return iq_segment_sqlite_error(db, table->name, error);
+		return iq_segment_sqlite_error(db, iq_path_base(sqlite3_db_filename(db, "main")), error);
 	iq_sha256_update(hash, table->name, strlen(table->name) + 1);
 	while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
 		iq_sha256_update(hash, "R", 1);
@@ -88,7 +88,7 @@ static int hash_table(sqlite3 *db, const struct iq_schema_table *table, struct i
 			hash_value(hash, statement, column);
 	}
 	(void)sqlite3_finalize(statement);
-	return code == SQLITE_DONE ? 0 : iq_segment_sqlite_error(db, table->name, error);
+	return code == SQLITE_DONE ? 0 : iq_segment_sqlite_error(db, iq_path_base(sqlite3_db_filename(db, "main")), error);
 }
 
 int iq_segment_root(sqlite3 *db, uint8_t ret_root[IQ_SHA256_SIZE], struct iq_error *error)
