@@ -170,6 +170,11 @@ static int choose_codec(struct iq_input *input, struct iq_error *error)
 
 /* ---- The door ---- */
 
+const char *iq_input_advice(int error_number)
+{
+	return error_number == EACCES ? " (give read permission, or run as a user who has it)" : "";
+}
+
 int iq_input_open(const char *path, const volatile int *stop, struct iq_input **ret_input, struct iq_error *error)
 {
 	struct iq_input *input = calloc(1, sizeof(*input));
@@ -183,7 +188,7 @@ int iq_input_open(const char *path, const volatile int *stop, struct iq_input **
 	input->fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (input->fd < 0 || !input->in || !input->out) {
 		int rc = input->fd < 0 ? iq_error_errno(error, errno == ENOENT ? IQ_ERR_NOT_FOUND : IQ_ERR_IO,
-							"cannot be opened")
+							"cannot be opened%s", iq_input_advice(errno))
 				       : iq_error_nomem(error);
 
 		iq_input_close(input);

@@ -26,4 +26,7 @@ uint64_t iq_input_size(const struct iq_input *input);
 /* A regular file: opening it again gives the same bytes again. */
 bool iq_input_is_regular(const struct iq_input *input);
 
+/* What to do about an errno of opening, to be put behind "cannot be opened"; "" where nothing is known. Static. */
+const char *iq_input_advice(int error_number);
+
 #endif

@@ -1,5 +1,7 @@
 #include "ingest/walk.h"
 
+#include "ingest/input.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -48,8 +50,7 @@ static int add_errno(struct iq_walk *walk, const char *path)
 {
 	char problem[160];
 
-	(void)snprintf(problem, sizeof(problem), "cannot be opened: %s%s", strerror(errno),
-		       errno == EACCES ? "; give read permission, or run as a user who has it" : "");
+	(void)snprintf(problem, sizeof(problem), "cannot be opened%s: %s", iq_input_advice(errno), strerror(errno));
 	return add_file(walk, path, 0, problem);
 }
 

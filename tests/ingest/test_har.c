@@ -130,20 +130,20 @@ Test(har, keeps_what_was_complete_before_a_truncation)
 {
 	expect(IQ_LIT(HEAD "{" REQUEST "," RESPONSE "," STARTED ",\"_webSocketMessages\":[" SENT ",{\"type\":\"rec"),
 	       "event " OPEN_FIELDS "event " SENT_FIELDS
-	       "gap source=\"file\" session=\"ws1 h:1/chat 03:07:12.418\" reason=\"truncated at byte 447\"\n",
-	       "truncated at byte 447\n");
+	       "gap source=\"file\" session=\"ws1 h:1/chat 03:07:12.418\" reason=\"truncated at byte 447; what was whole before it is taken in\"\n",
+	       "truncated at byte 447; what was whole before it is taken in\n");
 }
 
 Test(har, keeps_complete_entries_before_a_truncation)
 {
 	expect(IQ_LIT(HEAD SOCKET ",{\"_webSo"),
 	       "event " OPEN_FIELDS "event " SENT_FIELDS "event " RECEIVED_FIELDS
-	       "gap source=\"file\" reason=\"truncated at byte 539\"\n",
-	       "truncated at byte 539\n");
+	       "gap source=\"file\" reason=\"truncated at byte 539; what was whole before it is taken in\"\n",
+	       "truncated at byte 539; what was whole before it is taken in\n");
 	expect(IQ_LIT(HEAD SOCKET),
 	       "event " OPEN_FIELDS "event " SENT_FIELDS "event " RECEIVED_FIELDS
-	       "gap source=\"file\" reason=\"truncated at byte 530\"\n",
-	       "truncated at byte 530\n");
+	       "gap source=\"file\" reason=\"truncated at byte 530; what was whole before it is taken in\"\n",
+	       "truncated at byte 530; what was whole before it is taken in\n");
 }
 
 Test(har, leaves_out_an_entry_that_is_not_json)

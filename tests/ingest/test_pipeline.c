@@ -109,7 +109,7 @@ Test(pipeline, takes_a_directory_in_sorted_order_and_goes_on_after_bad_files)
 			 "partly a.ndjson ndjson line 2: not JSON\n"
 			 "refused b.txt - format not recognised; name it with --format docker-json|har|ndjson\n"
 			 "taken c.ndjson ndjson -\n"
-			 "refused d.log - empty file\n");
+			 "refused d.log - empty file: nothing to take in\n");
 	cr_expect_eq(result.taken, 2);
 	cr_expect_eq(result.partly, 1);
 	cr_expect_eq(result.refused, 2);
@@ -270,9 +270,9 @@ Test(pipeline, reports_what_it_may_not_read)
 	if (geteuid() == 0)
 		cr_assert_eq(seteuid(65534), 0);
 	cr_expect_eq(ingest(&fixture, path_in(&fixture, "in"), &result), 0);
-	cr_expect_str_eq(fixture.reports.data, "refused closed - cannot be opened: Permission denied\n"
+	cr_expect_str_eq(fixture.reports.data, "refused closed - cannot be opened (give read permission, or run as a user who has it): Permission denied\n"
 					       "taken open.ndjson ndjson -\n"
-					       "refused secret.ndjson - cannot be opened: Permission denied\n");
+					       "refused secret.ndjson - cannot be opened (give read permission, or run as a user who has it): Permission denied\n");
 	if (getuid() == 0)
 		cr_assert_eq(seteuid(0), 0);
 	(void)chmod(path_in(&fixture, "in/closed"), 0777);
