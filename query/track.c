@@ -136,7 +136,7 @@ static int describe_insertion(const struct explainer *explainer, const struct iq
 	size_t at = edit->position;
 	int rc;
 
-	finding->expected = name;
+	finding->expected = iq_arena_copy(explainer->arena, name);
 	finding->instead.id = id_at(explainer, at);
 	if (at == 0 && explainer->count > 0) {
 		finding->kind = IQ_FINDING_ORPHAN;
@@ -163,7 +163,7 @@ static int describe_move(const struct explainer *explainer, const struct iq_edit
 	int rc;
 
 	finding->kind = IQ_FINDING_OUT_OF_ORDER;
-	finding->expected = name;
+	finding->expected = iq_arena_copy(explainer->arena, name);
 	finding->moved.id = id_at(explainer, from);
 	finding->after.id = to > 0 ? id_at(explainer, to - 1) : 0;
 	finding->instead.id = id_at(explainer, to);
