@@ -71,7 +71,7 @@ static void become_server(const int in[2], const int out[2])
 	(void)dup2(out[1], STDOUT_FILENO);
 	(void)close(in[1]);
 	(void)close(out[0]);
-	(void)execl("/usr/bin/python3", "python3", IQ_REPLAY_SERVER, (char *)NULL);
+	(void)execl("/usr/bin/python3", "/usr/bin/python3", IQ_REPLAY_SERVER, (char *)NULL);
 	_exit(127);
 }
 
