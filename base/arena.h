@@ -13,7 +13,10 @@ struct iq_arena {
 	size_t used; /* bytes given out since the last clear */
 };
 
-#define IQ_ARENA_INIT { .blocks = NULL, .used = 0 }
+#define IQ_ARENA_INIT \
+	{ \
+		.blocks = NULL, .used = 0 \
+	}
 
 void iq_arena_release(struct iq_arena *arena);
 /* Forgets everything given out; keeps one block for the next round. */

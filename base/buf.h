@@ -20,7 +20,10 @@ struct iq_buf {
 	bool failed;
 };
 
-#define IQ_BUF_INIT { .data = NULL, .len = 0, .cap = 0, .failed = false }
+#define IQ_BUF_INIT \
+	{ \
+		.data = NULL, .len = 0, .cap = 0, .failed = false \
+	}
 
 void iq_buf_release(struct iq_buf *buf);
 /* Empties it and keeps the memory; clears `failed`. */

@@ -28,7 +28,8 @@ int64_t iq_clock_monotonic(void)
 	return read_clock(CLOCK_MONOTONIC);
 }
 
-/* Days since 1970-01-01 in the proleptic Gregorian calendar (H. Hinnant, "chrono-Compatible Low-Level Date Algorithms"). */
+/* Days since 1970-01-01 in the proleptic Gregorian calendar (H. Hinnant, "chrono-Compatible Low-Level Date
+ * Algorithms"). */
 static int64_t days_from_civil(int64_t year, unsigned month, unsigned day)
 {
 	int64_t era;
@@ -95,8 +96,8 @@ static bool take_date(struct iq_view *text, int64_t *ret_days)
 	unsigned year, month, day;
 	bool leap;
 
-	if (!take_digits(text, 4, &year) || !take_char(text, "-") || !take_digits(text, 2, &month) || !take_char(text, "-") ||
-	    !take_digits(text, 2, &day))
+	if (!take_digits(text, 4, &year) || !take_char(text, "-") || !take_digits(text, 2, &month) ||
+	    !take_char(text, "-") || !take_digits(text, 2, &day))
 		return false;
 	leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
 	if (month < 1 || month > 12 || day < 1 || day > lengths[month - 1] || (month == 2 && day == 29 && !leap))
@@ -110,8 +111,8 @@ static bool take_time_of_day(struct iq_view *text, int64_t *ret_ns)
 	unsigned hour, minute, second;
 	int64_t fraction = 0;
 
-	if (!take_digits(text, 2, &hour) || !take_char(text, ":") || !take_digits(text, 2, &minute) || !take_char(text, ":") ||
-	    !take_digits(text, 2, &second) || hour > 23 || minute > 59 || second > 60)
+	if (!take_digits(text, 2, &hour) || !take_char(text, ":") || !take_digits(text, 2, &minute) ||
+	    !take_char(text, ":") || !take_digits(text, 2, &second) || hour > 23 || minute > 59 || second > 60)
 		return false;
 	if (take_char(text, ".,") && !take_fraction(text, &fraction))
 		return false;
@@ -256,8 +257,9 @@ const char *iq_time_format(int64_t ns, char ret_text[IQ_RFC3339_SIZE])
 	seconds = split_seconds(ns, &fraction);
 	(void)gmtime_r(&seconds, &parts);
 	(void)snprintf(ret_text, IQ_RFC3339_SIZE, "%04u-%02u-%02uT%02u:%02u:%02u.%09" PRId64 "Z",
-		       (unsigned)(parts.tm_year + 1900) % 10000, (unsigned)(parts.tm_mon + 1) % 100, (unsigned)parts.tm_mday % 100,
-		       (unsigned)parts.tm_hour % 100, (unsigned)parts.tm_min % 100, (unsigned)parts.tm_sec % 100, fraction);
+		       (unsigned)(parts.tm_year + 1900) % 10000, (unsigned)(parts.tm_mon + 1) % 100,
+		       (unsigned)parts.tm_mday % 100, (unsigned)parts.tm_hour % 100, (unsigned)parts.tm_min % 100,
+		       (unsigned)parts.tm_sec % 100, fraction);
 	return ret_text;
 }
 
@@ -272,7 +274,8 @@ const char *iq_time_format_short(int64_t ns, bool utc, char ret_text[IQ_RFC3339_
 	seconds = split_seconds(ns, &fraction);
 	(void)(utc ? gmtime_r(&seconds, &parts) : localtime_r(&seconds, &parts));
 	(void)snprintf(ret_text, IQ_RFC3339_SIZE, "%02u:%02u:%02u.%03u", (unsigned)parts.tm_hour % 100,
-		       (unsigned)parts.tm_min % 100, (unsigned)parts.tm_sec % 100, (unsigned)(fraction / IQ_NS_PER_MS) % 1000);
+		       (unsigned)parts.tm_min % 100, (unsigned)parts.tm_sec % 100,
+		       (unsigned)(fraction / IQ_NS_PER_MS) % 1000);
 	return ret_text;
 }
 
@@ -285,10 +288,12 @@ const char *iq_duration_format(int64_t ns, char ret_text[IQ_RFC3339_SIZE])
 	if (ns > -IQ_NS_PER_S && ns < IQ_NS_PER_S)
 		(void)snprintf(ret_text, IQ_RFC3339_SIZE, "%" PRId64 "ms", ns / IQ_NS_PER_MS);
 	else if (seconds < 60)
-		(void)snprintf(ret_text, IQ_RFC3339_SIZE, "%" PRId64 ".%" PRId64 "s", seconds, ns / (IQ_NS_PER_S / 10) % 10);
+		(void)snprintf(ret_text, IQ_RFC3339_SIZE, "%" PRId64 ".%" PRId64 "s", seconds,
+			       ns / (IQ_NS_PER_S / 10) % 10);
 	else if (seconds < 3600)
 		(void)snprintf(ret_text, IQ_RFC3339_SIZE, "%" PRId64 "m%02" PRId64 "s", seconds / 60, seconds % 60);
 	else
-		(void)snprintf(ret_text, IQ_RFC3339_SIZE, "%" PRId64 "h%02" PRId64 "m", seconds / 3600, seconds / 60 % 60);
+		(void)snprintf(ret_text, IQ_RFC3339_SIZE, "%" PRId64 "h%02" PRId64 "m", seconds / 3600,
+			       seconds / 60 % 60);
 	return ret_text;
 }

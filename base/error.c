@@ -55,8 +55,19 @@ void iq_error_clear(struct iq_error *error)
 const char *iq_status_text(int status)
 {
 	static const char *const texts[] = {
-		"ok",	     "out of memory", "input/output error", "not found", "wrong usage",	  "bad specification", "not in the expected format",
-		"corrupt",   "newer version", "limit reached",	    "busy",	 "network error", "interrupted",
+		"ok",
+		"out of memory",
+		"input/output error",
+		"not found",
+		"wrong usage",
+		"bad specification",
+		"not in the expected format",
+		"corrupt",
+		"newer version",
+		"limit reached",
+		"busy",
+		"network error",
+		"interrupted",
 	};
 	size_t index = status <= 0 ? (size_t)-status : 0;
 

@@ -8,7 +8,7 @@
 enum state {
 	WANT_VALUE,
 	WANT_VALUE_OR_END, /* just after [ */
-	WANT_KEY,          /* after a comma in an object */
+	WANT_KEY,	   /* after a comma in an object */
 	WANT_KEY_OR_END,   /* just after { */
 	WANT_COMMA_OR_END,
 	DONE
@@ -64,7 +64,8 @@ static void skip_space(struct iq_json *json)
 	const char *data = json->text.data;
 	size_t pos = json->pos;
 
-	while (pos < json->text.len && (data[pos] == ' ' || data[pos] == '\n' || data[pos] == '\r' || data[pos] == '\t'))
+	while (pos < json->text.len &&
+	       (data[pos] == ' ' || data[pos] == '\n' || data[pos] == '\r' || data[pos] == '\t'))
 		pos++;
 	json->pos = pos;
 }
@@ -98,11 +99,13 @@ static size_t plain_end(struct iq_view text, size_t pos)
 		memcpy(&word, text.data + pos, sizeof(word));
 		quote = word ^ (ones * '"');
 		backslash = word ^ (ones * '\\');
-		if ((((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) | ((word - ones * 0x20) & ~word)) & (ones * 0x80))
+		if ((((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) | ((word - ones * 0x20) & ~word)) &
+		    (ones * 0x80))
 			break;
 		pos += sizeof(word);
 	}
-	while (pos < text.len && text.data[pos] != '"' && text.data[pos] != '\\' && (unsigned char)text.data[pos] >= 0x20)
+	while (pos < text.len && text.data[pos] != '"' && text.data[pos] != '\\' &&
+	       (unsigned char)text.data[pos] >= 0x20)
 		pos++;
 	return pos;
 }
@@ -454,7 +457,8 @@ bool iq_json_pointer_valid(struct iq_view pointer)
 	if (pointer.len > 0 && pointer.data[0] != '/')
 		return false;
 	for (size_t i = 0; i < pointer.len; i++)
-		if (pointer.data[i] == '~' && (i + 1 == pointer.len || (pointer.data[i + 1] != '0' && pointer.data[i + 1] != '1')))
+		if (pointer.data[i] == '~' &&
+		    (i + 1 == pointer.len || (pointer.data[i + 1] != '0' && pointer.data[i + 1] != '1')))
 			return false;
 	return true;
 }
@@ -487,7 +491,8 @@ static bool reference_matches(struct iq_view reference, struct iq_view name)
 }
 
 /* Inside an object: moves to the value of the member that `reference` names. */
-static bool enter_member(struct iq_json *json, struct iq_view reference, struct iq_json_token *token, struct iq_buf *scratch)
+static bool enter_member(struct iq_json *json, struct iq_view reference, struct iq_json_token *token,
+			 struct iq_buf *scratch)
 {
 	while (iq_json_next(json, token) > 0 && token->type == IQ_JSON_KEY) {
 		bool found = reference_matches(reference, iq_json_text(token, scratch));

@@ -1,5 +1,6 @@
 /* base/json.h - JSON (RFC 8259) without building a tree: a pull scanner over bytes at hand, JSON Pointer
- * (RFC 6901) evaluated on the raw text, and the little that writing needs. Free of I/O; nothing is allocated by the scanner.
+ * (RFC 6901) evaluated on the raw text, and the little that writing needs. Free of I/O; nothing is allocated by the
+ *scanner.
  *
  *	struct iq_json json;
  *	struct iq_json_token token;
@@ -23,7 +24,7 @@ enum iq_json_type {
 	IQ_JSON_OBJECT_END,
 	IQ_JSON_ARRAY_BEGIN,
 	IQ_JSON_ARRAY_END,
-	IQ_JSON_KEY,    /* raw: between the quotes, still escaped */
+	IQ_JSON_KEY,	/* raw: between the quotes, still escaped */
 	IQ_JSON_STRING, /* raw: between the quotes, still escaped */
 	IQ_JSON_NUMBER,
 	IQ_JSON_TRUE,
@@ -34,8 +35,8 @@ enum iq_json_type {
 struct iq_json_token {
 	enum iq_json_type type;
 	struct iq_view raw; /* Borrowed until the text goes. For strings and keys without their quotes. */
-	bool escaped;       /* raw holds at least one backslash */
-	size_t offset;      /* of the token's first byte (a string's opening quote) in the text */
+	bool escaped;	    /* raw holds at least one backslash */
+	size_t offset;	    /* of the token's first byte (a string's opening quote) in the text */
 };
 
 struct iq_json {
@@ -49,8 +50,8 @@ struct iq_json {
 
 void iq_json_init(struct iq_json *json, struct iq_view text);
 /* 1 and a token; 0 after one complete value (what follows it is left alone: see iq_json_end()); IQ_ERR_FORMAT or
- * IQ_ERR_LIMIT with `json->error` set and `json->pos` at the offending byte. Strict: strings must be valid escapes and free
- * of raw control characters; UTF-8 is not checked here. */
+ * IQ_ERR_LIMIT with `json->error` set and `json->pos` at the offending byte. Strict: strings must be valid escapes and
+ * free of raw control characters; UTF-8 is not checked here. */
 int iq_json_next(struct iq_json *json, struct iq_json_token *ret_token);
 /* With `token` just returned as the begin of a value (or a scalar): moves past that value and returns its raw
  * extent, quotes and brackets included; the NULL view on malformed text. */
@@ -71,9 +72,9 @@ int iq_json_append_string(struct iq_buf *buf, struct iq_view view);
 
 /* A value found by a pointer. */
 struct iq_json_value {
-	enum iq_json_type type;  /* STRING NUMBER TRUE FALSE NULL OBJECT_BEGIN ARRAY_BEGIN, or NONE: not there */
-	struct iq_view raw;      /* whole extent, quotes and brackets included */
-	struct iq_view text;     /* strings: unescaped; everything else: raw */
+	enum iq_json_type type; /* STRING NUMBER TRUE FALSE NULL OBJECT_BEGIN ARRAY_BEGIN, or NONE: not there */
+	struct iq_view raw;	/* whole extent, quotes and brackets included */
+	struct iq_view text;	/* strings: unescaped; everything else: raw */
 };
 
 /* Evaluates one JSON Pointer ("" is the whole document) on `text`. Never fails: text that is not JSON, or stops being

@@ -25,8 +25,10 @@ struct iq_map {
 	struct iq_arena keys;
 };
 
-#define IQ_MAP_INIT                                                                                            \
-	{ .entries = NULL, .count = 0, .capacity = 0, .slots = NULL, .slot_count = 0, .keys = IQ_ARENA_INIT }
+#define IQ_MAP_INIT \
+	{ \
+		.entries = NULL, .count = 0, .capacity = 0, .slots = NULL, .slot_count = 0, .keys = IQ_ARENA_INIT \
+	}
 /* No map holds more; iq_map_set() then fails with IQ_ERR_LIMIT. */
 #define IQ_MAP_MAX_ENTRIES (UINT32_MAX - 1)
 

@@ -19,7 +19,8 @@ static bool is_segment_file(const char *path)
 	static const char magic[16] = "SQLite format 3";
 	char head[16] = "";
 	FILE *file = fopen(path, "rb");
-	bool is_segment = file && fread(head, 1, sizeof(head), file) == sizeof(head) && memcmp(head, magic, sizeof(magic)) == 0;
+	bool is_segment =
+		file && fread(head, 1, sizeof(head), file) == sizeof(head) && memcmp(head, magic, sizeof(magic)) == 0;
 
 	if (file)
 		(void)fclose(file);
@@ -50,8 +51,10 @@ static bool make_temporary(struct cli *cli, struct cli_case *opened, const char 
 	char *path = iq_path_join(directory && *directory ? directory : "/tmp", "inquest-XXXXXX");
 
 	if (!path || !mkdtemp(path)) {
-		(void)cli_set_status(cli, CLI_FAILED, "cannot make a temporary store in %s: set TMPDIR to a directory that can be written",
-				     directory ? directory : "/tmp");
+		(void)cli_set_status(
+			cli, CLI_FAILED,
+			"cannot make a temporary store in %s: set TMPDIR to a directory that can be written",
+			directory ? directory : "/tmp");
 		free(path);
 		return false;
 	}
@@ -68,7 +71,8 @@ static bool open_default(struct cli *cli, struct cli_case *opened)
 	if (is_store(opened->path))
 		return true;
 	(void)cli_set_status(cli, CLI_FAILED,
-			     "%s: no store there; name a store or evidence, or make one with `inquest ingest PATH...`", opened->path);
+			     "%s: no store there; name a store or evidence, or make one with `inquest ingest PATH...`",
+			     opened->path);
 	return false;
 }
 
@@ -89,7 +93,8 @@ static bool resolve(struct cli *cli, bool only_paths, struct cli_case *opened, s
 	*ret_used = used;
 	if (only_paths && used < cli->operand_count) {
 		(void)cli_set_status(cli, used ? CLI_USAGE : CLI_FAILED,
-				     used ? "%.200s: only one store can be looked at" : "%.200s: no such file or directory",
+				     used ? "%.200s: only one store can be looked at"
+					  : "%.200s: no such file or directory",
 				     cli->operands[used]);
 		return false;
 	}
@@ -174,7 +179,8 @@ uint32_t cli_session_number(const char *text)
 	int64_t number;
 
 	text += *text == 's';
-	return iq_view_to_int64(iq_view_cstr(text), &number) && number > 0 && number <= UINT32_MAX ? (uint32_t)number : 0;
+	return iq_view_to_int64(iq_view_cstr(text), &number) && number > 0 && number <= UINT32_MAX ? (uint32_t)number
+												   : 0;
 }
 
 /* ---- Reports ---- */

@@ -1,4 +1,5 @@
-/* cli/cli.h - the command line: one table of verbs and options, from which parsing, help, man page and completions come.
+/* cli/cli.h - the command line: one table of verbs and options, from which parsing, help, man page and completions
+ * come.
  */
 #ifndef IQ_CLI_CLI_H
 #define IQ_CLI_CLI_H
@@ -9,9 +10,9 @@
 enum cli_status {
 	CLI_OK = 0,
 	CLI_VIOLATED = 1,   /* a rule is violated, or a replay went otherwise than the recording */
-	CLI_USAGE = 2,      /* wrong usage, or a bad spec */
+	CLI_USAGE = 2,	    /* wrong usage, or a bad spec */
 	CLI_INCOMPLETE = 3, /* undetermined, or something was not taken in */
-	CLI_FAILED = 4      /* could not run */
+	CLI_FAILED = 4	    /* could not run */
 };
 
 enum cli_option_id {
@@ -48,7 +49,7 @@ struct cli_option {
 	enum cli_option_id id;
 	const char *argument; /* `DIR`; NULL for a flag */
 	const char *help;
-	const char *choices;  /* words divided by |, checked while parsing; NULL for anything */
+	const char *choices; /* words divided by |, checked while parsing; NULL for anything */
 	bool repeats;
 };
 
@@ -59,7 +60,7 @@ struct cli_verb {
 	const char *operands; /* `[CASE] [SESSION]` */
 	const char *summary;  /* one line */
 	const char *description;
-	const char *examples; /* a line each, comment after # */
+	const char *examples;		  /* a line each, comment after # */
 	const struct cli_option *options; /* ended by CLI_OPTION_END */
 	unsigned least_operands;
 	unsigned most_operands;

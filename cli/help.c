@@ -4,8 +4,9 @@
 
 #include "cli/cli.h"
 
-static const char exit_statuses[] = "0 all ok; 1 a rule is violated, or a replay went otherwise; 2 wrong usage or a bad spec; 3 nothing "
-				    "violated, but something undetermined or not taken in; 4 could not run";
+static const char exit_statuses[] =
+	"0 all ok; 1 a rule is violated, or a replay went otherwise; 2 wrong usage or a bad spec; 3 nothing "
+	"violated, but something undetermined or not taken in; 4 could not run";
 
 /* Fills lines of 100 columns. */
 static void print_wrapped(const char *text, int indent)
@@ -32,7 +33,8 @@ static void print_wrapped(const char *text, int indent)
 
 void cli_print_overview(void)
 {
-	(void)printf("inquest %s - what happened, what should have happened, and does it still happen\n\n", iq_version());
+	(void)printf("inquest %s - what happened, what should have happened, and does it still happen\n\n",
+		     iq_version());
 	(void)printf("usage: inquest VERB [OPERAND...] [OPTION...]\n\n");
 	for (const struct cli_verb *verb = cli_verbs; verb->name; verb++)
 		(void)printf("  %-10s %s\n", verb->name, verb->summary);
@@ -49,8 +51,9 @@ static void print_option(const struct cli_option *option)
 	char letter = cli_option_letter(option->id);
 	char head[64];
 
-	(void)snprintf(head, sizeof(head), "%c%c%s--%s%s%s", letter ? '-' : ' ', letter ? letter : ' ', letter ? ", " : "  ",
-		       cli_option_name(option->id), option->argument ? " " : "", option->argument ? option->argument : "");
+	(void)snprintf(head, sizeof(head), "%c%c%s--%s%s%s", letter ? '-' : ' ', letter ? letter : ' ',
+		       letter ? ", " : "  ", cli_option_name(option->id), option->argument ? " " : "",
+		       option->argument ? option->argument : "");
 	(void)printf("  %s\n", head);
 	print_wrapped(option->help, 10);
 }
@@ -138,8 +141,10 @@ void cli_print_man(void)
 	(void)printf(".SH NAME\ninquest \\- event\\-log replay and incident analysis\n");
 	(void)printf(".SH SYNOPSIS\n.B inquest\n.I VERB\n.RI [ OPERAND ...]\n.RI [ OPTION ...]\n");
 	(void)printf(".SH DESCRIPTION\n");
-	print_troff("Takes WebSocket recordings and container logs into sealed, compressed stores, finds missing and out-of-order lifecycle "
-		    "events, answers SQL, and drives recorded sessions against a server again. Every claim names the events it rests on "
+	print_troff("Takes WebSocket recordings and container logs into sealed, compressed stores, finds missing and "
+		    "out-of-order lifecycle "
+		    "events, answers SQL, and drives recorded sessions against a server again. Every claim names the "
+		    "events it rests on "
 		    "and the bytes they came from; what was not recorded is said first.");
 	(void)printf("\n.SH VERBS\n");
 	for (const struct cli_verb *verb = cli_verbs; verb->name; verb++)
@@ -166,7 +171,8 @@ static void print_choice_cases(void)
 		for (const struct cli_option *option = verb->options; option->id != CLI_OPTION_END; option++) {
 			if (!option->choices)
 				continue;
-			(void)printf("    %s:--%s) COMPREPLY=($(compgen -W \"", verb->name, cli_option_name(option->id));
+			(void)printf("    %s:--%s) COMPREPLY=($(compgen -W \"", verb->name,
+				     cli_option_name(option->id));
 			for (const char *c = option->choices; *c; c++)
 				(void)putchar(*c == '|' ? ' ' : *c);
 			(void)printf("\" -- \"$word\")); return ;;\n");
@@ -176,7 +182,8 @@ static void print_choice_cases(void)
 
 static void print_bash(void)
 {
-	(void)printf("# bash completion for inquest\n_inquest() {\n  local word=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]} words\n"
+	(void)printf("# bash completion for inquest\n_inquest() {\n  local word=${COMP_WORDS[COMP_CWORD]} "
+		     "verb=${COMP_WORDS[1]} words\n"
 		     "  if [ \"$COMP_CWORD\" -eq 1 ]; then\n    COMPREPLY=($(compgen -W \"");
 	for (const struct cli_verb *verb = cli_verbs; verb->name; verb++)
 		(void)printf("%s%s", verb == cli_verbs ? "" : " ", verb->name);
@@ -189,7 +196,8 @@ static void print_bash(void)
 		(void)printf("\" ;;\n");
 	}
 	(void)printf("  esac\n  case $word in\n    -*) COMPREPLY=($(compgen -W \"$words\" -- \"$word\")) ;;\n"
-		     "    *) COMPREPLY=($(compgen -f -- \"$word\")) ;;\n  esac\n}\ncomplete -o filenames -F _inquest inquest\n");
+		     "    *) COMPREPLY=($(compgen -f -- \"$word\")) ;;\n  esac\n}\ncomplete -o filenames -F _inquest "
+		     "inquest\n");
 }
 
 /* In single quotes for zsh and fish: ' ends them, [ ] : mean something to _arguments. */
@@ -294,7 +302,8 @@ int cli_run_help(struct cli *cli)
 	} else {
 		verb = cli_find_verb(cli->operands[0]);
 		if (!verb)
-			return cli_set_status(cli, CLI_USAGE, "there is no verb `%.40s`; `inquest help` lists them", cli->operands[0]);
+			return cli_set_status(cli, CLI_USAGE, "there is no verb `%.40s`; `inquest help` lists them",
+					      cli->operands[0]);
 		cli_print_help(verb);
 	}
 	return CLI_OK;

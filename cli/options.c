@@ -36,7 +36,8 @@ static bool is_choice(const char *choices, const char *value)
 static bool take_value(struct cli *cli, const struct cli_option *option, const char *value)
 {
 	if (option->choices && !is_choice(option->choices, value)) {
-		(void)cli_set_status(cli, CLI_USAGE, "--%s takes %s, not `%.60s`", cli_option_name(option->id), option->choices, value);
+		(void)cli_set_status(cli, CLI_USAGE, "--%s takes %s, not `%.60s`", cli_option_name(option->id),
+				     option->choices, value);
 		return false;
 	}
 	cli->values[cli->value_count++] = (struct cli_value){ option->id, value };
@@ -55,8 +56,8 @@ static bool take_option(struct cli *cli, char *word, char *following, bool *ret_
 
 	*ret_used_following = false;
 	if (!option) {
-		(void)cli_set_status(cli, CLI_USAGE, "%s has no option %.60s; `inquest help %s` lists them", cli->verb->name, word,
-				     cli->verb->name);
+		(void)cli_set_status(cli, CLI_USAGE, "%s has no option %.60s; `inquest help %s` lists them",
+				     cli->verb->name, word, cli->verb->name);
 		return false;
 	}
 	if (!option->argument) {
@@ -66,7 +67,8 @@ static bool take_option(struct cli *cli, char *word, char *following, bool *ret_
 		return false;
 	}
 	if (!attached && !following) {
-		(void)cli_set_status(cli, CLI_USAGE, "--%s needs its %s", cli_option_name(option->id), option->argument);
+		(void)cli_set_status(cli, CLI_USAGE, "--%s needs its %s", cli_option_name(option->id),
+				     option->argument);
 		return false;
 	}
 	*ret_used_following = !attached;
@@ -135,7 +137,8 @@ bool cli_get_duration(struct cli *cli, enum cli_option_id id, int64_t fallback, 
 	*ret_ns = fallback;
 	if (!value || iq_duration_parse(iq_view_cstr(value), ret_ns))
 		return true;
-	(void)cli_set_status(cli, CLI_USAGE, "--%s: `%.40s` is not a time: write 30s, 500ms or 2m", cli_option_name(id), value);
+	(void)cli_set_status(cli, CLI_USAGE, "--%s: `%.40s` is not a time: write 30s, 500ms or 2m", cli_option_name(id),
+			     value);
 	return false;
 }
 
@@ -143,7 +146,9 @@ bool cli_get_duration(struct cli *cli, enum cli_option_id id, int64_t fallback, 
 
 static int gravity(enum cli_status status)
 {
-	static const int gravities[] = { [CLI_OK] = 0, [CLI_VIOLATED] = 3, [CLI_USAGE] = 4, [CLI_INCOMPLETE] = 1, [CLI_FAILED] = 2 };
+	static const int gravities[] = {
+		[CLI_OK] = 0, [CLI_VIOLATED] = 3, [CLI_USAGE] = 4, [CLI_INCOMPLETE] = 1, [CLI_FAILED] = 2
+	};
 
 	return gravities[status];
 }

@@ -25,7 +25,8 @@ bool cli_write_file(struct cli *cli, const char *path, struct iq_view text)
 		return true;
 	}
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	rc = fd < 0 ? iq_error_errno(&error, IQ_ERR_IO, "%s: cannot write", path) : iq_file_write_all(fd, text.data, text.len, &error);
+	rc = fd < 0 ? iq_error_errno(&error, IQ_ERR_IO, "%s: cannot write", path)
+		    : iq_file_write_all(fd, text.data, text.len, &error);
 	if (fd >= 0 && close(fd) < 0 && rc == 0)
 		rc = iq_error_errno(&error, IQ_ERR_IO, "%s: cannot write", path);
 	if (rc < 0)
@@ -55,7 +56,8 @@ size_t cli_width(void)
 {
 	struct winsize size;
 
-	return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 60 ? size.ws_col : 120;
+	return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 60 ? size.ws_col
+													  : 120;
 }
 
 volatile int cli_stop;
@@ -154,7 +156,8 @@ void cli_table_print(struct cli *cli, struct cli_table *table)
 		titles[i] = iq_view_cstr(table->titles[i] + (table->titles[i][0] == '>'));
 		widths[i] = titles[i].len;
 		for (size_t j = i; j < table->count; j += table->columns)
-			widths[i] = iq_utf8_width(table->cells[j]) > widths[i] ? iq_utf8_width(table->cells[j]) : widths[i];
+			widths[i] =
+				iq_utf8_width(table->cells[j]) > widths[i] ? iq_utf8_width(table->cells[j]) : widths[i];
 	}
 	print_row(cli, table, titles, widths);
 	for (size_t row = 0; row + table->columns <= table->count; row += table->columns)

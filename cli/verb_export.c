@@ -13,8 +13,8 @@
 
 /* ---- raw ---- */
 
-/* A path below the output directory: names from evidence are never trusted. `.gz` and `.zst` go, since what is stored is the
- * decompressed stream. */
+/* A path below the output directory: names from evidence are never trusted. `.gz` and `.zst` go, since what is stored
+ * is the decompressed stream. */
 static void append_safe_path(struct iq_buf *path, struct iq_view name)
 {
 	size_t start = 0;
@@ -29,7 +29,8 @@ static void append_safe_path(struct iq_buf *path, struct iq_view name)
 			continue;
 		(void)iq_buf_append_char(path, '/');
 		for (size_t i = 0; i < part.len; i++)
-			(void)iq_buf_append_char(path, (unsigned char)part.data[i] < 0x20 || part.data[i] == 0x7f ? '_' : part.data[i]);
+			(void)iq_buf_append_char(
+				path, (unsigned char)part.data[i] < 0x20 || part.data[i] == 0x7f ? '_' : part.data[i]);
 	}
 }
 
@@ -90,7 +91,8 @@ static int create(struct iq_buf *path, uint32_t no, struct iq_error *error)
 	return fd < 0 ? iq_error_errno(error, IQ_ERR_IO, "%s: cannot make the file", path->data) : fd;
 }
 
-static int export_one(struct iq_store *store, const struct iq_evidence *evidence, const char *directory, struct iq_error *error)
+static int export_one(struct iq_store *store, const struct iq_evidence *evidence, const char *directory,
+		      struct iq_error *error)
 {
 	struct iq_buf path = IQ_BUF_INIT;
 	int fd, rc;
@@ -154,7 +156,8 @@ static size_t read_sessions(struct cli *cli, uint32_t *numbers)
 			continue;
 		numbers[count] = cli_session_number(cli->values[i].value);
 		if (numbers[count++] == 0)
-			(void)cli_set_status(cli, CLI_USAGE, "--session: `%.40s` is not a session: write s41", cli->values[i].value);
+			(void)cli_set_status(cli, CLI_USAGE, "--session: `%.40s` is not a session: write s41",
+					     cli->values[i].value);
 	}
 	return count;
 }
@@ -178,8 +181,7 @@ static struct iq_view evidence_name(const struct iq_store *store, const struct i
 	return event->session;
 }
 
-static int write_events(struct iq_store *store, const struct iq_filter *filter, FILE *file,
-			struct iq_error *error)
+static int write_events(struct iq_store *store, const struct iq_filter *filter, FILE *file, struct iq_error *error)
 {
 	struct iq_buf line = IQ_BUF_INIT;
 	struct iq_cursor *cursor;

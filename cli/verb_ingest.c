@@ -40,7 +40,8 @@ static void show_progress(void *context, const char *path, uint64_t done, uint64
 	(void)iq_utf8_append_safe(&name, iq_view_cstr(path));
 	(void)fprintf(stderr, "\r\033[K%.60s  %.1f MB", name.data ? name.data : "", (double)done / 1e6);
 	if (total > 0)
-		(void)fprintf(stderr, " of %.1f MB (%d%%)", (double)total / 1e6, (int)((double)done * 100 / (double)total));
+		(void)fprintf(stderr, " of %.1f MB (%d%%)", (double)total / 1e6,
+			      (int)((double)done * 100 / (double)total));
 	(void)fflush(stderr);
 	iq_buf_release(&name);
 }
@@ -92,7 +93,8 @@ static void print_summary(struct run *run, const char *store, const struct iq_in
 {
 	if (!run->quiet && run->table.count > 0) {
 		cli_table_print(run->cli, &run->table);
-		(void)printf("%" PRIu64 " taken in, %" PRIu64 " known already, %" PRIu64 " bytes, %" PRIu64 " events in %s\n",
+		(void)printf("%" PRIu64 " taken in, %" PRIu64 " known already, %" PRIu64 " bytes, %" PRIu64
+			     " events in %s\n",
 			     result->taken, result->known, result->bytes, result->events, store);
 		(void)fflush(stdout);
 	}
@@ -110,7 +112,9 @@ static void set_ingest_status(struct run *run, const struct iq_ingest_result *re
 
 bool cli_ingest(struct cli *cli, const char *store, const char *const *paths, size_t count, bool quiet)
 {
-	static const char *const titles[] = { "evidence", "format", ">bytes", ">records", ">sessions", ">gaps", "", NULL };
+	static const char *const titles[] = {
+		"evidence", "format", ">bytes", ">records", ">sessions", ">gaps", "", NULL
+	};
 	struct run run = { .cli = cli, .quiet = quiet };
 	struct iq_ingest_options options = { .format = quiet ? NULL : cli_get(cli, CLI_OPTION_FORMAT),
 					     .source = quiet ? NULL : cli_get(cli, CLI_OPTION_SOURCE),
@@ -128,8 +132,9 @@ bool cli_ingest(struct cli *cli, const char *store, const char *const *paths, si
 	clear_progress(&run);
 	print_summary(&run, store, &result);
 	if (rc == IQ_ERR_INTERRUPTED)
-		(void)cli_set_status(cli, CLI_FAILED, "interrupted: what is listed is safe in %s; give the same command again for the rest",
-				     store);
+		(void)cli_set_status(
+			cli, CLI_FAILED,
+			"interrupted: what is listed is safe in %s; give the same command again for the rest", store);
 	else if (rc < 0)
 		(void)cli_set_error(cli, &error);
 	else

@@ -23,7 +23,8 @@ static bool choose_run(struct cli *cli, char path[256])
 		return true;
 	if (!given)
 		return true;
-	(void)cli_set_status(cli, CLI_USAGE, "--run %.200s: it is there already; name a new directory for this run", given);
+	(void)cli_set_status(cli, CLI_USAGE, "--run %.200s: it is there already; name a new directory for this run",
+			     given);
 	return false;
 }
 
@@ -39,7 +40,8 @@ static bool choose_session(struct cli *cli, const struct cli_case *opened, uint3
 	if (given)
 		(void)cli_set_status(cli, CLI_USAGE, "--session: `%.40s` is not a session: write s3", given);
 	else
-		(void)cli_set_status(cli, CLI_USAGE, "which session? give --session; `inquest sessions %s` lists the %zu there are",
+		(void)cli_set_status(cli, CLI_USAGE,
+				     "which session? give --session; `inquest sessions %s` lists the %zu there are",
 				     opened->name, count);
 	return false;
 }
@@ -49,10 +51,11 @@ static void tell_outcome(const struct iq_replay_options *options, const struct i
 	static const char *const outcomes[] = { "done", "stalled", "cut short", "not reached" };
 	char took[IQ_RFC3339_SIZE];
 
-	(void)printf("REPLAY of s%" PRIu32 " against %s: %s in %s\n", options->session_no, options->target, outcomes[result->outcome],
-		     iq_duration_format(result->duration_ns, took));
-	(void)printf("  sent %" PRIu64 " of %" PRIu64 " messages, received %" PRIu64 " (%" PRIu64 " in the recording)\n", result->sent,
-		     result->expected_to_send, result->received, result->expected_to_receive);
+	(void)printf("REPLAY of s%" PRIu32 " against %s: %s in %s\n", options->session_no, options->target,
+		     outcomes[result->outcome], iq_duration_format(result->duration_ns, took));
+	(void)printf("  sent %" PRIu64 " of %" PRIu64 " messages, received %" PRIu64 " (%" PRIu64
+		     " in the recording)\n",
+		     result->sent, result->expected_to_send, result->received, result->expected_to_receive);
 	if (result->reason[0])
 		(void)printf("  %s\n", result->reason);
 	(void)printf("  recorded in %s\n\n", options->run_path);
@@ -116,15 +119,16 @@ int cli_run_replay(struct cli *cli)
 	size_t used;
 
 	if (!options.target)
-		return cli_set_status(cli, CLI_USAGE, "no target: give --target ws://HOST:PORT, the server to replay against");
+		return cli_set_status(cli, CLI_USAGE,
+				      "no target: give --target ws://HOST:PORT, the server to replay against");
 	if (cli_has(cli, CLI_OPTION_SPEC)) {
 		early = cli_load_specs(cli, NULL);
 		if (!early)
 			return (int)cli->status;
 	}
 	iq_spec_free(early);
-	if (!cli_get_duration(cli, CLI_OPTION_TIMEOUT, IQ_REPLAY_TIMEOUT, &options.timeout_ns) || !choose_run(cli, run_path) ||
-	    !cli_case_open(cli, true, &opened, &used))
+	if (!cli_get_duration(cli, CLI_OPTION_TIMEOUT, IQ_REPLAY_TIMEOUT, &options.timeout_ns) ||
+	    !choose_run(cli, run_path) || !cli_case_open(cli, true, &opened, &used))
 		return (int)cli->status;
 	options.run_path = run_path;
 	(void)signal(SIGPIPE, SIG_IGN);

@@ -50,7 +50,9 @@ static void add_row(struct cli_table *table, const struct iq_session *session, c
 	cli_table_add(table, session->source);
 	cli_table_add(table, iq_utf8_cut(session->name, 60));
 	cli_table_addf(table, "%s", iq_time_format_short(session->started, utc, text));
-	cli_table_addf(table, "%s", session->started == IQ_TIME_NONE ? "-" : iq_duration_format(session->ended - session->started, text));
+	cli_table_addf(table, "%s",
+		       session->started == IQ_TIME_NONE ? "-"
+							: iq_duration_format(session->ended - session->started, text));
 	cli_table_addf(table, "%" PRIu64, session->events);
 	cli_table_addf(table, "%s", iq_session_state_name(session->state));
 	cli_table_addf(table, "%s", verdict_of(verdict));
@@ -91,7 +93,8 @@ static void write_object(struct cli *cli, const struct iq_session *session, cons
 static void list(struct cli *cli, struct iq_store *store, const struct iq_check_result *result,
 		 const struct selection *selection)
 {
-	static const char *const titles[] = { "session", "source", "name", "started", ">lasted", ">events", "state", "verdict", "why", NULL };
+	static const char *const titles[] = { "session", "source", "name",    "started", ">lasted",
+					      ">events", "state",  "verdict", "why",	 NULL };
 	const char *format = cli_get(cli, CLI_OPTION_FORMAT);
 	bool text = !format || strcmp(format, "text") == 0;
 	struct cli_table table;
@@ -112,7 +115,8 @@ static void list(struct cli *cli, struct iq_store *store, const struct iq_check_
 	if (text && listed > 0)
 		cli_table_print(cli, &table);
 	else if (text)
-		cli_write(cli, count ? IQ_LIT("no session fits\n") : IQ_LIT("no sessions: the evidence holds no conversation\n"));
+		cli_write(cli, count ? IQ_LIT("no session fits\n")
+				     : IQ_LIT("no sessions: the evidence holds no conversation\n"));
 	cli_table_release(&table);
 }
 

@@ -32,7 +32,8 @@ static void append_place(struct iq_buf *out, struct iq_store *store, const struc
 			continue;
 		(void)iq_buf_appendf(out, "%-10s ", "evidence");
 		(void)iq_utf8_append_safe(out, evidence[i].path);
-		(void)iq_buf_appendf(out, " bytes %" PRIu64 " to %" PRIu64 "\n", event->offset, event->offset + event->length);
+		(void)iq_buf_appendf(out, " bytes %" PRIu64 " to %" PRIu64 "\n", event->offset,
+				     event->offset + event->length);
 	}
 }
 
@@ -72,8 +73,8 @@ static int show_event(struct cli *cli, struct iq_store *store, uint64_t id)
 	if (rc == 0)
 		rc = iq_cursor_next(cursor, &event, &error);
 	if (rc == 0)
-		(void)cli_set_status(cli, CLI_FAILED, "%s: no event %" PRIu64 "; it has %" PRIu64, iq_store_path(store), id,
-				     iq_store_event_count(store));
+		(void)cli_set_status(cli, CLI_FAILED, "%s: no event %" PRIu64 "; it has %" PRIu64, iq_store_path(store),
+				     id, iq_store_event_count(store));
 	else if (rc > 0 && cli_has(cli, CLI_OPTION_RAW))
 		rc = iq_store_read_raw(store, event.evidence, event.offset, event.length, &out, &error);
 	else if (rc > 0)
@@ -138,7 +139,8 @@ static void show_session(struct cli *cli, struct iq_store *store, uint32_t sessi
 		return;
 	session = session ? session : worst_session(&result);
 	if (session == 0)
-		(void)cli_set_status(cli, CLI_FAILED, "no session to show; `inquest sql \"SELECT * FROM events\"` lists the events");
+		(void)cli_set_status(cli, CLI_FAILED,
+				     "no session to show; `inquest sql \"SELECT * FROM events\"` lists the events");
 	else if (iq_timeline(store, session, &result, &options, &out, &error) < 0)
 		(void)cli_set_error(cli, &error);
 	cli_write(cli, iq_buf_view(&out));

@@ -12,7 +12,7 @@ static const struct {
 	const char *name;
 	enum iq_sql_format format;
 } formats[] = {
-	{ "table", IQ_SQL_TABLE }, { "csv", IQ_SQL_CSV },      { "json", IQ_SQL_JSON },
+	{ "table", IQ_SQL_TABLE },   { "csv", IQ_SQL_CSV },	{ "json", IQ_SQL_JSON },
 	{ "ndjson", IQ_SQL_NDJSON }, { "md", IQ_SQL_MARKDOWN },
 };
 
@@ -63,9 +63,10 @@ static const char shell_help[] = "Tables: events, sessions, sources, evidence, g
 				 "  .tables   the tables and their columns\n"
 				 "  .quit     leave (or Ctrl-D)\n"
 				 "  SELECT type, count(*) FROM events GROUP BY type;\n";
-static const char tables_query[] = "SELECT m.name AS \"table\", group_concat(p.name, ' ') AS columns FROM pragma_module_list m, "
-				   "pragma_table_xinfo(m.name) p WHERE m.name IN ('events','sessions','sources','evidence','gaps') "
-				   "AND p.hidden = 0 GROUP BY 1;";
+static const char tables_query[] =
+	"SELECT m.name AS \"table\", group_concat(p.name, ' ') AS columns FROM pragma_module_list m, "
+	"pragma_table_xinfo(m.name) p WHERE m.name IN ('events','sessions','sources','evidence','gaps') "
+	"AND p.hidden = 0 GROUP BY 1;";
 
 /* False when the shell shall end. */
 static bool run_dot_command(struct cli *cli, struct iq_sql *sql, const char *line)
@@ -126,7 +127,8 @@ static int print_extension_path(struct cli *cli)
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]) && len > 0; i++) {
 		char *resolved;
 
-		(void)snprintf(path, sizeof(path), "%.*s%s", (int)(iq_path_base(program) - program), program, places[i]);
+		(void)snprintf(path, sizeof(path), "%.*s%s", (int)(iq_path_base(program) - program), program,
+			       places[i]);
 		resolved = realpath(path, NULL);
 		if (resolved && access(resolved, R_OK) == 0) {
 			(void)printf("%s\n", resolved);

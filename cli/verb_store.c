@@ -29,8 +29,8 @@ static void verify(struct cli *cli, const char *path)
 		return;
 	}
 	(void)iq_buf_appendf(&line,
-			     "%s: %s, %" PRIu64 " segments, %" PRIu64 " chunks, %" PRIu64 " events, %" PRIu64 " evidence, %" PRIu64
-			     " raw bytes\n",
+			     "%s: %s, %" PRIu64 " segments, %" PRIu64 " chunks, %" PRIu64 " events, %" PRIu64
+			     " evidence, %" PRIu64 " raw bytes\n",
 			     path, result.damages ? "DAMAGED" : "intact", result.segments, result.chunks, result.events,
 			     result.evidence, result.raw_bytes);
 	cli_write(cli, iq_buf_view(&line));

@@ -1,15 +1,29 @@
 /* The option table of the whole program. */
 #include "cli/cli.h"
 
-#define SPEC_OPTION                                                                                                \
-	{ CLI_OPTION_SPEC, "FILE|preset:NAME", "lifecycles to judge by; may be given several times. Default: every preset whose " \
-					       "events occur", NULL, true }
-#define UTC_OPTION { CLI_OPTION_UTC, NULL, "print times in UTC instead of local time", NULL, false }
-#define HELP_OPTION { CLI_OPTION_HELP, NULL, "this help", NULL, false }
-#define END { CLI_OPTION_END, NULL, NULL, NULL, false }
+#define SPEC_OPTION \
+	{ \
+		CLI_OPTION_SPEC, "FILE|preset:NAME", \
+			"lifecycles to judge by; may be given several times. Default: every preset whose " \
+			"events occur", \
+			NULL, true \
+	}
+#define UTC_OPTION \
+	{ \
+		CLI_OPTION_UTC, NULL, "print times in UTC instead of local time", NULL, false \
+	}
+#define HELP_OPTION \
+	{ \
+		CLI_OPTION_HELP, NULL, "this help", NULL, false \
+	}
+#define END \
+	{ \
+		CLI_OPTION_END, NULL, NULL, NULL, false \
+	}
 
-#define CASE_TEXT                                                                                                  \
-	"CASE is a store, a single segment file, or plain evidence (files and directories; a temporary store is then made on the " \
+#define CASE_TEXT \
+	"CASE is a store, a single segment file, or plain evidence (files and directories; a temporary store is then " \
+	"made on the " \
 	"spot). Left out, it is $INQUEST_STORE, else ./case."
 
 static const struct cli_option check_options[] = {
@@ -18,17 +32,18 @@ static const struct cli_option check_options[] = {
 	{ CLI_OPTION_JSON, "FILE", "write the JSON report there as well", NULL, false },
 	{ CLI_OPTION_JUNIT, "FILE", "write the JUnit XML report there as well", NULL, false },
 	{ CLI_OPTION_FAIL_ON, "VERDICT",
-	  "violated: exit 0 when nothing is worse than undetermined; undetermined: exit 1 for that too", "violated|undetermined",
-	  false },
+	  "violated: exit 0 when nothing is worse than undetermined; undetermined: exit 1 for that too",
+	  "violated|undetermined", false },
 	UTC_OPTION,
 	HELP_OPTION,
 	END,
 };
 
 static const struct cli_option export_options[] = {
-	{ CLI_OPTION_FORMAT, "FORMAT", "raw (the evidence, byte for byte) or ndjson (events, one a line)", "raw|ndjson", false },
-	{ CLI_OPTION_OUTPUT, "PATH", "directory for raw (default ./evidence), file for ndjson (default: stdout); - is stdout", NULL,
+	{ CLI_OPTION_FORMAT, "FORMAT", "raw (the evidence, byte for byte) or ndjson (events, one a line)", "raw|ndjson",
 	  false },
+	{ CLI_OPTION_OUTPUT, "PATH",
+	  "directory for raw (default ./evidence), file for ndjson (default: stdout); - is stdout", NULL, false },
 	{ CLI_OPTION_EVIDENCE, "N", "raw: only this evidence, by its number in `inquest store ls`", NULL, false },
 	{ CLI_OPTION_SESSION, "S", "ndjson: only this session; may be given several times", NULL, true },
 	HELP_OPTION,
@@ -43,16 +58,18 @@ static const struct cli_option help_options[] = {
 };
 
 static const struct cli_option ingest_options[] = {
-	{ CLI_OPTION_STORE, "DIR", "the store to fill; made if it is not there. Default: $INQUEST_STORE, else ./case", NULL, false },
-	{ CLI_OPTION_FORMAT, "NAME", "do not detect the format: docker-json, har or ndjson", "docker-json|har|ndjson", false },
+	{ CLI_OPTION_STORE, "DIR", "the store to fill; made if it is not there. Default: $INQUEST_STORE, else ./case",
+	  NULL, false },
+	{ CLI_OPTION_FORMAT, "NAME", "do not detect the format: docker-json, har or ndjson", "docker-json|har|ndjson",
+	  false },
 	{ CLI_OPTION_SOURCE, "NAME", "name of what produced the evidence, where the records name none", NULL, false },
 	HELP_OPTION,
 	END,
 };
 
 static const struct cli_option replay_options[] = {
-	{ CLI_OPTION_TARGET, "URL", "the server to drive: ws://HOST:PORT[/PATH]; without a path the recorded one is used", NULL,
-	  false },
+	{ CLI_OPTION_TARGET, "URL",
+	  "the server to drive: ws://HOST:PORT[/PATH]; without a path the recorded one is used", NULL, false },
 	{ CLI_OPTION_SESSION, "S", "which recorded session: s3", NULL, false },
 	SPEC_OPTION,
 	{ CLI_OPTION_RUN, "DIR", "the new store that the run is recorded into. Default: ./run-TIME", NULL, false },
@@ -69,7 +86,8 @@ static const struct cli_option replay_options[] = {
 static const struct cli_option sessions_options[] = {
 	SPEC_OPTION,
 	{ CLI_OPTION_VIOLATED, NULL, "only sessions with something violated", NULL, false },
-	{ CLI_OPTION_STATE, "STATE", "only sessions that ended so: closed, cut, refused or open", "closed|cut|refused|open", false },
+	{ CLI_OPTION_STATE, "STATE", "only sessions that ended so: closed, cut, refused or open",
+	  "closed|cut|refused|open", false },
 	{ CLI_OPTION_SOURCE, "NAME", "only sessions of this source", NULL, false },
 	{ CLI_OPTION_LIMIT, "N", "at most so many", NULL, false },
 	{ CLI_OPTION_FORMAT, "FORMAT", "text (default), or ndjson: one object a line", "text|ndjson", false },
@@ -80,9 +98,12 @@ static const struct cli_option sessions_options[] = {
 
 static const struct cli_option show_options[] = {
 	SPEC_OPTION,
-	{ CLI_OPTION_CONTEXT, "TIME", "all log lines of other sources this long around the session; without it only warnings and "
-				      "worse", NULL, false },
-	{ CLI_OPTION_RAW, NULL, "do not cut long bodies; for an EVENT: its bytes as they are in the evidence", NULL, false },
+	{ CLI_OPTION_CONTEXT, "TIME",
+	  "all log lines of other sources this long around the session; without it only warnings and "
+	  "worse",
+	  NULL, false },
+	{ CLI_OPTION_RAW, NULL, "do not cut long bodies; for an EVENT: its bytes as they are in the evidence", NULL,
+	  false },
 	UTC_OPTION,
 	HELP_OPTION,
 	END,
@@ -90,8 +111,8 @@ static const struct cli_option show_options[] = {
 
 static const struct cli_option sql_options[] = {
 	{ CLI_OPTION_FORMAT, "FORMAT", "table (default), csv, json, ndjson or md", "table|csv|json|ndjson|md", false },
-	{ CLI_OPTION_TIMEOUT, "TIME", "stop a statement after so long; 0s: never. Default: 10s, without limit on a terminal", NULL,
-	  false },
+	{ CLI_OPTION_TIMEOUT, "TIME",
+	  "stop a statement after so long; 0s: never. Default: 10s, without limit on a terminal", NULL, false },
 	{ CLI_OPTION_EXTENSION_PATH, NULL, "print where inquest.so is, to load it in sqlite3 or Python", NULL, false },
 	HELP_OPTION,
 	END,
@@ -104,9 +125,12 @@ static const struct cli_option store_options[] = {
 
 const struct cli_verb cli_verbs[] = {
 	{ "ingest", "PATH...", "take evidence into a store",
-	  "Takes in files, directories (every file below them) or - (standard input). The format is detected from the content: Docker "
-	  "json-file logs, HAR files with WebSocket messages, NDJSON events; .gz and .zst are opened. What is in the store already is "
-	  "recognised by its content and taken in once. A file that cannot be taken in does not stop the others: it is listed at the "
+	  "Takes in files, directories (every file below them) or - (standard input). The format is detected from the "
+	  "content: Docker "
+	  "json-file logs, HAR files with WebSocket messages, NDJSON events; .gz and .zst are opened. What is in the "
+	  "store already is "
+	  "recognised by its content and taken in once. A file that cannot be taken in does not stop the others: it is "
+	  "listed at the "
 	  "end, and the exit status is 3. Interrupted, nothing is half-written: give the same command again.",
 	  "inquest ingest logs/ browser.har        # into ./case\n"
 	  "docker logs api 2>&1 | inquest ingest - --source api --store incident\n",
@@ -116,37 +140,47 @@ const struct cli_verb cli_verbs[] = {
 	  "inquest sessions incident --state cut --utc\n",
 	  sessions_options, 0, UINT32_MAX, NULL, cli_run_sessions },
 	{ "show", "[CASE] [SESSION | EVENT]", "a conversation as a timeline, with what is missing in its place",
-	  "Shows a session (s41), or one event by its number with everything that is known of it. Without either, the session with the "
-	  "worst verdict. -> is sent by the client, <- by the server, -- is the connection, .. a log line beside it, !! a finding, ?? "
+	  "Shows a session (s41), or one event by its number with everything that is known of it. Without either, the "
+	  "session with the "
+	  "worst verdict. -> is sent by the client, <- by the server, -- is the connection, .. a log line beside it, "
+	  "!! a finding, ?? "
 	  "something that was not recorded. " CASE_TEXT,
 	  "inquest show s41\n"
 	  "inquest show incident 20763 --raw       # the event's bytes in the evidence\n",
 	  show_options, 0, UINT32_MAX, NULL, cli_run_show },
 	{ "check", "[CASE]", "verdicts and findings",
-	  "Judges every run, call or session in the evidence by lifecycles: rules of what must happen in which order. Three verdicts: ok "
+	  "Judges every run, call or session in the evidence by lifecycles: rules of what must happen in which order. "
+	  "Three verdicts: ok "
 	  "and violated are proofs; what depends on something that was not recorded is undetermined. " CASE_TEXT,
 	  "inquest check evidence/ --spec agent.yaml\n"
 	  "inquest check incident --spec agent.yaml --junit result.xml --fail-on violated\n",
 	  check_options, 0, UINT32_MAX, NULL, cli_run_check },
 	{ "sql", "[CASE] [QUERY]", "SQL over the evidence",
-	  "Tables: events, sessions, sources, evidence, gaps. Times compare with text: ts > '2026-11-23T03:07:00Z'. REGEXP (PCRE2) and "
-	  "has(body, 'bytes') search bodies. Evidence is only read; TEMP tables and views are allowed. Without QUERY, statements are read "
+	  "Tables: events, sessions, sources, evidence, gaps. Times compare with text: ts > '2026-11-23T03:07:00Z'. "
+	  "REGEXP (PCRE2) and "
+	  "has(body, 'bytes') search bodies. Evidence is only read; TEMP tables and views are allowed. Without QUERY, "
+	  "statements are read "
 	  "from standard input. " CASE_TEXT,
 	  "inquest sql \"SELECT type, count(*) FROM events GROUP BY type\"\n"
 	  "inquest sql incident \"SELECT time, body FROM events WHERE session = 's41'\" --format csv\n",
 	  sql_options, 0, UINT32_MAX, NULL, cli_run_sql },
-	{ "replay", "[CASE] --target URL --session S", "drive a recorded session against a server again, and judge its answers",
-	  "Sends what the client sent. A message waits until the server messages that preceded it in the recording have come, matched by "
-	  "type and count; then it goes at once. The run is recorded into a store of its own and judged like any other. " CASE_TEXT,
-	  "inquest replay incident --session s3 --target ws://127.0.0.1:8000 --spec agent.yaml\n",
-	  replay_options, 0, UINT32_MAX, NULL, cli_run_replay },
+	{ "replay", "[CASE] --target URL --session S",
+	  "drive a recorded session against a server again, and judge its answers",
+	  "Sends what the client sent. A message waits until the server messages that preceded it in the recording "
+	  "have come, matched by "
+	  "type and count; then it goes at once. The run is recorded into a store of its own and judged like any "
+	  "other. " CASE_TEXT,
+	  "inquest replay incident --session s3 --target ws://127.0.0.1:8000 --spec agent.yaml\n", replay_options, 0,
+	  UINT32_MAX, NULL, cli_run_replay },
 	{ "export", "[CASE] --format raw|ndjson", "give evidence back, byte for byte, or events as NDJSON", CASE_TEXT,
 	  "inquest export incident --format raw --output copy/\n"
 	  "inquest export incident --format ndjson --session s41 > s41.ndjson\n",
 	  export_options, 0, UINT32_MAX, NULL, cli_run_export },
 	{ "store", "verify|ls [CASE]", "verify: check every hash and byte; ls: list evidence and segments",
-	  "verify decodes everything in the store and compares it with its hashes: segments with the manifest, chunks and raw bytes with "
-	  "their SHA-256, evidence with its accounting. Anything damaged is named, with what is lost by it, and the exit status is 3. " CASE_TEXT,
+	  "verify decodes everything in the store and compares it with its hashes: segments with the manifest, chunks "
+	  "and raw bytes with "
+	  "their SHA-256, evidence with its accounting. Anything damaged is named, with what is lost by it, and the "
+	  "exit status is 3. " CASE_TEXT,
 	  "inquest store verify incident\n"
 	  "inquest store ls incident\n",
 	  store_options, 1, UINT32_MAX, "verify or ls?", cli_run_store },
@@ -161,18 +195,29 @@ static const struct {
 	const char *name;
 	char letter;
 } option_names[CLI_OPTION_COUNT] = {
-	[CLI_OPTION_ALLOW_HOST] = { "allow-host", 0 }, [CLI_OPTION_COMPLETION] = { "completion", 0 },
-	[CLI_OPTION_CONTEXT] = { "context", 'C' },     [CLI_OPTION_EVIDENCE] = { "evidence", 0 },
+	[CLI_OPTION_ALLOW_HOST] = { "allow-host", 0 },
+	[CLI_OPTION_COMPLETION] = { "completion", 0 },
+	[CLI_OPTION_CONTEXT] = { "context", 'C' },
+	[CLI_OPTION_EVIDENCE] = { "evidence", 0 },
 	[CLI_OPTION_EXTENSION_PATH] = { "extension-path", 0 },
-	[CLI_OPTION_FAIL_ON] = { "fail-on", 0 },       [CLI_OPTION_FORMAT] = { "format", 'f' },
-	[CLI_OPTION_HELP] = { "help", 'h' },	       [CLI_OPTION_JSON] = { "json", 0 },
-	[CLI_OPTION_JUNIT] = { "junit", 0 },	       [CLI_OPTION_LIMIT] = { "limit", 'n' },
-	[CLI_OPTION_MAN] = { "man", 0 },	       [CLI_OPTION_OUTPUT] = { "output", 'o' },
-	[CLI_OPTION_RAW] = { "raw", 0 },	       [CLI_OPTION_RUN] = { "run", 0 },
-	[CLI_OPTION_SESSION] = { "session", 0 },       [CLI_OPTION_SOURCE] = { "source", 0 },
-	[CLI_OPTION_SPEC] = { "spec", 's' },	       [CLI_OPTION_STATE] = { "state", 0 },
-	[CLI_OPTION_STORE] = { "store", 0 },	       [CLI_OPTION_TARGET] = { "target", 0 },
-	[CLI_OPTION_TIMEOUT] = { "timeout", 0 },       [CLI_OPTION_UTC] = { "utc", 0 },
+	[CLI_OPTION_FAIL_ON] = { "fail-on", 0 },
+	[CLI_OPTION_FORMAT] = { "format", 'f' },
+	[CLI_OPTION_HELP] = { "help", 'h' },
+	[CLI_OPTION_JSON] = { "json", 0 },
+	[CLI_OPTION_JUNIT] = { "junit", 0 },
+	[CLI_OPTION_LIMIT] = { "limit", 'n' },
+	[CLI_OPTION_MAN] = { "man", 0 },
+	[CLI_OPTION_OUTPUT] = { "output", 'o' },
+	[CLI_OPTION_RAW] = { "raw", 0 },
+	[CLI_OPTION_RUN] = { "run", 0 },
+	[CLI_OPTION_SESSION] = { "session", 0 },
+	[CLI_OPTION_SOURCE] = { "source", 0 },
+	[CLI_OPTION_SPEC] = { "spec", 's' },
+	[CLI_OPTION_STATE] = { "state", 0 },
+	[CLI_OPTION_STORE] = { "store", 0 },
+	[CLI_OPTION_TARGET] = { "target", 0 },
+	[CLI_OPTION_TIMEOUT] = { "timeout", 0 },
+	[CLI_OPTION_UTC] = { "utc", 0 },
 	[CLI_OPTION_VIOLATED] = { "violated", 0 },
 };
 

@@ -7,9 +7,14 @@
 
 #include "base/base.h"
 
-#define IQ_EVENT_INIT                                                                                         \
-	{ .ts = IQ_TIME_NONE, .observed = IQ_TIME_NONE, .kind = IQ_KIND_LOG, .seq = IQ_NUMBER_NONE }
-#define IQ_GAP_INIT { .ts_min = IQ_TIME_NONE, .ts_max = IQ_TIME_NONE, .count = IQ_NUMBER_NONE }
+#define IQ_EVENT_INIT \
+	{ \
+		.ts = IQ_TIME_NONE, .observed = IQ_TIME_NONE, .kind = IQ_KIND_LOG, .seq = IQ_NUMBER_NONE \
+	}
+#define IQ_GAP_INIT \
+	{ \
+		.ts_min = IQ_TIME_NONE, .ts_max = IQ_TIME_NONE, .count = IQ_NUMBER_NONE \
+	}
 
 /* The reverse of iq_kind_name() and friends; false for unknown names. */
 bool iq_kind_parse(struct iq_view name, enum iq_kind *ret_kind);
@@ -33,7 +38,8 @@ struct iq_sink {
  * `scratch` receives unescaped text (appended). */
 void iq_dialect_json(struct iq_event *event, struct iq_buf *scratch);
 
-/* Appends the event as one NDJSON record with its line end, as docs/events.md defines it: only what is known is present. */
+/* Appends the event as one NDJSON record with its line end, as docs/events.md defines it: only what is known is
+ * present. */
 int iq_event_append_ndjson(struct iq_buf *buf, const struct iq_event *event);
 
 #endif

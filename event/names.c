@@ -85,12 +85,12 @@ bool iq_direction_parse(struct iq_view name, enum iq_direction *ret_direction)
 }
 
 static const struct spelling severities[] = {
-	{ "trace", IQ_SEVERITY_TRACE },	      { "debug", IQ_SEVERITY_DEBUG },	    { "info", IQ_SEVERITY_INFO },
-	{ "informational", IQ_SEVERITY_INFO }, { "notice", IQ_SEVERITY_NOTICE },     { "warning", IQ_SEVERITY_WARNING },
-	{ "warn", IQ_SEVERITY_WARNING },      { "error", IQ_SEVERITY_ERROR },	    { "err", IQ_SEVERITY_ERROR },
-	{ "critical", IQ_SEVERITY_CRITICAL }, { "crit", IQ_SEVERITY_CRITICAL },	    { "fatal", IQ_SEVERITY_CRITICAL },
-	{ "panic", IQ_SEVERITY_CRITICAL },    { "alert", IQ_SEVERITY_CRITICAL },    { "emergency", IQ_SEVERITY_CRITICAL },
-	{ "emerg", IQ_SEVERITY_CRITICAL },    { "verbose", IQ_SEVERITY_DEBUG },	    { NULL, 0 },
+	{ "trace", IQ_SEVERITY_TRACE },	       { "debug", IQ_SEVERITY_DEBUG },	  { "info", IQ_SEVERITY_INFO },
+	{ "informational", IQ_SEVERITY_INFO }, { "notice", IQ_SEVERITY_NOTICE },  { "warning", IQ_SEVERITY_WARNING },
+	{ "warn", IQ_SEVERITY_WARNING },       { "error", IQ_SEVERITY_ERROR },	  { "err", IQ_SEVERITY_ERROR },
+	{ "critical", IQ_SEVERITY_CRITICAL },  { "crit", IQ_SEVERITY_CRITICAL },  { "fatal", IQ_SEVERITY_CRITICAL },
+	{ "panic", IQ_SEVERITY_CRITICAL },     { "alert", IQ_SEVERITY_CRITICAL }, { "emergency", IQ_SEVERITY_CRITICAL },
+	{ "emerg", IQ_SEVERITY_CRITICAL },     { "verbose", IQ_SEVERITY_DEBUG },  { NULL, 0 },
 };
 
 const char *iq_severity_name(enum iq_severity severity)

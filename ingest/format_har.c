@@ -550,7 +550,8 @@ static int har_end(struct iq_parser *parser, struct iq_error *error)
 		return iq_output_damage(&parser->output, 0, scan->position, error, "not JSON, so not a HAR");
 	if (rc == 0 && scan->place == IQ_HAR_WITHIN)
 		rc = iq_output_damage(&parser->output, parser->reached, scan->position - parser->reached, error,
-				      "truncated at byte %" PRIu64 "; what was whole before it is taken in", scan->position);
+				      "truncated at byte %" PRIu64 "; what was whole before it is taken in",
+				      scan->position);
 	if (rc == 0 && scan->place == IQ_HAR_TRAILING)
 		rc = iq_output_damage(&parser->output, scan->trailing, scan->position - scan->trailing, error,
 				      "byte %" PRIu64 ": not part of the HAR", scan->trailing);

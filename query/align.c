@@ -6,7 +6,8 @@
 #define INFINITE UINT16_MAX
 #define NO_PARTNER SIZE_MAX
 
-/* The states that can be reached at all, numbered, with their successors and the cost of finishing from each position. */
+/* The states that can be reached at all, numbered, with their successors and the cost of finishing from each position.
+ */
 struct table {
 	const struct iq_alignment_problem *problem;
 	struct iq_map numbers; /* node -> number */
@@ -129,7 +130,9 @@ static void relax_insertions(const struct table *table, uint16_t *row, uint16_t 
 
 static uint16_t final_cost(const struct table *table, size_t state)
 {
-	return table->problem->may_continue || iq_node_accepts(table->problem->automaton, table->nodes[state]) ? 0 : INFINITE;
+	return table->problem->may_continue || iq_node_accepts(table->problem->automaton, table->nodes[state])
+		       ? 0
+		       : INFINITE;
 }
 
 static int fill_costs(struct table *table)
@@ -161,7 +164,8 @@ static int fill_costs(struct table *table)
 
 /* ---- Choosing among the cheapest ---- */
 
-/* Where the search stands: a state before a position, and which way out of it is tried next: 0 keep, 1.. insert, last drop. */
+/* Where the search stands: a state before a position, and which way out of it is tried next: 0 keep, 1.. insert, last
+ * drop. */
 struct place {
 	size_t position;
 	uint32_t state;
@@ -280,8 +284,8 @@ static bool is_exit(const struct table *table, size_t position, uint32_t state)
 	return (next != DEAD && later[next] == row[state]) || plus(later[state], 1) == row[state];
 }
 
-/* In the dark insertions are free, so that following them one by one would turn in circles: the nearest state, by breadth-first
- * search, that leads on at the same cost; DEAD where `from` leads on itself or nothing does. */
+/* In the dark insertions are free, so that following them one by one would turn in circles: the nearest state, by
+ * breadth-first search, that leads on at the same cost; DEAD where `from` leads on itself or nothing does. */
 static uint32_t nearest_exit(struct search *search, size_t position, uint32_t from)
 {
 	const struct table *table = search->table;
@@ -377,8 +381,8 @@ static int search_all(struct search *search)
 
 	for (int pass = 0; pass < 2; pass++) {
 		for (size_t i = 0; i < count && rc == 0; i++) {
-			const uint64_t *number =
-				iq_map_get(&table->numbers, iq_view_make((const char *)&members[i], sizeof(members[i])));
+			const uint64_t *number = iq_map_get(
+				&table->numbers, iq_view_make((const char *)&members[i], sizeof(members[i])));
 
 			if (!number)
 				continue;
@@ -401,8 +405,8 @@ static void pair_edits(struct iq_edit *edits, size_t count)
 			size_t apart = edits[j].position > edits[i].position ? edits[j].position - edits[i].position
 									     : edits[i].position - edits[j].position;
 
-			if (edits[j].op == IQ_EDIT_DROP && edits[j].symbol == edits[i].symbol && edits[j].partner == NO_PARTNER &&
-			    apart < distance) {
+			if (edits[j].op == IQ_EDIT_DROP && edits[j].symbol == edits[i].symbol &&
+			    edits[j].partner == NO_PARTNER && apart < distance) {
 				nearest = j;
 				distance = apart;
 			}

@@ -1,8 +1,9 @@
 /* query/align.h - the cheapest repair of one instance: an optimal alignment of what was seen with an order.
  *
- * Insertions and drops cost 1 each. Among the cheapest alignments the one is taken in which most drops have an insertion of the
- * same symbol elsewhere (an event out of order), and among those the one that keeps the earliest events. After A. Adriansyah,
- * "Aligning Observed and Modeled Behavior", 2014, with the moves on one symbol paired afterwards.
+ * Insertions and drops cost 1 each. Among the cheapest alignments the one is taken in which most drops have an
+ * insertion of the same symbol elsewhere (an event out of order), and among those the one that keeps the earliest
+ * events. After A. Adriansyah, "Aligning Observed and Modeled Behavior", 2014, with the moves on one symbol paired
+ * afterwards.
  */
 #ifndef IQ_QUERY_ALIGN_H
 #define IQ_QUERY_ALIGN_H
@@ -28,15 +29,15 @@ struct iq_edit {
 
 struct iq_alignment_problem {
 	struct iq_automaton *automaton;
-	iq_states start;          /* any of these may be the first state */
-	const uint32_t *symbols;  /* what was seen */
+	iq_states start;	 /* any of these may be the first state */
+	const uint32_t *symbols; /* what was seen */
 	size_t count;
-	const uint8_t *dark;      /* by position 0..count: events may be missing before it; NULL for nowhere */
-	bool may_continue;        /* it need not have come to its end */
+	const uint8_t *dark; /* by position 0..count: events may be missing before it; NULL for nowhere */
+	bool may_continue;   /* it need not have come to its end */
 };
 
-/* Caller owns *ret_edits; release with free(). Edits are in order of their positions. IQ_ERR_LIMIT where the problem is too
- * large. */
+/* Caller owns *ret_edits; release with free(). Edits are in order of their positions. IQ_ERR_LIMIT where the problem is
+ * too large. */
 int iq_align(const struct iq_alignment_problem *problem, struct iq_edit **ret_edits, size_t *ret_count);
 
 #endif

@@ -5,8 +5,8 @@
 
 enum op { OP_DEAD, OP_EMPTY, OP_SYMBOL, OP_SEQUENCE, OP_CHOICE, OP_INTERLEAVE, OP_REPEAT };
 
-/* Operands: SYMBOL a = symbol; SEQUENCE, CHOICE, INTERLEAVE a and b; REPEAT a, least and most. Choices and interleavings
- * are chains to the right with ascending left operands, so that order and brackets make no difference. */
+/* Operands: SYMBOL a = symbol; SEQUENCE, CHOICE, INTERLEAVE a and b; REPEAT a, least and most. Choices and
+ * interleavings are chains to the right with ascending left operands, so that order and brackets make no difference. */
 struct node {
 	uint8_t op;
 	bool accepts;
@@ -127,8 +127,7 @@ int iq_node_sequence(struct iq_automaton *automaton, iq_node first, iq_node seco
 }
 
 /* Inserts `item` into an ascending chain of `op`. */
-static int insert_into_chain(struct iq_automaton *automaton, enum op op, iq_node item, iq_node chain,
-			     iq_node *ret_node)
+static int insert_into_chain(struct iq_automaton *automaton, enum op op, iq_node item, iq_node chain, iq_node *ret_node)
 {
 	struct node head = automaton->nodes[chain];
 	bool is_chain = head.op == op;
@@ -152,7 +151,7 @@ static int insert_into_chain(struct iq_automaton *automaton, enum op op, iq_node
 		node.b = rest;
 	}
 	node.accepts = op == OP_CHOICE ? automaton->nodes[node.a].accepts || automaton->nodes[node.b].accepts
-					    : automaton->nodes[node.a].accepts && automaton->nodes[node.b].accepts;
+				       : automaton->nodes[node.a].accepts && automaton->nodes[node.b].accepts;
 	return add_node(automaton, &node, ret_node);
 }
 
@@ -175,7 +174,8 @@ int iq_node_choice(struct iq_automaton *automaton, iq_node a, iq_node b, iq_node
 		return 0;
 	}
 	/* `()` adds nothing to what already takes the empty sequence. */
-	if ((a == IQ_NODE_EMPTY && automaton->nodes[b].accepts) || (b == IQ_NODE_EMPTY && automaton->nodes[a].accepts)) {
+	if ((a == IQ_NODE_EMPTY && automaton->nodes[b].accepts) ||
+	    (b == IQ_NODE_EMPTY && automaton->nodes[a].accepts)) {
 		*ret_node = a == IQ_NODE_EMPTY ? b : a;
 		return 0;
 	}
@@ -401,7 +401,8 @@ static int intern_set(struct iq_automaton *automaton, iq_node *members, size_t c
 	for (size_t i = 0; i < count; i++)
 		if (i == 0 || members[i] != members[kept - 1])
 			members[kept++] = members[i];
-	rc = iq_map_intern(&automaton->sets_by_members, iq_view_make((const char *)members, kept * sizeof(*members)), &index);
+	rc = iq_map_intern(&automaton->sets_by_members, iq_view_make((const char *)members, kept * sizeof(*members)),
+			   &index);
 	if (rc == 1)
 		rc = init_set(automaton, index);
 	if (rc < 0)

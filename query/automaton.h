@@ -1,10 +1,10 @@
-/* query/automaton.h - regular expressions with interleaving and counts over small alphabets, as deterministic automata that
- * are built while they are used.
+/* query/automaton.h - regular expressions with interleaving and counts over small alphabets, as deterministic automata
+ * that are built while they are used.
  *
- * Expressions are hash-consed: equal expressions are the same node, so a node is a state. The successor of a state is the
- * Brzozowski derivative of its expression (J. Brzozowski, "Derivatives of Regular Expressions", 1964; interleaving as in
- * M. Sulzmann and P. Thiemann, "Derivatives for Regular Shuffle Expressions", 2015). The empty language is the dead state; no
- * other node denotes it.
+ * Expressions are hash-consed: equal expressions are the same node, so a node is a state. The successor of a state is
+ * the Brzozowski derivative of its expression (J. Brzozowski, "Derivatives of Regular Expressions", 1964; interleaving
+ * as in M. Sulzmann and P. Thiemann, "Derivatives for Regular Shuffle Expressions", 2015). The empty language is the
+ * dead state; no other node denotes it.
  *
  * What is not known, because the beginning or the middle was not recorded, is a set of states. Sets are hash-consed as
  * well, so following an instance costs one table look-up an event, however much is unknown about it.
@@ -23,10 +23,10 @@
 #define IQ_REPEAT_MAX 100000u
 #define IQ_REPEAT_UNBOUNDED UINT32_MAX
 
-typedef uint32_t iq_node; /* an expression */
+typedef uint32_t iq_node;   /* an expression */
 typedef uint32_t iq_states; /* a set of states */
 
-#define IQ_NODE_DEAD 0u  /* no sequence at all */
+#define IQ_NODE_DEAD 0u	 /* no sequence at all */
 #define IQ_NODE_EMPTY 1u /* the empty sequence */
 
 struct iq_automaton;
@@ -64,11 +64,11 @@ const iq_node *iq_states_members(const struct iq_automaton *automaton, iq_states
 
 /* What may be said of a set. */
 struct iq_states_facts {
-	bool any_alive;    /* some member is not dead */
+	bool any_alive; /* some member is not dead */
 	bool all_alive;
 	bool any_accepts;
 	bool all_accept;
-	bool complete;     /* some member is alive, and none of those can take another symbol */
+	bool complete; /* some member is alive, and none of those can take another symbol */
 };
 int iq_states_facts(struct iq_automaton *automaton, iq_states states, struct iq_states_facts *ret_facts);
 

@@ -1,6 +1,6 @@
 /* One pass over the merged streams: each event goes to the instances of the lifecycles that select it, each gap to the
- * instances that it touches. What remains to be said of an event (time, place in the evidence) is read afterwards, and only for
- * the events that instances begin and end with and that findings name. */
+ * instances that it touches. What remains to be said of an event (time, place in the evidence) is read afterwards, and
+ * only for the events that instances begin and end with and that findings name. */
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@ struct follower {
 	struct iq_map latest; /* key -> index of its last track */
 	uint64_t events;
 	uint64_t no_key;
-	uint64_t *seen;       /* by symbol */
+	uint64_t *seen;	       /* by symbol */
 	uint64_t *type_counts; /* by number of the checker's types: selected and not named here */
 	size_t type_capacity;
 	bool limited;
@@ -35,7 +35,7 @@ struct checker {
 	const struct iq_session *sessions;
 	size_t session_count;
 	uint64_t *session_ends; /* by index into sessions: the last ws.close or net.error */
-	struct iq_map sources;  /* interned: gaps match by number */
+	struct iq_map sources;	/* interned: gaps match by number */
 	struct iq_map types;
 	bool *named; /* by type: some lifecycle names it */
 	size_t named_capacity;
@@ -43,10 +43,10 @@ struct checker {
 	size_t gap_count;
 	struct iq_map gaps_after; /* event id -> index of its first gap; the others follow through next_gap */
 	size_t *next_gap;
-	struct iq_map dark;       /* sessions, sources and evidence with a gap so far */
+	struct iq_map dark; /* sessions, sources and evidence with a gap so far */
 	struct iq_buf key;
 	struct iq_buf scratch;
-	struct iq_map step_ids;   /* events whose facts the result needs */
+	struct iq_map step_ids; /* events whose facts the result needs */
 };
 
 #define NO_GAP SIZE_MAX
@@ -353,8 +353,8 @@ static int may_begin(struct checker *checker, struct follower *follower, const s
 }
 
 /* The track that the event belongs to. */
-static int find_track(struct checker *checker, struct follower *follower, struct iq_view key, const struct iq_event *event,
-		      uint32_t symbol, struct iq_track **ret_track)
+static int find_track(struct checker *checker, struct follower *follower, struct iq_view key,
+		      const struct iq_event *event, uint32_t symbol, struct iq_track **ret_track)
 {
 	const uint64_t *index = iq_map_get(&follower->latest, key);
 	struct iq_track *track = index ? follower->tracks[*index] : NULL;
@@ -393,7 +393,8 @@ static int follow_malformed(struct checker *checker, struct follower *follower, 
 	return 0;
 }
 
-static int follow_instance(struct checker *checker, struct follower *follower, const struct iq_event *event, uint32_t symbol)
+static int follow_instance(struct checker *checker, struct follower *follower, const struct iq_event *event,
+			   uint32_t symbol)
 {
 	struct iq_track *track;
 	int rc;
@@ -495,14 +496,16 @@ static void note_session_end(struct checker *checker, const struct iq_event *eve
 		checker->session_ends[session - checker->sessions] = event->id;
 }
 
-#define STEP_COLUMNS                                                                                            \
-	(1u << IQ_COLUMN_ID | 1u << IQ_COLUMN_TS | 1u << IQ_COLUMN_SOURCE | 1u << IQ_COLUMN_SESSION | 1u << IQ_COLUMN_KIND | \
-	 1u << IQ_COLUMN_TYPE | 1u << IQ_COLUMN_EVIDENCE | 1u << IQ_COLUMN_OFFSET | 1u << IQ_COLUMN_LENGTH)
+#define STEP_COLUMNS \
+	(1u << IQ_COLUMN_ID | 1u << IQ_COLUMN_TS | 1u << IQ_COLUMN_SOURCE | 1u << IQ_COLUMN_SESSION | \
+	 1u << IQ_COLUMN_KIND | 1u << IQ_COLUMN_TYPE | 1u << IQ_COLUMN_EVIDENCE | 1u << IQ_COLUMN_OFFSET | \
+	 1u << IQ_COLUMN_LENGTH)
 
 static uint32_t needed_columns(const struct iq_spec *spec)
 {
-	uint32_t columns = 1u << IQ_COLUMN_ID | 1u << IQ_COLUMN_SOURCE | 1u << IQ_COLUMN_SESSION | 1u << IQ_COLUMN_KIND |
-			   1u << IQ_COLUMN_DIRECTION | 1u << IQ_COLUMN_TYPE | 1u << IQ_COLUMN_EVIDENCE;
+	uint32_t columns = 1u << IQ_COLUMN_ID | 1u << IQ_COLUMN_SOURCE | 1u << IQ_COLUMN_SESSION |
+			   1u << IQ_COLUMN_KIND | 1u << IQ_COLUMN_DIRECTION | 1u << IQ_COLUMN_TYPE |
+			   1u << IQ_COLUMN_EVIDENCE;
 
 	for (const struct iq_lifecycle *lifecycle = spec->first; lifecycle; lifecycle = lifecycle->next)
 		columns |= lifecycle->columns;
@@ -647,8 +650,8 @@ static int report_track(struct checker *checker, const struct follower *follower
 	instance->last.id = track->ids[track->count - 1];
 	rc = judge_track(checker, follower, track, instance, &over);
 	if (rc == 0 && instance->verdict == IQ_VERDICT_VIOLATED &&
-	    iq_track_explain(track, follower->lifecycle, &checker->types, over, end_event(checker, track), checker->memory,
-			     &findings, &instance->finding_count) < 0)
+	    iq_track_explain(track, follower->lifecycle, &checker->types, over, end_event(checker, track),
+			     checker->memory, &findings, &instance->finding_count) < 0)
 		return nomem(checker);
 	instance->findings = findings;
 	return rc < 0 ? rc : want_steps(checker, instance);
@@ -668,8 +671,9 @@ static int list_never_seen(struct checker *checker, const struct follower *follo
 		if (follower->seen[i])
 			continue;
 		nearest = iq_nearest(names->entries[i].key, &checker->types);
-		list[result->never_seen_count++] = (struct iq_name_count){ iq_arena_copy(checker->memory, names->entries[i].key), 0,
-									   iq_arena_copy(checker->memory, nearest) };
+		list[result->never_seen_count++] =
+			(struct iq_name_count){ iq_arena_copy(checker->memory, names->entries[i].key), 0,
+						iq_arena_copy(checker->memory, nearest) };
 	}
 	return 0;
 }
@@ -683,9 +687,9 @@ static int list_not_named(struct checker *checker, const struct follower *follow
 	result->not_named = list;
 	for (size_t i = 0; i < checker->types.count && i < follower->type_capacity; i++)
 		if (follower->type_counts[i] && !checker->named[i])
-			list[result->not_named_count++] = (struct iq_name_count){
-				iq_arena_copy(checker->memory, checker->types.entries[i].key), follower->type_counts[i], IQ_VIEW_NULL
-			};
+			list[result->not_named_count++] =
+				(struct iq_name_count){ iq_arena_copy(checker->memory, checker->types.entries[i].key),
+							follower->type_counts[i], IQ_VIEW_NULL };
 	return 0;
 }
 
@@ -719,7 +723,8 @@ static void judge_count(struct checker *checker, const struct follower *follower
 	}
 }
 
-static int report_lifecycle(struct checker *checker, const struct follower *follower, struct iq_lifecycle_result *result)
+static int report_lifecycle(struct checker *checker, const struct follower *follower,
+			    struct iq_lifecycle_result *result)
 {
 	struct iq_instance *instances = iq_arena_calloc(checker->memory, follower->count + 1, sizeof(*instances));
 	int rc;
@@ -822,10 +827,12 @@ static int fill_steps(struct checker *checker, struct iq_check_result *result)
 
 static struct iq_view instance_reason(struct checker *checker, const struct iq_instance *instance)
 {
-	return instance->finding_count ? instance->findings[0].message : iq_arena_copy(checker->memory, instance->reason);
+	return instance->finding_count ? instance->findings[0].message
+				       : iq_arena_copy(checker->memory, instance->reason);
 }
 
-static void fold_instance(struct checker *checker, struct iq_session_verdict *sessions, const struct iq_instance *instance)
+static void fold_instance(struct checker *checker, struct iq_session_verdict *sessions,
+			  const struct iq_instance *instance)
 {
 	for (size_t i = 0; i < instance->session_count; i++) {
 		const struct iq_session *session = find_session(checker, instance->sessions[i]);
@@ -843,7 +850,8 @@ static void fold_instance(struct checker *checker, struct iq_session_verdict *se
 
 static int fold_sessions(struct checker *checker, struct iq_check_result *result)
 {
-	struct iq_session_verdict *sessions = iq_arena_calloc(checker->memory, checker->session_count + 1, sizeof(*sessions));
+	struct iq_session_verdict *sessions =
+		iq_arena_calloc(checker->memory, checker->session_count + 1, sizeof(*sessions));
 
 	if (!sessions)
 		return nomem(checker);
@@ -959,7 +967,8 @@ static void release(struct checker *checker)
 	iq_buf_release(&checker->scratch);
 }
 
-int iq_check(struct iq_store *store, const struct iq_spec *spec, struct iq_check_result *ret_result, struct iq_error *error)
+int iq_check(struct iq_store *store, const struct iq_spec *spec, struct iq_check_result *ret_result,
+	     struct iq_error *error)
 {
 	struct iq_check_result result = { .memory = IQ_ARENA_INIT };
 	struct checker checker = { .store = store, .spec = spec, .error = error, .memory = &result.memory };

@@ -22,7 +22,7 @@ struct test {
 	const struct iq_view *values; /* EQ and NE: any of; the others: one */
 	size_t value_count;
 	struct iq_field other; /* SAME_AS */
-	bool expected;         /* EXISTS */
+	bool expected;	       /* EXISTS */
 	pcre2_code *pattern;   /* MATCHES */
 	pcre2_match_data *match;
 	pcre2_match_context *limits;
@@ -36,8 +36,9 @@ static const struct {
 	const char *name;
 	enum iq_column column;
 } columns[] = {
-	{ "session", IQ_COLUMN_SESSION }, { "kind", IQ_COLUMN_KIND },	    { "type", IQ_COLUMN_TYPE },
-	{ "key", IQ_COLUMN_KEY },	  { "source", IQ_COLUMN_SOURCE },   { "severity", IQ_COLUMN_SEVERITY },
+	{ "session", IQ_COLUMN_SESSION },     { "kind", IQ_COLUMN_KIND },
+	{ "type", IQ_COLUMN_TYPE },	      { "key", IQ_COLUMN_KEY },
+	{ "source", IQ_COLUMN_SOURCE },	      { "severity", IQ_COLUMN_SEVERITY },
 	{ "direction", IQ_COLUMN_DIRECTION },
 };
 
@@ -68,7 +69,8 @@ int iq_field_parse(struct iq_view text, const char *name, const struct iq_yaml *
 
 	if (text.len > 0 && text.data[0] == '/') {
 		if (!iq_json_pointer_valid(text))
-			return iq_yaml_error(error, name, node, "`%.*s` is not a JSON Pointer: ~ stands only before 0 and 1",
+			return iq_yaml_error(error, name, node,
+					     "`%.*s` is not a JSON Pointer: ~ stands only before 0 and 1",
 					     IQ_VIEW_ARG(text));
 		*ret_field = field;
 		return 0;
@@ -88,7 +90,8 @@ int iq_field_parse(struct iq_view text, const char *name, const struct iq_yaml *
 		}
 	}
 	return iq_yaml_error(error, name, node,
-			     "`%.*s` is not a field; a field is a column (" COLUMN_NAMES "), an attribute (@status) or a JSON Pointer "
+			     "`%.*s` is not a field; a field is a column (" COLUMN_NAMES
+			     "), an attribute (@status) or a JSON Pointer "
 			     "into the body (/run_id)",
 			     IQ_VIEW_ARG(text));
 }
@@ -154,7 +157,8 @@ static int set_values(struct test *test, const struct iq_yaml *node, const char 
 		return iq_error_nomem(error);
 	for (size_t i = 0; i < count; i++, item = item->next) {
 		if (item->type != IQ_YAML_SCALAR)
-			return iq_yaml_error(error, name, item, "a value to compare with must be a plain word, number or string");
+			return iq_yaml_error(error, name, item,
+					     "a value to compare with must be a plain word, number or string");
 		values[i] = item->text;
 	}
 	if (count == 0)
@@ -172,11 +176,12 @@ static int compile_pattern(struct test *test, const struct iq_yaml *node, const 
 
 	if (node->text.len > IQ_PATTERN_MAX_BYTES)
 		return iq_yaml_error(error, name, node, "the pattern is longer than %d bytes", IQ_PATTERN_MAX_BYTES);
-	test->pattern = pcre2_compile((PCRE2_SPTR)node->text.data, node->text.len, PCRE2_UTF | PCRE2_MATCH_INVALID_UTF, &code,
-				      &offset, NULL);
+	test->pattern = pcre2_compile((PCRE2_SPTR)node->text.data, node->text.len, PCRE2_UTF | PCRE2_MATCH_INVALID_UTF,
+				      &code, &offset, NULL);
 	if (!test->pattern) {
 		(void)pcre2_get_error_message(code, message, sizeof(message));
-		return iq_yaml_error(error, name, node, "pattern: %s at its byte %zu", (const char *)message, (size_t)offset);
+		return iq_yaml_error(error, name, node, "pattern: %s at its byte %zu", (const char *)message,
+				     (size_t)offset);
 	}
 	test->match = pcre2_match_data_create_from_pattern(test->pattern, NULL);
 	test->limits = pcre2_match_context_create(NULL);
@@ -226,7 +231,8 @@ static int find_operator(const struct iq_yaml *key, const char *name, unsigned *
 			return 0;
 		}
 	}
-	return iq_yaml_error(error, name, key, "`%.*s` is not a comparison; there are gt, ge, lt, le, ne, matches, exists, same-as",
+	return iq_yaml_error(error, name, key,
+			     "`%.*s` is not a comparison; there are gt, ge, lt, le, ne, matches, exists, same-as",
 			     IQ_VIEW_ARG(key->text));
 }
 
@@ -242,8 +248,8 @@ static struct test *add_test(struct iq_condition *condition, const struct iq_fie
 	return test;
 }
 
-static int parse_entry(struct iq_condition *condition, const struct iq_yaml *entry, const char *name, struct iq_arena *arena,
-		       struct iq_error *error)
+static int parse_entry(struct iq_condition *condition, const struct iq_yaml *entry, const char *name,
+		       struct iq_arena *arena, struct iq_error *error)
 {
 	struct iq_field field;
 	struct test *test;
@@ -275,7 +281,8 @@ int iq_condition_parse(const struct iq_yaml *mapping, const char *name, struct i
 	if (!condition)
 		return iq_error_nomem(error);
 	if (mapping->type != IQ_YAML_MAPPING)
-		return iq_yaml_error(error, name, mapping, "a condition is a mapping of fields to values: { kind: ws.message }");
+		return iq_yaml_error(error, name, mapping,
+				     "a condition is a mapping of fields to values: { kind: ws.message }");
 	for (const struct iq_yaml *entry = mapping->first; entry && rc == 0; entry = entry->next)
 		rc = parse_entry(condition, entry, name, arena, error);
 	if (rc < 0)

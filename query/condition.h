@@ -28,12 +28,12 @@ int iq_field_parse(struct iq_view text, const char *name, const struct iq_yaml *
 		   struct iq_field *ret_field, struct iq_error *error);
 /* Columns that must be decoded to read the field (bits of enum iq_column). */
 uint32_t iq_field_columns(const struct iq_field *field);
-/* The field's value in an event: NULL when it is not there or is JSON null. `scratch` receives unescaped text (appended).
- * Borrowed until the event or `scratch` changes. */
+/* The field's value in an event: NULL when it is not there or is JSON null. `scratch` receives unescaped text
+ * (appended). Borrowed until the event or `scratch` changes. */
 struct iq_view iq_field_read(const struct iq_field *field, const struct iq_event *event, struct iq_buf *scratch);
 
-/* Compiles a mapping field -> value, list of values, or operators. It lies in `arena`, but for its patterns: release with
- * iq_condition_release(). */
+/* Compiles a mapping field -> value, list of values, or operators. It lies in `arena`, but for its patterns: release
+ * with iq_condition_release(). */
 int iq_condition_parse(const struct iq_yaml *mapping, const char *name, struct iq_arena *arena,
 		       struct iq_condition **ret_condition, struct iq_error *error);
 void iq_condition_release(struct iq_condition *condition);

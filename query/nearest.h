@@ -8,8 +8,8 @@
 /* Names longer than this are not compared. */
 #define IQ_NEAREST_MAX 128
 
-/* The key of `names` with the smallest edit distance to `name` (V. Levenshtein, 1966), at most a third of its length; the NULL
- * view where none is that near. Borrowed until the map changes. */
+/* The key of `names` with the smallest edit distance to `name` (V. Levenshtein, 1966), at most a third of its length;
+ * the NULL view where none is that near. Borrowed until the map changes. */
 struct iq_view iq_nearest(struct iq_view name, const struct iq_map *names);
 
 #endif

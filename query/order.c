@@ -35,9 +35,10 @@ static int fail(struct parser *parser, size_t pos, const char *format, ...)
 static int limit(struct parser *parser, int rc)
 {
 	if (rc == IQ_ERR_LIMIT)
-		return iq_yaml_error(parser->error, parser->name, parser->node,
-				     "order: too large: it needs more than %u states; use smaller counts or fewer interleaved parts",
-				     IQ_AUTOMATON_MAX_NODES);
+		return iq_yaml_error(
+			parser->error, parser->name, parser->node,
+			"order: too large: it needs more than %u states; use smaller counts or fewer interleaved parts",
+			IQ_AUTOMATON_MAX_NODES);
 	return rc == IQ_ERR_NOMEM ? iq_error_nomem(parser->error) : rc;
 }
 
@@ -121,7 +122,8 @@ static int parse_primary(struct parser *parser, iq_node *ret_node)
 		return parse_name(parser, ret_node);
 	if (c == '\0')
 		return fail(parser, parser->pos, "ends where a name or ( should follow");
-	return fail(parser, parser->pos, "`%c` where a name or ( should stand; quote names with such characters: 'a name'", c);
+	return fail(parser, parser->pos,
+		    "`%c` where a name or ( should stand; quote names with such characters: 'a name'", c);
 }
 
 static int take_count(struct parser *parser, uint32_t *ret_count)
@@ -159,7 +161,8 @@ static int take_counts(struct parser *parser, uint32_t *ret_least, uint32_t *ret
 		return fail(parser, start, "a { without its }");
 	parser->pos++;
 	if (*ret_most < *ret_least)
-		return fail(parser, start, "{%u,%u} can never hold: the first count is the larger one", *ret_least, *ret_most);
+		return fail(parser, start, "{%u,%u} can never hold: the first count is the larger one", *ret_least,
+			    *ret_most);
 	return 0;
 }
 
@@ -201,8 +204,10 @@ static int join(struct parser *parser, char connector, iq_node left, iq_node rig
 /* Shows what the user may have meant by `a, b | c`. */
 static int mixed(struct parser *parser, size_t pos, char first, char second)
 {
-	return fail(parser, pos, "`%c` and `%c` side by side can be read in two ways, (a %c b) %c c or a %c (b %c c): add parentheses",
-		    first, second, first, second, first, second);
+	return fail(
+		parser, pos,
+		"`%c` and `%c` side by side can be read in two ways, (a %c b) %c c or a %c (b %c c): add parentheses",
+		first, second, first, second, first, second);
 }
 
 static int parse_expression(struct parser *parser, iq_node *ret_node)
@@ -232,12 +237,9 @@ static int parse_expression(struct parser *parser, iq_node *ret_node)
 int iq_order_parse(const struct iq_yaml *node, const char *name, struct iq_automaton *automaton, struct iq_map *names,
 		   iq_node *ret_node, struct iq_error *error)
 {
-	struct parser parser = { .text = node->text,
-				 .node = node,
-				 .name = name,
-				 .automaton = automaton,
-				 .names = names,
-				 .error = error };
+	struct parser parser = {
+		.text = node->text, .node = node, .name = name, .automaton = automaton, .names = names, .error = error
+	};
 	int rc;
 
 	if (node->type != IQ_YAML_SCALAR)

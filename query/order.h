@@ -2,8 +2,8 @@
  *
  *	order: agent_started, (agent_thinking* & tool*), (agent_completed | agent_error)
  *
- * `,` then; `|` or; `&` both, interleaved; postfix ? * + {m,n}; parentheses; `()` nothing; 'quoted names'. Joining with two of , | & on
- * one level needs parentheses.
+ * `,` then; `|` or; `&` both, interleaved; postfix ? * + {m,n}; parentheses; `()` nothing; 'quoted names'. Joining with
+ *two of , | & on one level needs parentheses.
  */
 #ifndef IQ_QUERY_ORDER_H
 #define IQ_QUERY_ORDER_H

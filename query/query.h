@@ -1,4 +1,5 @@
-/* query/query.h - the door of query/: lifecycle specs, the checker, its reports, and SQL. Depends on base/, event/, store/.
+/* query/query.h - the door of query/: lifecycle specs, the checker, its reports, and SQL. Depends on base/, event/,
+ * store/.
  */
 #ifndef IQ_QUERY_QUERY_H
 #define IQ_QUERY_QUERY_H
@@ -18,9 +19,11 @@ struct iq_spec;
 int iq_spec_parse(struct iq_view text, const char *name, struct iq_spec **ret_spec, struct iq_error *error);
 /* From a file, or from a built-in one as `preset:NAME`. */
 int iq_spec_load(const char *path_or_preset, struct iq_spec **ret_spec, struct iq_error *error);
-/* Appends the lifecycles of `other`; a lifecycle name that is there already is IQ_ERR_SPEC. Takes ownership on success. */
+/* Appends the lifecycles of `other`; a lifecycle name that is there already is IQ_ERR_SPEC. Takes ownership on success.
+ */
 int iq_spec_merge(struct iq_spec *spec, struct iq_spec *other, struct iq_error *error);
-/* Every built-in lifecycle of whose names at least one occurs in the store. Caller owns; release with iq_spec_free(). */
+/* Every built-in lifecycle of whose names at least one occurs in the store. Caller owns; release with iq_spec_free().
+ */
 int iq_spec_presets_for(struct iq_store *store, struct iq_spec **ret_spec, struct iq_error *error);
 void iq_spec_free(struct iq_spec *spec);
 size_t iq_spec_count(const struct iq_spec *spec);
@@ -39,13 +42,13 @@ enum iq_verdict { IQ_VERDICT_OK, IQ_VERDICT_UNDETERMINED, IQ_VERDICT_VIOLATED };
 const char *iq_verdict_name(enum iq_verdict verdict);
 
 enum iq_finding_kind {
-	IQ_FINDING_MISSING,      /* inserted before a later event */
+	IQ_FINDING_MISSING,	 /* inserted before a later event */
 	IQ_FINDING_UNTERMINATED, /* inserted at a seen end */
 	IQ_FINDING_OUT_OF_ORDER, /* dropped here and inserted there */
-	IQ_FINDING_DUPLICATE,    /* dropped, its type already at its maximum */
-	IQ_FINDING_UNEXPECTED,   /* any other drop */
-	IQ_FINDING_ORPHAN,       /* an instance that never began */
-	IQ_FINDING_MALFORMED     /* selected, but the body cannot be parsed */
+	IQ_FINDING_DUPLICATE,	 /* dropped, its type already at its maximum */
+	IQ_FINDING_UNEXPECTED,	 /* any other drop */
+	IQ_FINDING_ORPHAN,	 /* an instance that never began */
+	IQ_FINDING_MALFORMED	 /* selected, but the body cannot be parsed */
 };
 const char *iq_finding_kind_name(enum iq_finding_kind kind);
 
@@ -66,19 +69,19 @@ struct iq_step {
 /* One broken rule of one instance. */
 struct iq_finding {
 	enum iq_finding_kind kind;
-	struct iq_view expected;  /* the name that should have come: `tool_completed`; NULL for a plain drop */
-	struct iq_step after;     /* the last event before the place (for a move: before where it belongs) */
-	struct iq_step instead;   /* what stood there: an event, or id 0 where the evidence ended */
-	struct iq_step moved;     /* out-of-order, duplicate, unexpected: the event itself */
-	struct iq_view message;   /* one sentence: `missing tool_completed after tool_executing` */
-	struct iq_view repair;    /* `insert tool_completed after 20763`, `drop 20770`, `move 20771 before 20768` */
+	struct iq_view expected; /* the name that should have come: `tool_completed`; NULL for a plain drop */
+	struct iq_step after;	 /* the last event before the place (for a move: before where it belongs) */
+	struct iq_step instead;	 /* what stood there: an event, or id 0 where the evidence ended */
+	struct iq_step moved;	 /* out-of-order, duplicate, unexpected: the event itself */
+	struct iq_view message;	 /* one sentence: `missing tool_completed after tool_executing` */
+	struct iq_view repair;	 /* `insert tool_completed after 20763`, `drop 20770`, `move 20771 before 20768` */
 };
 
 struct iq_instance {
-	struct iq_view key;        /* `7f3a`, or `s41` for instance: session; fields joined by ` ` */
+	struct iq_view key; /* `7f3a`, or `s41` for instance: session; fields joined by ` ` */
 	enum iq_verdict verdict;
-	struct iq_view reason;     /* for undetermined: `open at capture end` */
-	const uint32_t *sessions;  /* numbers, in order of appearance */
+	struct iq_view reason;	  /* for undetermined: `open at capture end` */
+	const uint32_t *sessions; /* numbers, in order of appearance */
 	size_t session_count;
 	struct iq_step first;
 	struct iq_step last;
@@ -96,33 +99,33 @@ struct iq_name_count {
 struct iq_lifecycle_result {
 	struct iq_view name;
 	enum iq_verdict verdict;
-	struct iq_view reason;            /* for undetermined without instances */
+	struct iq_view reason; /* for undetermined without instances */
 	uint64_t violated, undetermined, ok;
-	uint64_t events;                  /* events it selected and named */
-	uint64_t no_key;                  /* selected and named, but without the instance key */
+	uint64_t events;		     /* events it selected and named */
+	uint64_t no_key;		     /* selected and named, but without the instance key */
 	const struct iq_instance *instances; /* in order of their first event */
 	size_t instance_count;
-	const struct iq_name_count *never_seen;  /* named, never seen */
+	const struct iq_name_count *never_seen; /* named, never seen */
 	size_t never_seen_count;
-	const struct iq_name_count *not_named;   /* selected and seen, not named by any lifecycle of the spec */
+	const struct iq_name_count *not_named; /* selected and seen, not named by any lifecycle of the spec */
 	size_t not_named_count;
 };
 
 struct iq_session_verdict {
 	uint32_t no;
 	enum iq_verdict verdict;
-	uint64_t instances;      /* that touch it; with 0 the verdict is not meaningful */
-	struct iq_view reason;   /* first reason, for one line */
+	uint64_t instances;    /* that touch it; with 0 the verdict is not meaningful */
+	struct iq_view reason; /* first reason, for one line */
 };
 
 struct iq_check_result {
 	enum iq_verdict verdict;
-	struct iq_view reason;   /* for the last line on stderr: `s12 undetermined (open at capture end)` */
+	struct iq_view reason; /* for the last line on stderr: `s12 undetermined (open at capture end)` */
 	const struct iq_lifecycle_result *lifecycles;
 	size_t lifecycle_count;
 	const struct iq_session_verdict *sessions; /* one for each session of the store, by number */
 	size_t session_count;
-	struct iq_arena memory;  /* everything above lies here */
+	struct iq_arena memory; /* everything above lies here */
 };
 
 /* Checks every lifecycle over the store in one pass. Caller owns; release with iq_check_result_release(). */
@@ -134,31 +137,32 @@ void iq_check_result_release(struct iq_check_result *result);
 
 struct iq_report_options {
 	bool utc;
-	bool colour;   /* ANSI colours */
-	size_t width;  /* columns of the terminal; 0 = 100 */
+	bool colour;	   /* ANSI colours */
+	size_t width;	   /* columns of the terminal; 0 = 100 */
 	const char *title; /* JUnit suite name: the case */
 };
 /* The screen layout: what was not recorded, coverage, verdict table, then findings of like shape as one pattern. */
-int iq_report_text(struct iq_store *store, const struct iq_check_result *result, const struct iq_report_options *options,
-		   struct iq_buf *out, struct iq_error *error);
+int iq_report_text(struct iq_store *store, const struct iq_check_result *result,
+		   const struct iq_report_options *options, struct iq_buf *out, struct iq_error *error);
 /* One JSON document, schema in docs/lifecycle.md. */
-int iq_report_json(struct iq_store *store, const struct iq_check_result *result, const struct iq_report_options *options,
-		   struct iq_buf *out, struct iq_error *error);
+int iq_report_json(struct iq_store *store, const struct iq_check_result *result,
+		   const struct iq_report_options *options, struct iq_buf *out, struct iq_error *error);
 /* JUnit XML: a suite a lifecycle, a case an instance; violated = failure, undetermined = error. */
-int iq_report_junit(struct iq_store *store, const struct iq_check_result *result, const struct iq_report_options *options,
-		    struct iq_buf *out, struct iq_error *error);
+int iq_report_junit(struct iq_store *store, const struct iq_check_result *result,
+		    const struct iq_report_options *options, struct iq_buf *out, struct iq_error *error);
 
 /* ---- One session as a timeline --------------------------------------------------------------------------- */
 
 struct iq_timeline_options {
 	bool utc;
 	bool colour;
-	bool raw;           /* bodies are not cut */
-	size_t width;       /* columns of the terminal; 0 = 100 */
-	int64_t context_ns; /* logs of other sources this long around the session; 0: only warnings and worse, around 1 s */
+	bool raw;	    /* bodies are not cut */
+	size_t width;	    /* columns of the terminal; 0 = 100 */
+	int64_t context_ns; /* logs of other sources this long around the session; 0: only warnings and worse, around 1
+			       s */
 };
-/* The conversation like a chat log: times from its start, arrows for directions, logs beside it, and what `result` (may be NULL)
- * found missing drawn where it should have been. IQ_ERR_NOT_FOUND where there is no such session. */
+/* The conversation like a chat log: times from its start, arrows for directions, logs beside it, and what `result` (may
+ * be NULL) found missing drawn where it should have been. IQ_ERR_NOT_FOUND where there is no such session. */
 int iq_timeline(struct iq_store *store, uint32_t session_no, const struct iq_check_result *result,
 		const struct iq_timeline_options *options, struct iq_buf *out, struct iq_error *error);
 

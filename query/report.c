@@ -41,7 +41,8 @@ static const struct iq_evidence *find_evidence(const struct iq_store *store, uin
 	return NULL;
 }
 
-void iq_report_append_place(struct iq_buf *buf, const struct iq_store *store, uint32_t no, uint64_t offset, uint64_t length)
+void iq_report_append_place(struct iq_buf *buf, const struct iq_store *store, uint32_t no, uint64_t offset,
+			    uint64_t length)
 {
 	const struct iq_evidence *evidence = find_evidence(store, no);
 	struct iq_view path = evidence ? evidence->path : IQ_LIT("?");

@@ -10,7 +10,8 @@ void iq_report_coverage(const struct iq_store *store, int64_t *ret_from, int64_t
 /* `tool_executing`, `cut, no close frame`, `closed`; safe for a terminal. */
 void iq_report_append_what(struct iq_buf *buf, enum iq_kind kind, struct iq_view type);
 /* `proxy.ndjson:88121+214`; safe for a terminal. */
-void iq_report_append_place(struct iq_buf *buf, const struct iq_store *store, uint32_t evidence, uint64_t offset, uint64_t length);
+void iq_report_append_place(struct iq_buf *buf, const struct iq_store *store, uint32_t evidence, uint64_t offset,
+			    uint64_t length);
 /* `48,112` */
 void iq_report_append_count(struct iq_buf *buf, uint64_t count);
 /* Does the gap lie within the session? */

@@ -123,7 +123,8 @@ static void write_instance(struct json *json, const struct iq_instance *instance
 	close(json, '}');
 }
 
-static void write_names(struct json *json, const char *key, const struct iq_name_count *names, size_t count, bool counted)
+static void write_names(struct json *json, const char *key, const struct iq_name_count *names, size_t count,
+			bool counted)
 {
 	open(json, key, '[');
 	for (size_t i = 0; i < count; i++) {
@@ -235,8 +236,8 @@ static void write_sessions(struct json *json, const struct iq_check_result *resu
 	close(json, ']');
 }
 
-int iq_report_json(struct iq_store *store, const struct iq_check_result *result, const struct iq_report_options *options,
-		   struct iq_buf *out, struct iq_error *error)
+int iq_report_json(struct iq_store *store, const struct iq_check_result *result,
+		   const struct iq_report_options *options, struct iq_buf *out, struct iq_error *error)
 {
 	struct json json = { .store = store, .out = out, .first = true };
 

@@ -1,4 +1,5 @@
-/* JUnit XML as continuous integration reads it (testmoapp/junitxml collects the common ground; there is no standard). */
+/* JUnit XML as continuous integration reads it (testmoapp/junitxml collects the common ground; there is no standard).
+ */
 #include <inttypes.h>
 
 #include "query/report.h"
@@ -91,12 +92,14 @@ static void append_error(struct junit *junit, struct iq_view reason)
 
 static double seconds(const struct iq_instance *instance)
 {
-	if (instance->first.ts == IQ_TIME_NONE || instance->last.ts == IQ_TIME_NONE || instance->last.ts < instance->first.ts)
+	if (instance->first.ts == IQ_TIME_NONE || instance->last.ts == IQ_TIME_NONE ||
+	    instance->last.ts < instance->first.ts)
 		return 0;
 	return (double)(instance->last.ts - instance->first.ts) / (double)IQ_NS_PER_S;
 }
 
-static void append_case(struct junit *junit, const struct iq_lifecycle_result *lifecycle, const struct iq_instance *instance)
+static void append_case(struct junit *junit, const struct iq_lifecycle_result *lifecycle,
+			const struct iq_instance *instance)
 {
 	struct iq_buf name = IQ_BUF_INIT;
 
@@ -151,7 +154,8 @@ static struct counts counts_of(const struct iq_lifecycle_result *lifecycle)
 
 static void append_counts(struct junit *junit, const struct counts *counts)
 {
-	(void)iq_buf_appendf(junit->out, " tests=\"%" PRIu64 "\" failures=\"%" PRIu64 "\" errors=\"%" PRIu64 "\" skipped=\"0\">\n",
+	(void)iq_buf_appendf(junit->out,
+			     " tests=\"%" PRIu64 "\" failures=\"%" PRIu64 "\" errors=\"%" PRIu64 "\" skipped=\"0\">\n",
 			     counts->tests, counts->failures, counts->errors);
 }
 
@@ -169,8 +173,8 @@ static void append_suite(struct junit *junit, const struct iq_lifecycle_result *
 	(void)iq_buf_append_cstr(junit->out, "  </testsuite>\n");
 }
 
-int iq_report_junit(struct iq_store *store, const struct iq_check_result *result, const struct iq_report_options *options,
-		    struct iq_buf *out, struct iq_error *error)
+int iq_report_junit(struct iq_store *store, const struct iq_check_result *result,
+		    const struct iq_report_options *options, struct iq_buf *out, struct iq_error *error)
 {
 	struct junit junit = { store, options, out };
 	struct counts total = { 0 };

@@ -1,4 +1,5 @@
-/* The screen: what was not recorded comes first, then what was covered, the verdicts, and findings of one shape as one pattern. */
+/* The screen: what was not recorded comes first, then what was covered, the verdicts, and findings of one shape as one
+ * pattern. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -162,7 +163,8 @@ static void append_not_recorded(struct report *report)
 	for (size_t i = 0; i < gap_count && i < MAX_GAPS; i++)
 		append_gap(report, &gaps[i]);
 	if (gap_count > MAX_GAPS)
-		(void)iq_buf_appendf(report->out, "  and %zu gaps more: inquest sql CASE 'SELECT * FROM gaps'\n", gap_count - MAX_GAPS);
+		(void)iq_buf_appendf(report->out, "  and %zu gaps more: inquest sql CASE 'SELECT * FROM gaps'\n",
+				     gap_count - MAX_GAPS);
 	for (size_t i = 0; i < source_count; i++) {
 		append_open_sessions(report, &sources[i], false);
 		append_open_sessions(report, &sources[i], true);
@@ -443,7 +445,8 @@ static int append_nearby(struct report *report, const struct iq_step *step)
 		(void)iq_utf8_append_safe(&nearest, iq_utf8_cut(event.source, 40));
 		(void)iq_buf_append_cstr(&nearest, ": ");
 		(void)iq_utf8_append_safe(&nearest, iq_utf8_cut(event.body, 90));
-		(void)iq_buf_appendf(&nearest, "%s (%s %s)\n", event.body.len > 90 ? "..." : "", iq_duration_format(apart, text), event.ts > step->ts ? "later" : "before");
+		(void)iq_buf_appendf(&nearest, "%s (%s %s)\n", event.body.len > 90 ? "..." : "",
+				     iq_duration_format(apart, text), event.ts > step->ts ? "later" : "before");
 	}
 	iq_cursor_close(cursor);
 	(void)iq_buf_append(report->out, iq_buf_view(&nearest));
@@ -574,13 +577,14 @@ static int append_undetermined(struct report *report)
 	for (size_t i = 0; i < reasons.count && i < MAX_GAPS; i++)
 		append_reason(report, reasons.entries[i].key);
 	if (reasons.count > MAX_GAPS)
-		(void)iq_buf_appendf(report->out, "   and %zu reasons more: --format json lists them\n", reasons.count - MAX_GAPS);
+		(void)iq_buf_appendf(report->out, "   and %zu reasons more: --format json lists them\n",
+				     reasons.count - MAX_GAPS);
 	iq_map_release(&reasons);
 	return rc < 0 ? rc : 0;
 }
 
-int iq_report_text(struct iq_store *store, const struct iq_check_result *result, const struct iq_report_options *options,
-		   struct iq_buf *out, struct iq_error *error)
+int iq_report_text(struct iq_store *store, const struct iq_check_result *result,
+		   const struct iq_report_options *options, struct iq_buf *out, struct iq_error *error)
 {
 	struct report report = { store, result, options, out, error };
 	int rc;

@@ -86,7 +86,8 @@ struct compiler {
 static int parse_name(struct compiler *compiler, const struct iq_yaml *value)
 {
 	if (value->type != IQ_YAML_SCALAR || value->text.len == 0)
-		return iq_yaml_error(compiler->error, compiler->spec->name, value, "`lifecycle` is a name: lifecycle: agent-run");
+		return iq_yaml_error(compiler->error, compiler->spec->name, value,
+				     "`lifecycle` is a name: lifecycle: agent-run");
 	compiler->lifecycle->name = value->text;
 	return 0;
 }
@@ -107,7 +108,8 @@ static int add_key_field(struct compiler *compiler, const struct iq_yaml *value)
 	int rc;
 
 	if (value->type != IQ_YAML_SCALAR)
-		return iq_yaml_error(compiler->error, compiler->spec->name, value, "`instance` is a field or a list of fields");
+		return iq_yaml_error(compiler->error, compiler->spec->name, value,
+				     "`instance` is a field or a list of fields");
 	if (lifecycle->key_count == IQ_SPEC_MAX_KEY_FIELDS)
 		return iq_yaml_error(compiler->error, compiler->spec->name, value, "`instance` takes at most %u fields",
 				     IQ_SPEC_MAX_KEY_FIELDS);
@@ -126,8 +128,9 @@ static int parse_instance(struct compiler *compiler, const struct iq_yaml *value
 	if (value->type != IQ_YAML_SEQUENCE)
 		return add_key_field(compiler, value);
 	if (!value->first)
-		return iq_yaml_error(compiler->error, compiler->spec->name, value, "`instance` is an empty list; leave it out for one "
-										 "instance a session");
+		return iq_yaml_error(compiler->error, compiler->spec->name, value,
+				     "`instance` is an empty list; leave it out for one "
+				     "instance a session");
 	for (const struct iq_yaml *item = value->first; item && rc == 0; item = item->next)
 		rc = add_key_field(compiler, item);
 	return rc;
@@ -137,7 +140,8 @@ static int parse_order(struct compiler *compiler, const struct iq_yaml *value)
 {
 	struct iq_lifecycle *lifecycle = compiler->lifecycle;
 	iq_node start;
-	int rc = iq_order_parse(value, compiler->spec->name, lifecycle->automaton, &lifecycle->names, &start, compiler->error);
+	int rc = iq_order_parse(value, compiler->spec->name, lifecycle->automaton, &lifecycle->names, &start,
+				compiler->error);
 
 	if (rc < 0)
 		return rc;
@@ -150,7 +154,8 @@ static int add_alias(struct compiler *compiler, const struct iq_yaml *value)
 {
 	struct iq_lifecycle *lifecycle = compiler->lifecycle;
 	struct iq_alias *alias = &lifecycle->aliases[lifecycle->alias_count];
-	int rc = iq_condition_parse(value, compiler->spec->name, &compiler->spec->memory, &alias->condition, compiler->error);
+	int rc = iq_condition_parse(value, compiler->spec->name, &compiler->spec->memory, &alias->condition,
+				    compiler->error);
 
 	if (rc < 0)
 		return rc;
@@ -169,7 +174,8 @@ static int parse_events(struct compiler *compiler, const struct iq_yaml *value)
 
 	if (value->type != IQ_YAML_MAPPING)
 		return iq_yaml_error(compiler->error, compiler->spec->name, value,
-				     "`events` maps names to conditions: { failed: { type: http.response, '@status': { ge: 500 } } }");
+				     "`events` maps names to conditions: { failed: { type: http.response, '@status': { "
+				     "ge: 500 } } }");
 	for (const struct iq_yaml *child = value->first; child; child = child->next)
 		count++;
 	compiler->lifecycle->aliases = iq_arena_calloc(&compiler->spec->memory, count + 1, sizeof(struct iq_alias));
@@ -187,7 +193,8 @@ static int parse_final(struct compiler *compiler, const struct iq_yaml *value)
 
 	for (; item; item = value->type == IQ_YAML_SEQUENCE ? item->next : NULL) {
 		if (item->type != IQ_YAML_SCALAR)
-			return iq_yaml_error(compiler->error, compiler->spec->name, item, "`final` is a name or a list of names");
+			return iq_yaml_error(compiler->error, compiler->spec->name, item,
+					     "`final` is a name or a list of names");
 		if (iq_map_intern(&compiler->lifecycle->names, item->text, &symbol) < 0)
 			return iq_error_nomem(compiler->error);
 	}
@@ -207,8 +214,9 @@ static int parse_ends(struct compiler *compiler, const struct iq_yaml *value)
 	compiler->lifecycle->ends_complete = true;
 	if (value->type == IQ_YAML_SCALAR && iq_view_eq(value->text, IQ_LIT("complete")))
 		return 0;
-	return iq_yaml_error(compiler->error, compiler->spec->name, value,
-			     "`ends` takes one value, complete: the evidence holds every session from its start to its end");
+	return iq_yaml_error(
+		compiler->error, compiler->spec->name, value,
+		"`ends` takes one value, complete: the evidence holds every session from its start to its end");
 }
 
 /* `3`, `1..`, `10..20` */
@@ -259,7 +267,8 @@ static int check_keys(struct compiler *compiler, const struct iq_yaml *document)
 			i++;
 		if (i == KEY_COUNT)
 			return iq_yaml_error(compiler->error, compiler->spec->name, child->key,
-					     "`%.*s` is not a key of a lifecycle; there are " KEY_NAMES, IQ_VIEW_ARG(child->key->text));
+					     "`%.*s` is not a key of a lifecycle; there are " KEY_NAMES,
+					     IQ_VIEW_ARG(child->key->text));
 	}
 	return 0;
 }
@@ -277,8 +286,9 @@ static int finish_lifecycle(struct compiler *compiler, const struct iq_yaml *doc
 	for (; item; item = item == final ? NULL : item->next)
 		lifecycle->is_final[*iq_map_get(&lifecycle->names, item->text)] = true;
 	if (lifecycle->key_count == 0)
-		lifecycle->key[lifecycle->key_count++] =
-			(struct iq_field){ .place = IQ_FIELD_COLUMN, .column = IQ_COLUMN_SESSION, .text = IQ_LIT("session") };
+		lifecycle->key[lifecycle->key_count++] = (struct iq_field){ .place = IQ_FIELD_COLUMN,
+									    .column = IQ_COLUMN_SESSION,
+									    .text = IQ_LIT("session") };
 	lifecycle->columns |= 1u << IQ_COLUMN_TYPE;
 	return 0;
 }
@@ -297,7 +307,8 @@ static int compile(struct compiler *compiler, const struct iq_yaml *document)
 		if (value)
 			rc = keys[i].parse(compiler, value);
 		else if (keys[i].required)
-			rc = iq_yaml_error(compiler->error, compiler->spec->name, document, "this lifecycle has no `%s`", keys[i].key);
+			rc = iq_yaml_error(compiler->error, compiler->spec->name, document,
+					   "this lifecycle has no `%s`", keys[i].key);
 	}
 	return rc < 0 ? rc : finish_lifecycle(compiler, document);
 }
@@ -350,7 +361,8 @@ static int refuse_nesting(const struct iq_spec *spec, struct iq_error *error)
 		for (uint32_t i = 0; i < iq_automaton_symbols(lifecycle->automaton); i++)
 			if (find_lifecycle(spec->first, lifecycle->names.entries[i].key))
 				return iq_yaml_error(error, spec->name, iq_yaml_get(lifecycle->place, "order"),
-						     "order: `%.*s` is a lifecycle; this version knows one level: name its events instead",
+						     "order: `%.*s` is a lifecycle; this version knows one level: name "
+						     "its events instead",
 						     IQ_VIEW_ARG(lifecycle->names.entries[i].key));
 	return 0;
 }
@@ -366,7 +378,8 @@ int iq_spec_parse(struct iq_view text, const char *name, struct iq_spec **ret_sp
 	spec->name = strdup(name);
 	rc = spec->name ? iq_yaml_parse(text, name, &spec->memory, &documents, error) : iq_error_nomem(error);
 	if (rc == 0 && !documents)
-		rc = iq_error_set(error, IQ_ERR_SPEC, "%s: no lifecycle in this file; it should begin with `lifecycle: NAME`", name);
+		rc = iq_error_set(error, IQ_ERR_SPEC,
+				  "%s: no lifecycle in this file; it should begin with `lifecycle: NAME`", name);
 	for (const struct iq_yaml *document = documents; document && rc == 0; document = document->next)
 		rc = add_lifecycle(spec, document, error);
 	if (rc == 0)
@@ -395,7 +408,8 @@ static int load_preset(const char *name, struct iq_spec **ret_spec, struct iq_er
 
 	while (preset->name && strcmp(preset->name, name) != 0)
 		preset++;
-	return preset->name ? iq_spec_parse(iq_view_cstr(preset->text), name, ret_spec, error) : unknown_preset(name, error);
+	return preset->name ? iq_spec_parse(iq_view_cstr(preset->text), name, ret_spec, error)
+			    : unknown_preset(name, error);
 }
 
 int iq_spec_load(const char *path_or_preset, struct iq_spec **ret_spec, struct iq_error *error)
@@ -418,8 +432,9 @@ int iq_spec_merge(struct iq_spec *spec, struct iq_spec *other, struct iq_error *
 
 	for (const struct iq_lifecycle *lifecycle = other->first; lifecycle; lifecycle = lifecycle->next)
 		if (find_lifecycle(spec->first, lifecycle->name))
-			return iq_yaml_error(error, other->name, lifecycle->place, "the lifecycle `%.*s` is in %s already",
-					     IQ_VIEW_ARG(lifecycle->name), spec->name);
+			return iq_yaml_error(error, other->name, lifecycle->place,
+					     "the lifecycle `%.*s` is in %s already", IQ_VIEW_ARG(lifecycle->name),
+					     spec->name);
 	while (*link)
 		link = &(*link)->merged;
 	*link = other;

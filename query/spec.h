@@ -12,7 +12,8 @@
 
 /* No name of the lifecycle fits the event. */
 #define IQ_SYMBOL_NONE UINT32_MAX
-/* Set in what a track keeps of such an event; the other bits number its type in the checker's interner, or are all set. */
+/* Set in what a track keeps of such an event; the other bits number its type in the checker's interner, or are all set.
+ */
 #define IQ_SYMBOL_UNNAMED 0x80000000u
 
 struct iq_alias {
@@ -28,9 +29,9 @@ struct iq_expected_count {
 	uint64_t most;
 };
 
-/* One lifecycle. Symbols number its names: those of `order` first, in the order they appear there, then what only `final`
- * names, then aliases that nothing names. The symbol after the last of `order` (iq_automaton_symbols()) stands for
- * everything that `order` cannot take. */
+/* One lifecycle. Symbols number its names: those of `order` first, in the order they appear there, then what only
+ * `final` names, then aliases that nothing names. The symbol after the last of `order` (iq_automaton_symbols()) stands
+ * for everything that `order` cannot take. */
 struct iq_lifecycle {
 	struct iq_view name;
 	const struct iq_yaml *place;

@@ -23,9 +23,9 @@ struct iq_sql {
 
 static bool is_reading_pragma(const char *name)
 {
-	static const char *const pragmas[] = { "table_info",	"table_xinfo",	 "table_list", "function_list",
-					       "pragma_list",	"module_list",	 "database_list", "collation_list",
-					       "compile_options" };
+	static const char *const pragmas[] = { "table_info",	"table_xinfo",	  "table_list",
+					       "function_list", "pragma_list",	  "module_list",
+					       "database_list", "collation_list", "compile_options" };
 
 	for (size_t i = 0; i < sizeof(pragmas) / sizeof(pragmas[0]); i++)
 		if (name && sqlite3_stricmp(name, pragmas[i]) == 0)
@@ -44,7 +44,8 @@ static bool is_schema_declaration(int action, const char *table)
 	return action == SQLITE_UPDATE && table && strcmp(table, "sqlite_master") == 0;
 }
 
-static int authorize(void *context, int action, const char *first, const char *second, const char *database, const char *trigger)
+static int authorize(void *context, int action, const char *first, const char *second, const char *database,
+		     const char *trigger)
 {
 	bool is_temp = database && strcmp(database, "temp") == 0;
 
@@ -68,7 +69,10 @@ static int authorize(void *context, int action, const char *first, const char *s
 	case SQLITE_DELETE:
 	case SQLITE_REINDEX:
 	case SQLITE_ALTER_TABLE:
-		return is_temp || is_schema_declaration(action, first) || (action == SQLITE_ALTER_TABLE && first && strcmp(first, "temp") == 0) ? SQLITE_OK : SQLITE_DENY;
+		return is_temp || is_schema_declaration(action, first) ||
+				       (action == SQLITE_ALTER_TABLE && first && strcmp(first, "temp") == 0)
+			       ? SQLITE_OK
+			       : SQLITE_DENY;
 	case SQLITE_FUNCTION:
 		return is_harmful_function(second) ? SQLITE_DENY : SQLITE_OK;
 	case SQLITE_PRAGMA:
@@ -135,10 +139,12 @@ void iq_sql_close(struct iq_sql *sql)
 static int fail(struct iq_sql *sql, struct iq_error *error)
 {
 	if (sql->timed_out)
-		return iq_error_set(error, IQ_ERR_LIMIT, "stopped after %.3g s; narrow the query by ts, session or type, or give --timeout",
+		return iq_error_set(error, IQ_ERR_LIMIT,
+				    "stopped after %.3g s; narrow the query by ts, session or type, or give --timeout",
 				    (double)sql->timeout_ns / (double)IQ_NS_PER_S);
 	if (sqlite3_errcode(sql->db) == SQLITE_AUTH)
-		return iq_error_set(error, IQ_ERR_USAGE, "%s: evidence is only read here; CREATE TEMP TABLE and TEMP VIEW are allowed",
+		return iq_error_set(error, IQ_ERR_USAGE,
+				    "%s: evidence is only read here; CREATE TEMP TABLE and TEMP VIEW are allowed",
 				    sqlite3_errmsg(sql->db));
 	return iq_error_set(error, IQ_ERR_USAGE, "%s", sqlite3_errmsg(sql->db));
 }
@@ -196,7 +202,8 @@ static int write_rows(sqlite3_stmt *statement, struct iq_sql_output *output, siz
 	return rc == 0 && *ret_step == SQLITE_DONE ? iq_sql_output_end(output) : rc;
 }
 
-static int run_statement(struct iq_sql *sql, sqlite3_stmt *statement, struct iq_sql_output *output, struct iq_error *error)
+static int run_statement(struct iq_sql *sql, sqlite3_stmt *statement, struct iq_sql_output *output,
+			 struct iq_error *error)
 {
 	size_t count = (size_t)sqlite3_column_count(statement);
 	int step, rc = 0;

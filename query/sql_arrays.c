@@ -21,7 +21,8 @@ struct array {
 	const char *schema;
 	int store_column;
 	size_t (*count)(const struct iq_store *store);
-	int (*column)(struct iq_open_store *store, size_t row, int column, sqlite3_context *context, struct iq_error *error);
+	int (*column)(struct iq_open_store *store, size_t row, int column, sqlite3_context *context,
+		      struct iq_error *error);
 };
 
 /* ---- The four tables ---- */
@@ -99,7 +100,8 @@ static size_t source_count(const struct iq_store *store)
 	return count;
 }
 
-static int source_column(struct iq_open_store *store, size_t row, int column, sqlite3_context *context, struct iq_error *error)
+static int source_column(struct iq_open_store *store, size_t row, int column, sqlite3_context *context,
+			 struct iq_error *error)
 {
 	size_t count;
 	const struct iq_source *source = &iq_store_sources(store->store, &count)[row];
@@ -160,7 +162,8 @@ static size_t gap_count(const struct iq_store *store)
 	return count;
 }
 
-static int gap_column(struct iq_open_store *store, size_t row, int column, sqlite3_context *context, struct iq_error *error)
+static int gap_column(struct iq_open_store *store, size_t row, int column, sqlite3_context *context,
+		      struct iq_error *error)
 {
 	size_t count;
 	const struct iq_gap *gap = &iq_store_gaps(store->store, &count)[row];
@@ -214,13 +217,16 @@ const char *const iq_sql_array_names[] = { "sessions", "sources", "evidence", "g
 
 static const struct array arrays[] = {
 	{ "sessions",
-	  "CREATE TABLE sessions(session TEXT, name TEXT, source TEXT, started INTEGER, ended INTEGER, start_time TEXT, "
-	  "end_time TEXT, events INTEGER, start_seen INTEGER, end_seen INTEGER, state TEXT, verdict TEXT, store HIDDEN)",
+	  "CREATE TABLE sessions(session TEXT, name TEXT, source TEXT, started INTEGER, ended INTEGER, start_time "
+	  "TEXT, "
+	  "end_time TEXT, events INTEGER, start_seen INTEGER, end_seen INTEGER, state TEXT, verdict TEXT, store "
+	  "HIDDEN)",
 	  12, session_count, session_column },
-	{ "sources", "CREATE TABLE sources(source TEXT, events INTEGER, first INTEGER, last INTEGER, store HIDDEN)", 4, source_count,
-	  source_column },
+	{ "sources", "CREATE TABLE sources(source TEXT, events INTEGER, first INTEGER, last INTEGER, store HIDDEN)", 4,
+	  source_count, source_column },
 	{ "evidence",
-	  "CREATE TABLE evidence(id INTEGER, path TEXT, format TEXT, bytes INTEGER, accounted INTEGER, records INTEGER, "
+	  "CREATE TABLE evidence(id INTEGER, path TEXT, format TEXT, bytes INTEGER, accounted INTEGER, records "
+	  "INTEGER, "
 	  "gaps INTEGER, sha256 TEXT, store HIDDEN)",
 	  8, evidence_count, evidence_column },
 	{ "gaps",
@@ -351,7 +357,8 @@ static int rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *ret_rowid)
 	return SQLITE_OK;
 }
 
-static int connect(sqlite3 *db, void *context, int argc, const char *const *argv, sqlite3_vtab **ret_table, char **ret_message)
+static int connect(sqlite3 *db, void *context, int argc, const char *const *argv, sqlite3_vtab **ret_table,
+		   char **ret_message)
 {
 	const struct iq_sql_table *registered = context;
 	struct table *table;

@@ -27,9 +27,10 @@ enum column {
 	COLUMN_COUNT
 };
 
-static const char schema[] = "CREATE TABLE events(id INTEGER, ts INTEGER, time TEXT, observed INTEGER, source TEXT, session TEXT, "
-			     "kind TEXT, direction TEXT, type TEXT, key TEXT, seq INTEGER, severity TEXT, body, attrs TEXT, "
-			     "evidence INTEGER, offset INTEGER, length INTEGER, store HIDDEN)";
+static const char schema[] =
+	"CREATE TABLE events(id INTEGER, ts INTEGER, time TEXT, observed INTEGER, source TEXT, session TEXT, "
+	"kind TEXT, direction TEXT, type TEXT, key TEXT, seq INTEGER, severity TEXT, body, attrs TEXT, "
+	"evidence INTEGER, offset INTEGER, length INTEGER, store HIDDEN)";
 
 /* What each SQL column needs of the store. */
 static const enum iq_column needs[COLUMN_STORE] = {
@@ -75,8 +76,8 @@ struct cursor {
 
 /* ---- Planning ---- */
 
-/* idxStr holds two characters for each argument of xFilter: the column ('A' + column) and the operator. idxNum has a bit for
- * each SQL column that the statement reads. */
+/* idxStr holds two characters for each argument of xFilter: the column ('A' + column) and the operator. idxNum has a
+ * bit for each SQL column that the statement reads. */
 static char operator_of(const struct sqlite3_index_constraint *constraint)
 {
 	switch (constraint->op) {
@@ -100,16 +101,16 @@ static double selectivity(int column, char operator)
 {
 	switch (column) {
 	case COLUMN_ID:
-		return operator == '=' ? 1e-6 : 0.3;
+		return operator== '=' ? 1e-6 : 0.3;
 	case COLUMN_TS:
 	case COLUMN_TIME:
-		return operator == '=' ? 1e-3 : 0.3;
+		return operator== '=' ? 1e-3 : 0.3;
 	case COLUMN_SESSION:
-		return operator == '=' ? 0.01 : 1;
+		return operator== '=' ? 0.01 : 1;
 	case COLUMN_TYPE:
 	case COLUMN_KIND:
 	case COLUMN_SOURCE:
-		return operator == '=' ? 0.1 : 1;
+		return operator== '=' ? 0.1 : 1;
 	default:
 		return 1;
 	}
@@ -133,11 +134,11 @@ static bool is_binary_collation(sqlite3_index_info *info, int index, int column)
 static bool can_push(sqlite3_index_info *info, int index)
 {
 	const struct sqlite3_index_constraint *constraint = &info->aConstraint[index];
-	char operator = operator_of(constraint);
+	char operator= operator_of(constraint);
 
 	if (constraint->iColumn == COLUMN_STORE)
-		return operator == '=';
-	return constraint->usable && operator != '\0' && selectivity(constraint->iColumn, operator) < 1 &&
+		return operator== '=';
+	return constraint->usable && operator!= '\0' && selectivity(constraint->iColumn, operator) < 1 &&
 	       is_binary_collation(info, index, constraint->iColumn);
 }
 
@@ -160,7 +161,7 @@ static int best_index(sqlite3_vtab *table, sqlite3_index_info *info)
 		return SQLITE_NOMEM;
 	for (int i = 0; i < info->nConstraint; i++) {
 		const struct sqlite3_index_constraint *constraint = &info->aConstraint[i];
-		char operator = operator_of(constraint);
+		char operator= operator_of(constraint);
 
 		if (!can_push(info, i))
 			continue;
@@ -179,7 +180,8 @@ static int best_index(sqlite3_vtab *table, sqlite3_index_info *info)
 	info->idxStr = plan;
 	info->needToFreeIdxStr = 1;
 	info->idxNum = (int)(info->colUsed & ((1u << COLUMN_COUNT) - 1u));
-	info->orderByConsumed = info->nOrderBy == 1 && info->aOrderBy[0].iColumn == COLUMN_ID && !info->aOrderBy[0].desc;
+	info->orderByConsumed =
+		info->nOrderBy == 1 && info->aOrderBy[0].iColumn == COLUMN_ID && !info->aOrderBy[0].desc;
 	info->estimatedCost = rows + 10;
 	info->estimatedRows = (sqlite3_int64)rows + 1;
 	return SQLITE_OK;
@@ -210,11 +212,13 @@ static bool parse_time(struct iq_view text, int64_t *ret_ns)
 }
 
 /* The bounds [*low, *high] that `operator value` leaves. False where nothing can match. */
-static bool number_bounds(sqlite3_value *value, char operator, int64_t *low, int64_t *high)
+static bool number_bounds(sqlite3_value *value, char operator, int64_t * low, int64_t *high)
 {
 	bool is_float = sqlite3_value_numeric_type(value) == SQLITE_FLOAT;
 	double real = is_float ? sqlite3_value_double(value) : 0;
-	int64_t number = is_float ? (real >= 9.2e18 ? INT64_MAX : real <= -9.2e18 ? INT64_MIN + 1 : (int64_t)floor(real))
+	int64_t number = is_float ? (real >= 9.2e18    ? INT64_MAX
+				     : real <= -9.2e18 ? INT64_MIN + 1
+						       : (int64_t)floor(real))
 				  : sqlite3_value_int64(value);
 	bool is_whole = !is_float || floor(real) == real;
 
@@ -237,7 +241,7 @@ static bool number_bounds(sqlite3_value *value, char operator, int64_t *low, int
 	}
 }
 
-static int time_bounds(sqlite3_vtab *table, sqlite3_value *value, char operator, int64_t *low, int64_t *high,
+static int time_bounds(sqlite3_vtab *table, sqlite3_value *value, char operator, int64_t * low, int64_t *high,
 		       bool *possible)
 {
 	struct iq_view text = value_text(value);
@@ -249,13 +253,14 @@ static int time_bounds(sqlite3_vtab *table, sqlite3_value *value, char operator,
 	}
 	if (!parse_time(text, &ns)) {
 		sqlite3_free(table->zErrMsg);
-		table->zErrMsg = sqlite3_mprintf("'%.60s' is not a time: write 2026-11-23T03:07:12Z, or nanoseconds since 1970", text.data);
+		table->zErrMsg = sqlite3_mprintf(
+			"'%.60s' is not a time: write 2026-11-23T03:07:12Z, or nanoseconds since 1970", text.data);
 		return SQLITE_ERROR;
 	}
-	if (operator == '=' || operator == 'g' || operator == '>')
-		*low = operator == '>' ? ns + 1 : ns;
-	if (operator == '=' || operator == 'l' || operator == '<')
-		*high = operator == '<' ? ns - 1 : ns;
+	if (operator== '=' || operator== 'g' || operator== '>')
+		*low = operator== '>' ? ns + 1 : ns;
+	if (operator== '=' || operator== 'l' || operator== '<')
+		*high = operator== '<' ? ns - 1 : ns;
 	return SQLITE_OK;
 }
 
@@ -293,9 +298,10 @@ static int collect_values(struct values *values, struct iq_arena *memory, sqlite
 	sqlite3_value *item;
 	int rc = SQLITE_OK;
 
-	if (operator != 'I')
+	if (operator!= 'I')
 		return add_value(values, memory, value);
-	for (rc = sqlite3_vtab_in_first(value, &item); rc == SQLITE_OK && item; rc = sqlite3_vtab_in_next(value, &item)) {
+	for (rc = sqlite3_vtab_in_first(value, &item); rc == SQLITE_OK && item;
+	     rc = sqlite3_vtab_in_next(value, &item)) {
 		rc = add_value(values, memory, item);
 		if (rc != SQLITE_OK)
 			return rc;
@@ -314,8 +320,8 @@ static int set_sessions(struct iq_filter *filter, const struct values *values, s
 	for (size_t i = 0; i < values->count; i++) {
 		struct iq_view name = values->items[i];
 
-		if (name.len > 1 && name.data[0] == 's' && iq_view_to_int64(iq_view_from(name, 1), &number) && number > 0 &&
-		    number <= UINT32_MAX)
+		if (name.len > 1 && name.data[0] == 's' && iq_view_to_int64(iq_view_from(name, 1), &number) &&
+		    number > 0 && number <= UINT32_MAX)
 			numbers[filter->session_count++] = (uint32_t)number;
 	}
 	filter->sessions = numbers;
@@ -332,8 +338,8 @@ static void set_kinds(struct iq_filter *filter, const struct values *values)
 }
 
 /* Puts one constraint into the filter; *possible becomes false where nothing can match. */
-static int add_constraint(struct cursor *cursor, struct iq_filter *filter, int column, char operator, sqlite3_value *value,
-			  bool *possible)
+static int add_constraint(struct cursor *cursor, struct iq_filter *filter, int column, char operator,
+			  sqlite3_value * value, bool *possible)
 {
 	struct values values = { 0 };
 	int64_t low = INT64_MIN, high = INT64_MAX, least = 0, most = INT64_MAX;
@@ -341,14 +347,14 @@ static int add_constraint(struct cursor *cursor, struct iq_filter *filter, int c
 
 	if (is_time(column)) {
 		low = IQ_TIME_NONE + 1; /* an unknown time matches no comparison */
-		rc = time_bounds(cursor->base.pVtab, value, operator, &low, &high, possible);
+		rc = time_bounds(cursor->base.pVtab, value, operator, & low, &high, possible);
 		narrow(low, high, &filter->ts_min, &filter->ts_max);
 		return rc;
 	}
 	if (column == COLUMN_ID) {
 		if (sqlite3_value_numeric_type(value) > SQLITE_FLOAT) /* SQLite compares text itself */
 			return SQLITE_OK;
-		*possible &= number_bounds(value, operator, &low, &high) && high >= 0;
+		*possible &= number_bounds(value, operator, & low, &high) && high >= 0;
 		narrow(low, high, &least, &most);
 		filter->id_min = (uint64_t)least > filter->id_min ? (uint64_t)least : filter->id_min;
 		filter->id_max = *possible && (uint64_t)most < filter->id_max ? (uint64_t)most : filter->id_max;
@@ -519,7 +525,8 @@ static int rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *ret_rowid)
 
 /* ---- Life cycle ---- */
 
-static int connect(sqlite3 *db, void *context, int argc, const char *const *argv, sqlite3_vtab **ret_table, char **ret_message)
+static int connect(sqlite3 *db, void *context, int argc, const char *const *argv, sqlite3_vtab **ret_table,
+		   char **ret_message)
 {
 	struct table *table;
 	int rc = sqlite3_declare_vtab(db, schema);

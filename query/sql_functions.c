@@ -62,7 +62,8 @@ static void regexp(sqlite3_context *context, int argc, sqlite3_value **argv)
 		const void *subject = sqlite3_value_blob(argv[1]);
 
 		(void)pcre2_set_match_limit(limits, MATCH_LIMIT);
-		found = pcre2_match(pattern, subject ? subject : "", (PCRE2_SIZE)sqlite3_value_bytes(argv[1]), 0, 0, match, limits);
+		found = pcre2_match(pattern, subject ? subject : "", (PCRE2_SIZE)sqlite3_value_bytes(argv[1]), 0, 0,
+				    match, limits);
 		if (found >= 0 || found == PCRE2_ERROR_NOMATCH)
 			sqlite3_result_int(context, found >= 0);
 		else

@@ -50,8 +50,8 @@ static void drop_stale(struct iq_sql_module *module, const char *path, uint64_t 
 	}
 }
 
-static int open_store(struct iq_sql_module *module, const char *path, uint64_t signature, struct iq_open_store **ret_store,
-		      char **ret_message)
+static int open_store(struct iq_sql_module *module, const char *path, uint64_t signature,
+		      struct iq_open_store **ret_store, char **ret_message)
 {
 	struct iq_error error = IQ_ERROR_INIT;
 	struct iq_open_store *store = calloc(1, sizeof(*store));
@@ -71,7 +71,8 @@ static int open_store(struct iq_sql_module *module, const char *path, uint64_t s
 	return SQLITE_OK;
 }
 
-int iq_sql_store_get(struct iq_sql_module *module, const char *path, struct iq_open_store **ret_store, char **ret_message)
+int iq_sql_store_get(struct iq_sql_module *module, const char *path, struct iq_open_store **ret_store,
+		     char **ret_message)
 {
 	struct iq_open_store *store;
 	uint64_t signature;
@@ -200,7 +201,9 @@ int iq_sql_register(sqlite3 *db, const char *default_store, struct iq_error *err
 	for (size_t i = 0; iq_sql_array_names[i] && rc == SQLITE_OK; i++)
 		rc = register_table(db, module, iq_sql_array_names[i], &iq_sql_array, i);
 	release_module(module);
-	return rc == SQLITE_OK ? 0 : iq_error_set(error, IQ_ERR_USAGE, "cannot register the tables: %s", sqlite3_errmsg(db));
+	return rc == SQLITE_OK
+		       ? 0
+		       : iq_error_set(error, IQ_ERR_USAGE, "cannot register the tables: %s", sqlite3_errmsg(db));
 }
 
 #ifdef IQ_SQL_EXTENSION

@@ -1,5 +1,5 @@
-/* query/sql_module.h - what the SQL tables share. The files sql_*.c of the tables are built twice: into the program, where they
- * call SQLite directly, and into the loadable extension, where they call it through the table of their host.
+/* query/sql_module.h - what the SQL tables share. The files sql_*.c of the tables are built twice: into the program,
+ * where they call SQLite directly, and into the loadable extension, where they call it through the table of their host.
  */
 #ifndef IQ_QUERY_SQL_MODULE_H
 #define IQ_QUERY_SQL_MODULE_H
@@ -22,7 +22,7 @@ struct iq_open_store {
 	struct iq_open_store *next;
 	char *path;
 	uint64_t signature; /* of the manifest: a store that grew is opened again */
-	unsigned users;     /* cursors */
+	unsigned users;	    /* cursors */
 	struct iq_store *store;
 	bool judged;
 	struct iq_check_result verdicts; /* by the presets, when a statement asked for them */
@@ -37,7 +37,8 @@ struct iq_sql_module {
 
 /* The store at `path` (NULL: the default). Returns SQLITE_OK, or an error with *ret_message set (release with
  * sqlite3_free()). Borrowed until iq_sql_store_put(). */
-int iq_sql_store_get(struct iq_sql_module *module, const char *path, struct iq_open_store **ret_store, char **ret_message);
+int iq_sql_store_get(struct iq_sql_module *module, const char *path, struct iq_open_store **ret_store,
+		     char **ret_message);
 void iq_sql_store_put(struct iq_sql_module *module, struct iq_open_store *store);
 /* The verdict of each session by the built-in lifecycles, made at the first call. 0 or negative. */
 int iq_sql_store_judge(struct iq_open_store *store, struct iq_error *error);

@@ -53,7 +53,9 @@ static struct iq_view printable(struct iq_sql_output *output, const struct iq_ce
 
 	iq_buf_clear(&output->cell);
 	if (cell->type == IQ_CELL_BLOB)
-		append_hex(&output->cell, iq_view_make(shown.data, shown.len > IQ_SQL_TABLE_CELL / 2 ? IQ_SQL_TABLE_CELL / 2 : shown.len));
+		append_hex(&output->cell,
+			   iq_view_make(shown.data,
+					shown.len > IQ_SQL_TABLE_CELL / 2 ? IQ_SQL_TABLE_CELL / 2 : shown.len));
 	else if (cell->type != IQ_CELL_NULL)
 		(void)iq_utf8_append_safe(&output->cell, shown);
 	if (output->cell.len > IQ_SQL_TABLE_CELL && iq_utf8_width(iq_buf_view(&output->cell)) > IQ_SQL_TABLE_CELL) {
@@ -159,7 +161,8 @@ static int table_end(struct iq_sql_output *output)
 {
 	int rc = output->sampled ? 0 : print_sample(output);
 
-	(void)iq_buf_appendf(&output->buf, "(%llu row%s)\n", (unsigned long long)output->rows, output->rows == 1 ? "" : "s");
+	(void)iq_buf_appendf(&output->buf, "(%llu row%s)\n", (unsigned long long)output->rows,
+			     output->rows == 1 ? "" : "s");
 	return rc < 0 ? rc : flush(output);
 }
 

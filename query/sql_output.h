@@ -1,5 +1,5 @@
-/* query/sql_output.h - rows as a table, CSV, JSON, NDJSON or Markdown. Every cell is made safe for its format: nothing that came
- * from evidence can move a cursor, end a field or become a formula.
+/* query/sql_output.h - rows as a table, CSV, JSON, NDJSON or Markdown. Every cell is made safe for its format: nothing
+ * that came from evidence can move a cursor, end a field or become a formula.
  */
 #ifndef IQ_QUERY_SQL_OUTPUT_H
 #define IQ_QUERY_SQL_OUTPUT_H

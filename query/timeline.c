@@ -50,7 +50,8 @@ static bool is_of_session(const struct timeline *timeline, const struct iq_insta
 
 static bool is_absence(const struct iq_finding *finding)
 {
-	return finding->kind == IQ_FINDING_MISSING || finding->kind == IQ_FINDING_UNTERMINATED || finding->kind == IQ_FINDING_ORPHAN;
+	return finding->kind == IQ_FINDING_MISSING || finding->kind == IQ_FINDING_UNTERMINATED ||
+	       finding->kind == IQ_FINDING_ORPHAN;
 }
 
 /* The event before which, or where there is none after which, something absent should have been. */
@@ -178,7 +179,8 @@ static void append_event(struct timeline *timeline, const struct iq_event *event
 	(void)iq_buf_appendf(timeline->out, "%7" PRIu64, event->id);
 	append_offset(timeline, event->ts);
 	(void)iq_buf_appendf(timeline->out, " %s  ", arrow_of(event));
-	iq_report_append_what(timeline->out, event->kind, event->kind == IQ_KIND_WS_MESSAGE && !event->type.data ? IQ_LIT("message") : event->type);
+	iq_report_append_what(timeline->out, event->kind,
+			      event->kind == IQ_KIND_WS_MESSAGE && !event->type.data ? IQ_LIT("message") : event->type);
 	tab_to(timeline, start, BODY_COLUMN);
 	if (event->body.data)
 		append_body(timeline, event, BODY_COLUMN);
@@ -210,7 +212,8 @@ static bool is_shown(const struct timeline *timeline, const struct iq_event *eve
 {
 	if (event->session_no != 0)
 		return false;
-	return timeline->options->context_ns || event->kind == IQ_KIND_CONTAINER || event->severity >= IQ_SEVERITY_WARNING;
+	return timeline->options->context_ns || event->kind == IQ_KIND_CONTAINER ||
+	       event->severity >= IQ_SEVERITY_WARNING;
 }
 
 static int next_log(struct timeline *timeline)
@@ -273,9 +276,11 @@ static void append_head(struct timeline *timeline)
 	(void)iq_utf8_append_safe(timeline->out, iq_utf8_cut(session->name, 60));
 	if (session->started != IQ_TIME_NONE) {
 		(void)iq_buf_appendf(timeline->out, "  %.10s", iq_time_format(session->started, text));
-		(void)iq_buf_appendf(timeline->out, " %s%s", iq_time_format_short(session->started, timeline->options->utc, text),
+		(void)iq_buf_appendf(timeline->out, " %s%s",
+				     iq_time_format_short(session->started, timeline->options->utc, text),
 				     timeline->options->utc ? " UTC" : "");
-		(void)iq_buf_appendf(timeline->out, ", %s", iq_duration_format(session->ended - session->started, text));
+		(void)iq_buf_appendf(timeline->out, ", %s",
+				     iq_duration_format(session->ended - session->started, text));
 	}
 	append(timeline, ", ");
 	iq_report_append_count(timeline->out, session->events);
@@ -292,7 +297,8 @@ static void append_head(struct timeline *timeline)
 static void append_foot(struct timeline *timeline)
 {
 	if (timeline->logs_left_out)
-		(void)iq_buf_appendf(timeline->out, "                    ..  and %zu more log lines beside it\n", timeline->logs_left_out);
+		(void)iq_buf_appendf(timeline->out, "                    ..  and %zu more log lines beside it\n",
+				     timeline->logs_left_out);
 	if (!timeline->session->end_seen)
 		append(timeline, "                    ..  still open when the capture ended\n");
 }
@@ -356,8 +362,9 @@ int iq_timeline(struct iq_store *store, uint32_t session_no, const struct iq_che
 
 	timeline.session = find_session(store, session_no);
 	if (!timeline.session)
-		return iq_error_set(error, IQ_ERR_NOT_FOUND, "%s: no session s%" PRIu32 "; `inquest sessions` lists them",
-				    iq_store_path(store), session_no);
+		return iq_error_set(error, IQ_ERR_NOT_FOUND,
+				    "%s: no session s%" PRIu32 "; `inquest sessions` lists them", iq_store_path(store),
+				    session_no);
 	append_head(&timeline);
 	rc = open_logs(&timeline);
 	if (rc == 0)

@@ -107,7 +107,8 @@ static struct iq_view name_of(const struct explainer *explainer, const struct iq
 					: iq_lifecycle_name(explainer->lifecycle, edit->symbol);
 }
 
-static int set_text(const struct explainer *explainer, struct iq_view *ret_text, const char *format, ...) IQ_PRINTF(3, 4);
+static int set_text(const struct explainer *explainer, struct iq_view *ret_text, const char *format, ...)
+	IQ_PRINTF(3, 4);
 
 static int set_text(const struct explainer *explainer, struct iq_view *ret_text, const char *format, ...)
 {
@@ -140,7 +141,8 @@ static int describe_insertion(const struct explainer *explainer, const struct iq
 	finding->instead.id = id_at(explainer, at);
 	if (at == 0 && explainer->count > 0) {
 		finding->kind = IQ_FINDING_ORPHAN;
-		rc = set_text(explainer, &finding->message, "%.*s without %.*s", IQ_VIEW_ARG(name_at(explainer, 0)), IQ_VIEW_ARG(name));
+		rc = set_text(explainer, &finding->message, "%.*s without %.*s", IQ_VIEW_ARG(name_at(explainer, 0)),
+			      IQ_VIEW_ARG(name));
 		return rc < 0 ? rc
 			      : set_text(explainer, &finding->repair, "insert %.*s before %llu", IQ_VIEW_ARG(name),
 					 (unsigned long long)id_at(explainer, 0));
@@ -170,8 +172,9 @@ static int describe_move(const struct explainer *explainer, const struct iq_edit
 	rc = set_text(explainer, &finding->message, "%.*s came %s %.*s", IQ_VIEW_ARG(name), late ? "after" : "before",
 		      IQ_VIEW_ARG(name_at(explainer, late ? to : to - 1)));
 	return rc < 0 ? rc
-		      : set_text(explainer, &finding->repair, "move %llu %s %llu", (unsigned long long)finding->moved.id,
-				 late ? "before" : "after", (unsigned long long)id_at(explainer, late ? to : to - 1));
+		      : set_text(explainer, &finding->repair, "move %llu %s %llu",
+				 (unsigned long long)finding->moved.id, late ? "before" : "after",
+				 (unsigned long long)id_at(explainer, late ? to : to - 1));
 }
 
 /* How often the repaired sequence holds the symbol. */
@@ -201,8 +204,7 @@ static int describe_drop(const struct explainer *explainer, const struct iq_edit
 					   duplicate ? "duplicate" : "unexpected", IQ_VIEW_ARG(name),
 					   IQ_VIEW_ARG(name_at(explainer, edit->position - 1)))
 				: set_text(explainer, &finding->message, "unexpected %.*s", IQ_VIEW_ARG(name));
-	return rc < 0 ? rc
-		      : set_text(explainer, &finding->repair, "drop %llu", (unsigned long long)finding->moved.id);
+	return rc < 0 ? rc : set_text(explainer, &finding->repair, "drop %llu", (unsigned long long)finding->moved.id);
 }
 
 /* A pair is described once, where its first half stands. */
@@ -277,8 +279,8 @@ static size_t finding_count(const struct iq_edit *edits, size_t count)
 	return findings;
 }
 
-/* An instance that may go on could drop an early event and wait for it to come again. Where what was seen is a whole order but for
- * its arrangement, that says more in as few findings. */
+/* An instance that may go on could drop an early event and wait for it to come again. Where what was seen is a whole
+ * order but for its arrangement, that says more in as few findings. */
 static int align_open(const struct iq_alignment_problem *problem, struct iq_edit **ret_edits, size_t *ret_count)
 {
 	struct iq_alignment_problem whole = *problem;
@@ -312,7 +314,8 @@ static int align(struct explainer *explainer, bool over, struct iq_finding **ret
 		.dark = track->dark_before,
 		.may_continue = !over || track->end == IQ_TRACK_FINAL,
 	};
-	int rc = over ? iq_align(&problem, &edits, &explainer->edit_count) : align_open(&problem, &edits, &explainer->edit_count);
+	int rc = over ? iq_align(&problem, &edits, &explainer->edit_count)
+		      : align_open(&problem, &edits, &explainer->edit_count);
 
 	explainer->edits = edits;
 	if (rc == IQ_ERR_LIMIT || (rc == 0 && explainer->edit_count == 0))
@@ -323,8 +326,9 @@ static int align(struct explainer *explainer, bool over, struct iq_finding **ret
 	return rc;
 }
 
-int iq_track_explain(const struct iq_track *track, const struct iq_lifecycle *lifecycle, const struct iq_map *types, bool over,
-		     uint64_t end_event, struct iq_arena *arena, struct iq_finding **ret_findings, size_t *ret_count)
+int iq_track_explain(const struct iq_track *track, const struct iq_lifecycle *lifecycle, const struct iq_map *types,
+		     bool over, uint64_t end_event, struct iq_arena *arena, struct iq_finding **ret_findings,
+		     size_t *ret_count)
 {
 	struct explainer explainer = {
 		.track = track, .lifecycle = lifecycle, .types = types, .end_event = end_event, .arena = arena

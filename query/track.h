@@ -15,7 +15,7 @@ struct iq_numbers {
 enum iq_track_end {
 	IQ_TRACK_OPEN,
 	IQ_TRACK_COMPLETE, /* its order can take nothing more */
-	IQ_TRACK_FINAL     /* a `final` event outside the order ended it */
+	IQ_TRACK_FINAL	   /* a `final` event outside the order ended it */
 };
 
 struct iq_track {
@@ -23,20 +23,20 @@ struct iq_track {
 	iq_states start;  /* before its first event */
 	iq_states states; /* now */
 	enum iq_track_end end;
-	bool malformed;   /* holds events whose bodies cannot be parsed, of one session */
-	bool limited;     /* a limit was reached while following it */
+	bool malformed; /* holds events whose bodies cannot be parsed, of one session */
+	bool limited;	/* a limit was reached while following it */
 	bool start_unseen;
 	const struct iq_gap *gap; /* the first one that touched it */
-	bool dark;        /* a gap touched it since its last event */
-	uint64_t *ids;    /* its events */
+	bool dark;		  /* a gap touched it since its last event */
+	uint64_t *ids;		  /* its events */
 	uint32_t *symbols;
 	uint8_t *dark_before;
 	size_t count;
 	size_t capacity;
 	struct iq_numbers sessions;
-	struct iq_numbers sources;  /* of the checker's interner */
+	struct iq_numbers sources; /* of the checker's interner */
 	struct iq_numbers evidence;
-	uint32_t directions;        /* bit per enum iq_direction */
+	uint32_t directions; /* bit per enum iq_direction */
 };
 
 int iq_numbers_add(struct iq_numbers *numbers, uint32_t number);
@@ -46,10 +46,11 @@ bool iq_numbers_has(const struct iq_numbers *numbers, uint32_t number);
 int iq_track_add(struct iq_track *track, uint64_t id, uint32_t symbol);
 void iq_track_release(struct iq_track *track);
 
-/* The findings of a violated track; `types` are the names of events that the lifecycle does not name; `over` when nothing more can come. Only ids are set in their steps: the events' other
- * facts are read afterwards, for all findings at once. `end_event` is what ended its session, or 0.
- * The array and its texts lie in `arena`. */
-int iq_track_explain(const struct iq_track *track, const struct iq_lifecycle *lifecycle, const struct iq_map *types, bool over,
-		     uint64_t end_event, struct iq_arena *arena, struct iq_finding **ret_findings, size_t *ret_count);
+/* The findings of a violated track; `types` are the names of events that the lifecycle does not name; `over` when
+ * nothing more can come. Only ids are set in their steps: the events' other facts are read afterwards, for all findings
+ * at once. `end_event` is what ended its session, or 0. The array and its texts lie in `arena`. */
+int iq_track_explain(const struct iq_track *track, const struct iq_lifecycle *lifecycle, const struct iq_map *types,
+		     bool over, uint64_t end_event, struct iq_arena *arena, struct iq_finding **ret_findings,
+		     size_t *ret_count);
 
 #endif

@@ -37,7 +37,7 @@ static int parser_error(struct builder *builder)
 {
 	const yaml_parser_t *parser = &builder->parser;
 	const yaml_mark_t *mark = parser->problem_mark.line || parser->problem_mark.column ? &parser->problem_mark
-											     : &parser->context_mark;
+											   : &parser->context_mark;
 	char what[256];
 
 	(void)snprintf(what, sizeof(what), "not valid YAML: %s%s%s", parser->problem ? parser->problem : "unreadable",
@@ -75,7 +75,8 @@ static bool has_anchor_or_tag(const yaml_event_t *event)
 
 static int build_node(struct builder *builder, yaml_event_t *event, unsigned depth, struct iq_yaml **ret_node);
 
-/* Reads the next event and builds the node that it begins; *ret_node is NULL at the end of the surrounding container. */
+/* Reads the next event and builds the node that it begins; *ret_node is NULL at the end of the surrounding container.
+ */
 static int build_next(struct builder *builder, unsigned depth, struct iq_yaml **ret_node)
 {
 	yaml_event_t event;
@@ -94,8 +95,9 @@ static int check_duplicate(struct builder *builder, const struct iq_yaml *mappin
 		return iq_yaml_error(builder->error, builder->name, key, "a key must be a plain word");
 	for (const struct iq_yaml *child = mapping->first; child; child = child->next)
 		if (iq_view_eq(child->key->text, key->text))
-			return iq_yaml_error(builder->error, builder->name, key, "`%.*s` is given twice; the first is in line %u",
-					     IQ_VIEW_ARG(key->text), child->key->line);
+			return iq_yaml_error(builder->error, builder->name, key,
+					     "`%.*s` is given twice; the first is in line %u", IQ_VIEW_ARG(key->text),
+					     child->key->line);
 	return 0;
 }
 
@@ -131,7 +133,8 @@ static int build_container(struct builder *builder, const yaml_event_t *event, e
 	if (!node)
 		return iq_error_nomem(builder->error);
 	if (depth >= IQ_YAML_MAX_DEPTH)
-		return iq_yaml_error(builder->error, builder->name, node, "nested deeper than %d levels", IQ_YAML_MAX_DEPTH);
+		return iq_yaml_error(builder->error, builder->name, node, "nested deeper than %d levels",
+				     IQ_YAML_MAX_DEPTH);
 	*ret_node = node;
 	return build_children(builder, node, depth + 1);
 }
@@ -142,7 +145,8 @@ static int build_scalar(struct builder *builder, const yaml_event_t *event, stru
 
 	if (!node)
 		return iq_error_nomem(builder->error);
-	node->text = iq_arena_copy(builder->arena, iq_view_make((const char *)event->data.scalar.value, event->data.scalar.length));
+	node->text = iq_arena_copy(builder->arena,
+				   iq_view_make((const char *)event->data.scalar.value, event->data.scalar.length));
 	node->plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
 	*ret_node = node;
 	return node->text.data ? 0 : iq_error_nomem(builder->error);
@@ -152,8 +156,9 @@ static int build_node(struct builder *builder, yaml_event_t *event, unsigned dep
 {
 	if (has_anchor_or_tag(event))
 		return spec_error(builder->error, builder->name, (uint32_t)event->start_mark.line + 1,
-				  (uint32_t)event->start_mark.column + 1, "anchors, aliases and tags are not allowed here; quote the value "
-									  "if it begins with one of & * !");
+				  (uint32_t)event->start_mark.column + 1,
+				  "anchors, aliases and tags are not allowed here; quote the value "
+				  "if it begins with one of & * !");
 	switch (event->type) {
 	case YAML_SCALAR_EVENT:
 		return build_scalar(builder, event, ret_node);

@@ -13,11 +13,11 @@ enum iq_yaml_type { IQ_YAML_SCALAR, IQ_YAML_SEQUENCE, IQ_YAML_MAPPING };
 
 struct iq_yaml {
 	enum iq_yaml_type type;
-	uint32_t line;   /* from 1 */
-	uint32_t column; /* from 1 */
-	struct iq_view text; /* scalars */
-	bool plain;          /* scalars: without quotes, so that `true` and `3` are not strings */
-	struct iq_yaml *key; /* in a mapping: the key of this value */
+	uint32_t line;	       /* from 1 */
+	uint32_t column;       /* from 1 */
+	struct iq_view text;   /* scalars */
+	bool plain;	       /* scalars: without quotes, so that `true` and `3` are not strings */
+	struct iq_yaml *key;   /* in a mapping: the key of this value */
 	struct iq_yaml *first; /* children, in order */
 	struct iq_yaml *next;  /* sibling */
 };

@@ -1,5 +1,5 @@
-/* replay/plan.h - what a recorded session tells its replay: what the client sent, and what the server had answered before
- * each of its messages.
+/* replay/plan.h - what a recorded session tells its replay: what the client sent, and what the server had answered
+ * before each of its messages.
  */
 #ifndef IQ_REPLAY_PLAN_H
 #define IQ_REPLAY_PLAN_H
@@ -27,9 +27,9 @@ struct iq_plan_message {
 struct iq_plan {
 	struct iq_arena memory;
 	struct iq_view session_name; /* what the evidence calls the session */
-	struct iq_view path;         /* of the recorded URL; NULL where the evidence does not say */
+	struct iq_view path;	     /* of the recorded URL; NULL where the evidence does not say */
 	struct iq_view subprotocol;
-	struct iq_map types;         /* of server messages; the empty name stands for messages without a type */
+	struct iq_map types; /* of server messages; the empty name stands for messages without a type */
 	struct iq_plan_message *messages;
 	size_t message_count;
 	size_t message_capacity;

@@ -5,7 +5,8 @@
 
 bool iq_column_is_string(unsigned column)
 {
-	return column == IQ_COLUMN_TYPE || column == IQ_COLUMN_KEY || column == IQ_COLUMN_BODY || column == IQ_COLUMN_ATTRS;
+	return column == IQ_COLUMN_TYPE || column == IQ_COLUMN_KEY || column == IQ_COLUMN_BODY ||
+	       column == IQ_COLUMN_ATTRS;
 }
 
 int iq_chunk_builder_init(struct iq_chunk_builder *builder)
@@ -77,8 +78,10 @@ int iq_chunk_builder_add(struct iq_chunk_builder *builder, const struct iq_event
 	for (unsigned column = IQ_COLUMN_TS; column < IQ_STORED_COUNT; column++)
 		if (builder->numbers[column])
 			builder->numbers[column][builder->rows] = numbers[column];
-	if (add_string(builder, IQ_COLUMN_TYPE, event->type) < 0 || add_string(builder, IQ_COLUMN_KEY, event->key) < 0 ||
-	    add_string(builder, IQ_COLUMN_BODY, event->body) < 0 || add_string(builder, IQ_COLUMN_ATTRS, event->attrs) < 0)
+	if (add_string(builder, IQ_COLUMN_TYPE, event->type) < 0 ||
+	    add_string(builder, IQ_COLUMN_KEY, event->key) < 0 ||
+	    add_string(builder, IQ_COLUMN_BODY, event->body) < 0 ||
+	    add_string(builder, IQ_COLUMN_ATTRS, event->attrs) < 0)
 		return IQ_ERR_NOMEM;
 	if (builder->rows == 0)
 		builder->id_first = event->id;
@@ -122,8 +125,8 @@ static int distinct_numbers(const struct iq_chunk_builder *builder, unsigned col
 	return 0;
 }
 
-static int distinct_types(const struct iq_chunk_builder *builder, struct iq_arena *arena, const struct iq_view **ret_types,
-			  size_t *ret_count)
+static int distinct_types(const struct iq_chunk_builder *builder, struct iq_arena *arena,
+			  const struct iq_view **ret_types, size_t *ret_count)
 {
 	const struct iq_view *types = builder->strings[IQ_COLUMN_TYPE];
 	struct iq_map seen = IQ_MAP_INIT;
@@ -227,7 +230,8 @@ bool iq_zone_take_numbers(struct iq_view blob, struct iq_arena *arena, const uin
 	return true;
 }
 
-bool iq_zone_take_texts(struct iq_view blob, struct iq_arena *arena, const struct iq_view **ret_texts, size_t *ret_count)
+bool iq_zone_take_texts(struct iq_view blob, struct iq_arena *arena, const struct iq_view **ret_texts,
+			size_t *ret_count)
 {
 	struct iq_view *texts = iq_arena_calloc(arena, blob.len + 1, sizeof(*texts));
 	size_t count = 0;

@@ -6,12 +6,12 @@
 #include "store/codec.h"
 #include "store/store.h"
 
-/* The columns of a chunk as they are stored: those of enum iq_column but IQ_COLUMN_ID, which follows from the chunk's first
- * id and the row, and one more. */
+/* The columns of a chunk as they are stored: those of enum iq_column but IQ_COLUMN_ID, which follows from the chunk's
+ * first id and the row, and one more. */
 #define IQ_STORED_BINARY IQ_COLUMN_COUNT /* 1 where the body is not valid UTF-8 */
 #define IQ_STORED_COUNT (IQ_COLUMN_COUNT + 1)
 /* `columns.id` of one column of one chunk. */
-#define IQ_STORED_ID(chunk, column) ((int64_t)(chunk) * 32 + (column))
+#define IQ_STORED_ID(chunk, column) ((int64_t)(chunk)*32 + (column))
 
 bool iq_column_is_string(unsigned column);
 
@@ -60,7 +60,8 @@ int iq_chunk_builder_zone(const struct iq_chunk_builder *builder, struct iq_aren
 int iq_zone_append_numbers(struct iq_buf *buf, const uint32_t *numbers, size_t count);
 int iq_zone_append_texts(struct iq_buf *buf, const struct iq_view *texts, size_t count);
 bool iq_zone_take_numbers(struct iq_view blob, struct iq_arena *arena, const uint32_t **ret_numbers, size_t *ret_count);
-bool iq_zone_take_texts(struct iq_view blob, struct iq_arena *arena, const struct iq_view **ret_texts, size_t *ret_count);
+bool iq_zone_take_texts(struct iq_view blob, struct iq_arena *arena, const struct iq_view **ret_texts,
+			size_t *ret_count);
 
 /* ---- Reading -------------------------------------------------------------------------------------------------- */
 

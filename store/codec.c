@@ -85,7 +85,8 @@ static int64_t unzigzag(uint64_t value)
 	return (int64_t)(value >> 1 ^ (0 - (value & 1)));
 }
 
-static int compress_payload(struct iq_codec *codec, const struct iq_buf *payload, uint8_t layout, struct iq_coded *ret_coded)
+static int compress_payload(struct iq_codec *codec, const struct iq_buf *payload, uint8_t layout,
+			    struct iq_coded *ret_coded)
 {
 	size_t bound = ZSTD_compressBound(payload->len);
 	size_t packed;
@@ -94,7 +95,8 @@ static int compress_payload(struct iq_codec *codec, const struct iq_buf *payload
 	iq_buf_clear(&codec->packed);
 	if (iq_buf_reserve(&codec->packed, bound) < 0)
 		return IQ_ERR_NOMEM;
-	packed = ZSTD_compressCCtx(codec->compressor, codec->packed.data, bound, payload->data, payload->len, ZSTD_LEVEL);
+	packed = ZSTD_compressCCtx(codec->compressor, codec->packed.data, bound, payload->data, payload->len,
+				   ZSTD_LEVEL);
 	if (ZSTD_isError(packed))
 		return IQ_ERR_NOMEM;
 	if (packed < payload->len) {
@@ -182,7 +184,8 @@ int iq_codec_encode_strings(struct iq_codec *codec, const struct iq_view *values
 	bool dict = rc > 0;
 
 	if (rc >= 0)
-		rc = dict ? build_dict(payload, &codec->dictionary, &codec->payload[1]) : build_text(payload, values, count);
+		rc = dict ? build_dict(payload, &codec->dictionary, &codec->payload[1])
+			  : build_text(payload, values, count);
 	if (rc < 0)
 		return rc;
 	return compress_payload(codec, payload, dict ? IQ_LAYOUT_DICT : IQ_LAYOUT_TEXT, ret_coded);

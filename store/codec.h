@@ -6,7 +6,8 @@
  *	numbers  PLAIN   each value, zigzag varint
  *	         DELTA   each value less the one before it (the first less 0, wrapping), zigzag varint
  *	strings  TEXT    a varint for each value (0 for NULL, else length + 1), then the bytes of all
- *	         DICT    varint count, a varint length each, the bytes of all; then a varint for each value (0 for NULL, else index + 1)
+ *	         DICT    varint count, a varint length each, the bytes of all; then a varint for each value (0 for NULL,
+ *else index + 1)
  */
 #ifndef IQ_STORE_CODEC_H
 #define IQ_STORE_CODEC_H
@@ -30,8 +31,8 @@ void iq_codec_free(struct iq_codec *codec);
 
 /* A coded column. `data`: Borrowed until the next call on the codec. */
 struct iq_coded {
-	uint8_t layout;   /* enum iq_codec_layout */
-	size_t size;      /* bytes of the payload before compression */
+	uint8_t layout; /* enum iq_codec_layout */
+	size_t size;	/* bytes of the payload before compression */
 	struct iq_view data;
 };
 

@@ -1,6 +1,6 @@
-/* A cursor goes over chunks by id. For the time orders it first merges the streams: one pass over ts, session and source
- * gives each event the running maximum of its stream as its key, and the events are then visited in the order of those
- * keys. Chunks are decoded column by column, only those asked for, and the last few are kept. */
+/* A cursor goes over chunks by id. For the time orders it first merges the streams: one pass over ts, session and
+ * source gives each event the running maximum of its stream as its key, and the events are then visited in the order of
+ * those keys. Chunks are decoded column by column, only those asked for, and the last few are kept. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +34,7 @@ struct iq_cursor {
 	struct iq_store *store;
 	struct iq_filter filter;
 	struct iq_arena memory; /* of the filter's lists */
-	uint32_t needed;        /* columns to decode: asked for, or filtered on */
+	uint32_t needed;	/* columns to decode: asked for, or filtered on */
 	uint32_t *source_numbers;
 	size_t source_count;
 	struct candidate *candidates;
@@ -214,7 +214,8 @@ static int collect_candidates(struct iq_cursor *cursor)
 
 		for (size_t j = 0; j < segment->zone_count; j++)
 			if (zone_may_match(cursor, &segment->zones[j]))
-				cursor->candidates[cursor->candidate_count++] = (struct candidate){ segment, &segment->zones[j] };
+				cursor->candidates[cursor->candidate_count++] =
+					(struct candidate){ segment, &segment->zones[j] };
 	}
 	return 0;
 }
@@ -247,7 +248,8 @@ static int load_column(const struct iq_cursor *cursor, size_t candidate, struct 
 		return 0;
 	rc = iq_segment_read_column(segment, chunk, column, error);
 	if (rc == 0 && chunk->numbers[column] && !numbers_in_range(chunk, column))
-		rc = iq_error_set(error, IQ_ERR_CORRUPT, "%s: chunk %u holds a number out of range", segment->path, chunk->zone->chunk);
+		rc = iq_error_set(error, IQ_ERR_CORRUPT, "%s: chunk %u holds a number out of range", segment->path,
+				  chunk->zone->chunk);
 	return rc;
 }
 
@@ -294,7 +296,9 @@ static int load_chunk(struct iq_cursor *cursor, size_t candidate, uint32_t colum
 static int stream_of(struct iq_map *streams, const struct iq_chunk *chunk, uint32_t row, uint32_t *ret_stream)
 {
 	const uint32_t name[2] = { (uint32_t)chunk->numbers[IQ_COLUMN_SESSION][row],
-				   chunk->numbers[IQ_COLUMN_SESSION][row] ? 0 : (uint32_t)chunk->numbers[IQ_COLUMN_SOURCE][row] };
+				   chunk->numbers[IQ_COLUMN_SESSION][row]
+					   ? 0
+					   : (uint32_t)chunk->numbers[IQ_COLUMN_SOURCE][row] };
 	int rc = iq_map_intern(streams, iq_view_make((const char *)name, sizeof(name)), ret_stream);
 
 	if (rc == 1)

@@ -88,8 +88,10 @@ static int parse_segment(struct iq_manifest *manifest, struct iq_view object)
 	int rc = IQ_ERR_CORRUPT;
 
 	if (file.type == IQ_JSON_STRING && name_is_plain(file.text) &&
-	    iq_unhex(root.text, segment.root, IQ_SHA256_SIZE) && number_at(object, IQ_LIT("/id_first"), &segment.id_first) &&
-	    number_at(object, IQ_LIT("/events"), &segment.events) && number_at(object, IQ_LIT("/bytes"), &segment.bytes)) {
+	    iq_unhex(root.text, segment.root, IQ_SHA256_SIZE) &&
+	    number_at(object, IQ_LIT("/id_first"), &segment.id_first) &&
+	    number_at(object, IQ_LIT("/events"), &segment.events) &&
+	    number_at(object, IQ_LIT("/bytes"), &segment.bytes)) {
 		segment.file = strndup(file.text.data, file.text.len);
 		rc = segment.file ? add_segment(manifest, &segment) : IQ_ERR_NOMEM;
 		free(segment.file);
@@ -123,8 +125,9 @@ static int check_first_line(const char *path, struct iq_view line, struct iq_err
 		return iq_error_set(error, IQ_ERR_FORMAT, "%s: not the manifest of an inquest store", path);
 	if (version > IQ_MANIFEST_VERSION)
 		return iq_error_set(error, IQ_ERR_VERSION,
-				    "%s: store version %" PRIu64 " is newer than %d, the newest this inquest reads; upgrade inquest", path,
-				    version, IQ_MANIFEST_VERSION);
+				    "%s: store version %" PRIu64
+				    " is newer than %d, the newest this inquest reads; upgrade inquest",
+				    path, version, IQ_MANIFEST_VERSION);
 	return 0;
 }
 
@@ -215,7 +218,8 @@ static void append_segment_json(struct iq_buf *line, const struct iq_manifest_se
 	iq_hex(segment->root, IQ_SHA256_SIZE, hex);
 	(void)iq_buf_append_cstr(line, "{\"file\":");
 	(void)iq_json_append_string(line, iq_view_cstr(segment->file));
-	(void)iq_buf_appendf(line, ",\"id_first\":%" PRIu64 ",\"events\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"root\":\"%s\"}",
+	(void)iq_buf_appendf(line,
+			     ",\"id_first\":%" PRIu64 ",\"events\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"root\":\"%s\"}",
 			     segment->id_first, segment->events, segment->bytes, hex);
 }
 

@@ -83,16 +83,16 @@ static int compare_segments(const void *a, const void *b)
 }
 
 /* `items` sorted by number: merges neighbours with the same one. */
-#define FOLD_NEIGHBOURS(items, count, fold)                                                                                  \
-	do {                                                                                                                 \
-		size_t kept = 0;                                                                                             \
-		for (size_t i = 0; i < (count); i++) {                                                                       \
-			if (kept > 0 && (items)[kept - 1].no == (items)[i].no)                                               \
-				fold(&(items)[kept - 1], &(items)[i]);                                                       \
-			else                                                                                                 \
-				(items)[kept++] = (items)[i];                                                                \
-		}                                                                                                            \
-		(count) = kept;                                                                                              \
+#define FOLD_NEIGHBOURS(items, count, fold) \
+	do { \
+		size_t kept = 0; \
+		for (size_t i = 0; i < (count); i++) { \
+			if (kept > 0 && (items)[kept - 1].no == (items)[i].no) \
+				fold(&(items)[kept - 1], &(items)[i]); \
+			else \
+				(items)[kept++] = (items)[i]; \
+		} \
+		(count) = kept; \
 	} while (0)
 
 static int fold_sources(struct iq_store *store, size_t total)
@@ -182,8 +182,8 @@ static int fold_tables(struct iq_store *store, struct iq_error *error)
 				store->last_id = segment->zones[j].id_first + segment->zones[j].rows - 1;
 		}
 	}
-	if (fold_sources(store, sources) < 0 || fold_sessions(store, sessions) < 0 || fold_evidence(store, evidence) < 0 ||
-	    fold_gaps(store, gaps) < 0)
+	if (fold_sources(store, sources) < 0 || fold_sessions(store, sessions) < 0 ||
+	    fold_evidence(store, evidence) < 0 || fold_gaps(store, gaps) < 0)
 		return iq_error_nomem(error);
 	return 0;
 }
@@ -207,7 +207,8 @@ static int open_listed(struct iq_store *store, const struct iq_manifest *manifes
 		if (rc == 0) {
 			store->segments[store->segment_count++] = segment;
 			if (memcmp(segment->root, listed->root, IQ_SHA256_SIZE) != 0)
-				rc = iq_error_set(error, IQ_ERR_CORRUPT, "%s: is not the segment that the manifest names (hash mismatch)",
+				rc = iq_error_set(error, IQ_ERR_CORRUPT,
+						  "%s: is not the segment that the manifest names (hash mismatch)",
 						  path);
 		} else if (rc == IQ_ERR_NOT_FOUND) {
 			rc = IQ_ERR_CORRUPT;
@@ -237,8 +238,8 @@ static int open_directory(struct iq_store *store, struct iq_error *error)
 	int rc = iq_manifest_read(store->path, &manifest, &first);
 
 	if (rc == IQ_ERR_NOT_FOUND)
-		return iq_error_set(error, IQ_ERR_FORMAT, "%s: a directory, but not an inquest store (it has no manifest)",
-				    store->path);
+		return iq_error_set(error, IQ_ERR_FORMAT,
+				    "%s: a directory, but not an inquest store (it has no manifest)", store->path);
 	if (rc < 0) {
 		if (error)
 			*error = first;
@@ -365,7 +366,8 @@ int iq_store_read_raw(struct iq_store *store, uint32_t evidence, uint64_t offset
 	int rc = 0;
 
 	for (size_t i = 0; i < store->segment_count && rc == 0 && request.offset < request.end; i++)
-		rc = iq_segment_read_raw(store->segments[i], evidence, request.offset, request.end, take_block, &request, error);
+		rc = iq_segment_read_raw(store->segments[i], evidence, request.offset, request.end, take_block,
+					 &request, error);
 	if (rc == IQ_ERR_NOMEM)
 		return iq_error_nomem(error);
 	return rc;

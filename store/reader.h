@@ -9,9 +9,9 @@ struct iq_store {
 	char *path;
 	struct iq_segment **segments; /* by id_first */
 	size_t segment_count;
-	struct iq_session *sessions;  /* by number */
+	struct iq_session *sessions; /* by number */
 	size_t session_count;
-	struct iq_source *sources;    /* by number */
+	struct iq_source *sources; /* by number */
 	size_t source_count;
 	struct iq_evidence *evidence; /* by number */
 	size_t evidence_count;

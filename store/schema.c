@@ -6,34 +6,46 @@ static const struct iq_schema_table tables[] = {
 	{ "meta", "CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
 	  "SELECT name, value FROM meta WHERE name <> 'root' ORDER BY name" },
 	{ "sources",
-	  "CREATE TABLE sources(no INTEGER PRIMARY KEY, name TEXT NOT NULL, events INTEGER NOT NULL, first INTEGER, last INTEGER)",
+	  "CREATE TABLE sources(no INTEGER PRIMARY KEY, name TEXT NOT NULL, events INTEGER NOT NULL, first INTEGER, "
+	  "last INTEGER)",
 	  "SELECT no, name, events, first, last FROM sources ORDER BY no" },
 	{ "sessions",
-	  "CREATE TABLE sessions(no INTEGER PRIMARY KEY, source INTEGER NOT NULL, name TEXT NOT NULL, started INTEGER, ended INTEGER, "
+	  "CREATE TABLE sessions(no INTEGER PRIMARY KEY, source INTEGER NOT NULL, name TEXT NOT NULL, started INTEGER, "
+	  "ended INTEGER, "
 	  "events INTEGER NOT NULL, start_seen INTEGER NOT NULL, end_seen INTEGER NOT NULL, state TEXT NOT NULL, "
 	  "first_event INTEGER NOT NULL, last_event INTEGER NOT NULL)",
-	  "SELECT no, source, name, started, ended, events, start_seen, end_seen, state, first_event, last_event FROM sessions "
+	  "SELECT no, source, name, started, ended, events, start_seen, end_seen, state, first_event, last_event FROM "
+	  "sessions "
 	  "ORDER BY no" },
 	{ "evidence",
-	  "CREATE TABLE evidence(no INTEGER PRIMARY KEY, path TEXT NOT NULL, format TEXT NOT NULL, bytes INTEGER NOT NULL, "
+	  "CREATE TABLE evidence(no INTEGER PRIMARY KEY, path TEXT NOT NULL, format TEXT NOT NULL, bytes INTEGER NOT "
+	  "NULL, "
 	  "accounted INTEGER NOT NULL, records INTEGER NOT NULL, gaps INTEGER NOT NULL, sha256 BLOB NOT NULL)",
 	  "SELECT no, path, format, bytes, accounted, records, gaps, sha256 FROM evidence ORDER BY no" },
 	{ "gaps",
-	  "CREATE TABLE gaps(id INTEGER PRIMARY KEY, evidence INTEGER NOT NULL, source TEXT, session INTEGER, direction INTEGER NOT NULL, "
-	  "after INTEGER NOT NULL, before INTEGER NOT NULL, ts_min INTEGER, ts_max INTEGER, \"offset\" INTEGER NOT NULL, "
+	  "CREATE TABLE gaps(id INTEGER PRIMARY KEY, evidence INTEGER NOT NULL, source TEXT, session INTEGER, "
+	  "direction INTEGER NOT NULL, "
+	  "after INTEGER NOT NULL, before INTEGER NOT NULL, ts_min INTEGER, ts_max INTEGER, \"offset\" INTEGER NOT "
+	  "NULL, "
 	  "bytes INTEGER NOT NULL, count INTEGER, reason TEXT NOT NULL)",
-	  "SELECT id, evidence, source, session, direction, after, before, ts_min, ts_max, \"offset\", bytes, count, reason FROM gaps "
+	  "SELECT id, evidence, source, session, direction, after, before, ts_min, ts_max, \"offset\", bytes, count, "
+	  "reason FROM gaps "
 	  "ORDER BY id" },
 	{ "chunks",
-	  "CREATE TABLE chunks(id INTEGER PRIMARY KEY, rows INTEGER NOT NULL, id_first INTEGER NOT NULL, ts_min INTEGER, ts_max INTEGER, "
-	  "ts_nulls INTEGER NOT NULL, kinds INTEGER NOT NULL, sources BLOB NOT NULL, sessions BLOB NOT NULL, types BLOB NOT NULL)",
-	  "SELECT id, rows, id_first, ts_min, ts_max, ts_nulls, kinds, sources, sessions, types FROM chunks ORDER BY id" },
+	  "CREATE TABLE chunks(id INTEGER PRIMARY KEY, rows INTEGER NOT NULL, id_first INTEGER NOT NULL, ts_min "
+	  "INTEGER, ts_max INTEGER, "
+	  "ts_nulls INTEGER NOT NULL, kinds INTEGER NOT NULL, sources BLOB NOT NULL, sessions BLOB NOT NULL, types "
+	  "BLOB NOT NULL)",
+	  "SELECT id, rows, id_first, ts_min, ts_max, ts_nulls, kinds, sources, sessions, types FROM chunks ORDER BY "
+	  "id" },
 	{ "columns",
-	  "CREATE TABLE columns(id INTEGER PRIMARY KEY, layout INTEGER NOT NULL, size INTEGER NOT NULL, sha256 BLOB NOT NULL, "
+	  "CREATE TABLE columns(id INTEGER PRIMARY KEY, layout INTEGER NOT NULL, size INTEGER NOT NULL, sha256 BLOB "
+	  "NOT NULL, "
 	  "data BLOB NOT NULL)",
 	  "SELECT id, layout, size, sha256 FROM columns ORDER BY id" },
 	{ "raw",
-	  "CREATE TABLE raw(evidence INTEGER NOT NULL, \"offset\" INTEGER NOT NULL, layout INTEGER NOT NULL, size INTEGER NOT NULL, "
+	  "CREATE TABLE raw(evidence INTEGER NOT NULL, \"offset\" INTEGER NOT NULL, layout INTEGER NOT NULL, size "
+	  "INTEGER NOT NULL, "
 	  "sha256 BLOB NOT NULL, data BLOB NOT NULL, PRIMARY KEY(evidence, \"offset\"))",
 	  "SELECT evidence, \"offset\", layout, size, sha256 FROM raw ORDER BY evidence, \"offset\"" },
 	{ NULL, NULL, NULL },

@@ -6,7 +6,7 @@
 
 struct iq_schema_table {
 	const char *name;
-	const char *create; /* as SQLite keeps it in sqlite_schema.sql */
+	const char *create;  /* as SQLite keeps it in sqlite_schema.sql */
 	const char *covered; /* SELECT over what the segment's root hash covers, in a fixed order */
 };
 

@@ -1,4 +1,5 @@
-/* store/segment.h - one segment file: a SQLite database that is written once, in one transaction, and only read afterwards.
+/* store/segment.h - one segment file: a SQLite database that is written once, in one transaction, and only read
+ * afterwards.
  */
 #ifndef IQ_STORE_SEGMENT_H
 #define IQ_STORE_SEGMENT_H
@@ -18,19 +19,21 @@ int iq_segment_writer_new(const char *path, struct iq_segment_writer **ret_write
 void iq_segment_writer_free(struct iq_segment_writer *writer);
 /* Bytes of blobs written so far. */
 uint64_t iq_segment_writer_bytes(const struct iq_segment_writer *writer);
-int iq_segment_writer_chunk(struct iq_segment_writer *writer, const struct iq_chunk_builder *builder, struct iq_error *error);
+int iq_segment_writer_chunk(struct iq_segment_writer *writer, const struct iq_chunk_builder *builder,
+			    struct iq_error *error);
 int iq_segment_writer_raw(struct iq_segment_writer *writer, uint32_t evidence, uint64_t offset, struct iq_view bytes,
 			  struct iq_error *error);
 int iq_segment_writer_source(struct iq_segment_writer *writer, const struct iq_source *source, struct iq_error *error);
 int iq_segment_writer_session(struct iq_segment_writer *writer, const struct iq_session *session, uint32_t source_no,
 			      struct iq_error *error);
 /* The evidence's row. Its gaps that name `next_id` as the event after them are followed by none. */
-int iq_segment_writer_end_evidence(struct iq_segment_writer *writer, const struct iq_evidence *evidence, uint64_t next_id,
-				   struct iq_error *error);
+int iq_segment_writer_end_evidence(struct iq_segment_writer *writer, const struct iq_evidence *evidence,
+				   uint64_t next_id, struct iq_error *error);
 int iq_segment_writer_gap(struct iq_segment_writer *writer, const struct iq_gap *gap, uint32_t session_no,
 			  struct iq_error *error);
 /* Writes the root hash, commits and syncs. The file stays when the writer is freed. */
-int iq_segment_writer_finish(struct iq_segment_writer *writer, uint8_t ret_root[IQ_SHA256_SIZE], struct iq_error *error);
+int iq_segment_writer_finish(struct iq_segment_writer *writer, uint8_t ret_root[IQ_SHA256_SIZE],
+			     struct iq_error *error);
 
 /* ---- Reading -------------------------------------------------------------------------------------------------- */
 
@@ -66,9 +69,9 @@ struct iq_segment {
 	size_t gap_count;
 };
 
-/* Opens a segment read-only with `immutable=1` (a planted -wal or -journal is not looked at) and checks its application id,
- * version, schema text and root hash. Caller owns; release with iq_segment_close().
- * Errors: IQ_ERR_NOT_FOUND, IQ_ERR_FORMAT, IQ_ERR_VERSION, IQ_ERR_CORRUPT. */
+/* Opens a segment read-only with `immutable=1` (a planted -wal or -journal is not looked at) and checks its application
+ * id, version, schema text and root hash. Caller owns; release with iq_segment_close(). Errors: IQ_ERR_NOT_FOUND,
+ * IQ_ERR_FORMAT, IQ_ERR_VERSION, IQ_ERR_CORRUPT. */
 int iq_segment_open(const char *path, struct iq_segment **ret_segment, struct iq_error *error);
 void iq_segment_close(struct iq_segment *segment);
 /* Is the file at `path` a SQLite database with our application id? */

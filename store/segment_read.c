@@ -88,7 +88,8 @@ static int hash_table(sqlite3 *db, const struct iq_schema_table *table, struct i
 			hash_value(hash, statement, column);
 	}
 	(void)sqlite3_finalize(statement);
-	return code == SQLITE_DONE ? 0 : iq_segment_sqlite_error(db, iq_path_base(sqlite3_db_filename(db, "main")), error);
+	return code == SQLITE_DONE ? 0
+				   : iq_segment_sqlite_error(db, iq_path_base(sqlite3_db_filename(db, "main")), error);
 }
 
 int iq_segment_root(sqlite3 *db, uint8_t ret_root[IQ_SHA256_SIZE], struct iq_error *error)
@@ -115,7 +116,8 @@ static char *make_uri(const char *path)
 
 	(void)iq_buf_append_cstr(&uri, "file:");
 	for (const char *c = path; *c; c++) {
-		if ((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') || strchr("/._-", *c))
+		if ((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') ||
+		    strchr("/._-", *c))
 			(void)iq_buf_append_char(&uri, *c);
 		else
 			(void)iq_buf_appendf(&uri, "%%%02X", (unsigned)(unsigned char)*c);
@@ -163,11 +165,13 @@ static int check_version(struct iq_segment *segment, struct iq_error *error)
 	if (read_pragma(segment->db, "PRAGMA application_id") != IQ_SEGMENT_APPLICATION_ID)
 		return iq_error_set(error, IQ_ERR_FORMAT, "%s: not an inquest segment", segment->path);
 	if (version > IQ_SEGMENT_VERSION)
-		return iq_error_set(error, IQ_ERR_VERSION,
-				    "%s: format version %lld is newer than %d, the newest this inquest reads; upgrade inquest",
-				    segment->path, (long long)version, IQ_SEGMENT_VERSION);
+		return iq_error_set(
+			error, IQ_ERR_VERSION,
+			"%s: format version %lld is newer than %d, the newest this inquest reads; upgrade inquest",
+			segment->path, (long long)version, IQ_SEGMENT_VERSION);
 	if (version != IQ_SEGMENT_VERSION)
-		return iq_error_set(error, IQ_ERR_FORMAT, "%s: unknown format version %lld", segment->path, (long long)version);
+		return iq_error_set(error, IQ_ERR_FORMAT, "%s: unknown format version %lld", segment->path,
+				    (long long)version);
 	return 0;
 }
 
@@ -200,7 +204,8 @@ static int check_schema(struct iq_segment *segment, struct iq_error *error)
 
 	for (const struct iq_schema_table *table = iq_schema_tables(); table->name; table++)
 		expected++;
-	if (sqlite3_prepare_v2(segment->db, "SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_autoindex_%'", -1,
+	if (sqlite3_prepare_v2(segment->db,
+			       "SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_autoindex_%'", -1,
 			       &statement, NULL) != SQLITE_OK)
 		return iq_segment_sqlite_error(segment->db, segment->path, error);
 	while (!foreign && sqlite3_step(statement) == SQLITE_ROW) {
@@ -212,8 +217,8 @@ static int check_schema(struct iq_segment *segment, struct iq_error *error)
 	}
 	(void)sqlite3_finalize(statement);
 	if (foreign || tables != expected)
-		return iq_error_set(error, IQ_ERR_CORRUPT, "%s: its tables are not those of an inquest segment; not opened",
-				    segment->path);
+		return iq_error_set(error, IQ_ERR_CORRUPT,
+				    "%s: its tables are not those of an inquest segment; not opened", segment->path);
 	return 0;
 }
 
@@ -226,14 +231,16 @@ static int check_root(struct iq_segment *segment, struct iq_error *error)
 
 	if (rc < 0)
 		return rc;
-	if (sqlite3_prepare_v2(segment->db, "SELECT value FROM meta WHERE name = 'root'", -1, &statement, NULL) == SQLITE_OK &&
+	if (sqlite3_prepare_v2(segment->db, "SELECT value FROM meta WHERE name = 'root'", -1, &statement, NULL) ==
+		    SQLITE_OK &&
 	    sqlite3_step(statement) == SQLITE_ROW)
 		read = iq_unhex(column_view(statement, 0), stored, sizeof(stored));
 	(void)sqlite3_finalize(statement);
 	if (!read || memcmp(stored, segment->root, sizeof(stored)) != 0)
-		return iq_error_set(error, IQ_ERR_CORRUPT,
-				    "%s: its tables do not match their hash: the file was damaged or changed after it was sealed",
-				    segment->path);
+		return iq_error_set(
+			error, IQ_ERR_CORRUPT,
+			"%s: its tables do not match their hash: the file was damaged or changed after it was sealed",
+			segment->path);
 	return 0;
 }
 
@@ -248,7 +255,8 @@ struct table_reader {
 
 static int64_t number_or_none(sqlite3_stmt *statement, int column)
 {
-	return sqlite3_column_type(statement, column) == SQLITE_NULL ? IQ_NUMBER_NONE : sqlite3_column_int64(statement, column);
+	return sqlite3_column_type(statement, column) == SQLITE_NULL ? IQ_NUMBER_NONE
+								     : sqlite3_column_int64(statement, column);
 }
 
 static struct iq_view copy_text(struct iq_segment *segment, sqlite3_stmt *statement, int column)
@@ -344,7 +352,8 @@ static bool read_zone(struct iq_segment *segment, sqlite3_stmt *statement, void 
 	       read_no(statement, 1, &zone->rows) && zone->rows > 0 && zone->rows <= IQ_CHUNK_MAX_EVENTS &&
 	       read_no(statement, 5, &zone->ts_nulls) &&
 	       iq_zone_take_numbers(column_view(statement, 7), &segment->memory, &zone->sources, &zone->source_count) &&
-	       iq_zone_take_numbers(column_view(statement, 8), &segment->memory, &zone->sessions, &zone->session_count) &&
+	       iq_zone_take_numbers(column_view(statement, 8), &segment->memory, &zone->sessions,
+				    &zone->session_count) &&
 	       iq_zone_take_texts(column_view(statement, 9), &segment->memory, &zone->types, &zone->type_count);
 }
 
@@ -365,8 +374,8 @@ static const char *covered_select(const char *table_name)
 	return table->covered;
 }
 
-static int read_rows(struct iq_segment *segment, const struct table_reader *reader, sqlite3_stmt *statement, void **ret_items,
-		     size_t *ret_count, struct iq_error *error)
+static int read_rows(struct iq_segment *segment, const struct table_reader *reader, sqlite3_stmt *statement,
+		     void **ret_items, size_t *ret_count, struct iq_error *error)
 {
 	char *items = NULL;
 	size_t count = 0, capacity = 0;
@@ -386,8 +395,8 @@ static int read_rows(struct iq_segment *segment, const struct table_reader *read
 		memset(items + count * reader->size, 0, reader->size);
 		if (!reader->row(segment, statement, items + count * reader->size)) {
 			free(items);
-			return iq_error_set(error, IQ_ERR_CORRUPT, "%s: row %zu of table %s is not valid", segment->path, count + 1,
-					    reader->name);
+			return iq_error_set(error, IQ_ERR_CORRUPT, "%s: row %zu of table %s is not valid",
+					    segment->path, count + 1, reader->name);
 		}
 		count++;
 	}
@@ -396,8 +405,8 @@ static int read_rows(struct iq_segment *segment, const struct table_reader *read
 	return code == SQLITE_DONE ? 0 : iq_segment_sqlite_error(segment->db, segment->path, error);
 }
 
-static int read_table(struct iq_segment *segment, const struct table_reader *reader, void **ret_items, size_t *ret_count,
-		      struct iq_error *error)
+static int read_table(struct iq_segment *segment, const struct table_reader *reader, void **ret_items,
+		      size_t *ret_count, struct iq_error *error)
 {
 	sqlite3_stmt *statement;
 	int rc;
@@ -434,10 +443,11 @@ static int prepare_statements(struct iq_segment *segment, struct iq_error *error
 {
 	if (sqlite3_prepare_v2(segment->db, "SELECT layout, size, sha256, data FROM columns WHERE id = ?1", -1,
 			       &segment->column_statement, NULL) != SQLITE_OK ||
-	    sqlite3_prepare_v2(segment->db,
-			       "SELECT layout, size, sha256, data, \"offset\" FROM raw WHERE evidence = ?1 AND \"offset\" < ?3 "
-			       "AND \"offset\" + size > ?2 ORDER BY \"offset\"",
-			       -1, &segment->raw_statement, NULL) != SQLITE_OK)
+	    sqlite3_prepare_v2(
+		    segment->db,
+		    "SELECT layout, size, sha256, data, \"offset\" FROM raw WHERE evidence = ?1 AND \"offset\" < ?3 "
+		    "AND \"offset\" + size > ?2 ORDER BY \"offset\"",
+		    -1, &segment->raw_statement, NULL) != SQLITE_OK)
 		return iq_segment_sqlite_error(segment->db, segment->path, error);
 	return 0;
 }
@@ -518,7 +528,8 @@ static int column_error(const struct iq_segment *segment, const struct iq_chunk 
 {
 	if (rc == IQ_ERR_NOMEM)
 		return iq_error_nomem(error);
-	return iq_error_set(error, IQ_ERR_CORRUPT, "%s: chunk %u (events %llu-%llu): does not match its hash; run `inquest store verify`",
+	return iq_error_set(error, IQ_ERR_CORRUPT,
+			    "%s: chunk %u (events %llu-%llu): does not match its hash; run `inquest store verify`",
 			    segment->path, chunk->zone->chunk, (unsigned long long)chunk->zone->id_first,
 			    (unsigned long long)(chunk->zone->id_first + chunk->zone->rows - 1));
 }
@@ -550,8 +561,8 @@ static int read_block(struct iq_segment *segment, struct iq_buf *bytes, uint64_t
 	if (rc == IQ_ERR_NOMEM)
 		return iq_error_nomem(error);
 	if (rc < 0)
-		return iq_error_set(error, IQ_ERR_CORRUPT, "%s: raw evidence at offset %llu does not match its hash", segment->path,
-				    (unsigned long long)*ret_offset);
+		return iq_error_set(error, IQ_ERR_CORRUPT, "%s: raw evidence at offset %llu does not match its hash",
+				    segment->path, (unsigned long long)*ret_offset);
 	return 0;
 }
 

@@ -63,10 +63,11 @@ static int prepare(struct iq_segment_writer *writer, struct iq_error *error)
 	char sql[512];
 	int rc;
 
-	(void)sqlite3_snprintf(sizeof(sql), sql,
-			       "PRAGMA page_size=4096; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE;"
-			       "PRAGMA application_id=%d; PRAGMA user_version=%d; BEGIN",
-			       IQ_SEGMENT_APPLICATION_ID, IQ_SEGMENT_VERSION);
+	(void)sqlite3_snprintf(
+		sizeof(sql), sql,
+		"PRAGMA page_size=4096; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE;"
+		"PRAGMA application_id=%d; PRAGMA user_version=%d; BEGIN",
+		IQ_SEGMENT_APPLICATION_ID, IQ_SEGMENT_VERSION);
 	rc = execute(writer, sql, error);
 	for (const struct iq_schema_table *table = iq_schema_tables(); rc == 0 && table->name; table++)
 		rc = execute(writer, table->create, error);
@@ -87,7 +88,8 @@ int iq_segment_writer_new(const char *path, struct iq_segment_writer **ret_write
 	writer->codec = iq_codec_new();
 	if (!writer->path || !writer->codec)
 		rc = iq_error_nomem(error);
-	if (rc == 0 && sqlite3_open_v2(path, &writer->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK)
+	if (rc == 0 &&
+	    sqlite3_open_v2(path, &writer->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK)
 		rc = iq_segment_sqlite_error(writer->db, path, error);
 	if (rc == 0)
 		rc = prepare(writer, error);
@@ -160,8 +162,8 @@ static int insert(struct iq_segment_writer *writer, enum statement which, struct
 }
 
 /* Binds layout, size, sha256 and data from `index` on. `digest` must live until the insert. */
-static void bind_coded(struct iq_segment_writer *writer, sqlite3_stmt *statement, int index, const struct iq_coded *coded,
-		       uint8_t digest[IQ_SHA256_SIZE])
+static void bind_coded(struct iq_segment_writer *writer, sqlite3_stmt *statement, int index,
+		       const struct iq_coded *coded, uint8_t digest[IQ_SHA256_SIZE])
 {
 	iq_sha256_of(coded->data.data, coded->data.len, digest);
 	(void)sqlite3_bind_int64(statement, index, coded->layout);
@@ -207,13 +209,15 @@ static int insert_zone(struct iq_segment_writer *writer, const struct iq_zone *z
 	(void)sqlite3_bind_int64(statement, 7, zone->kinds);
 	for (int i = 0; i < 3; i++)
 		bind_blob(statement, 8 + i, lists[i].data, lists[i].len);
-	rc = lists[0].failed || lists[1].failed || lists[2].failed ? iq_error_nomem(error) : insert(writer, INSERT_CHUNK, error);
+	rc = lists[0].failed || lists[1].failed || lists[2].failed ? iq_error_nomem(error)
+								   : insert(writer, INSERT_CHUNK, error);
 	for (int i = 0; i < 3; i++)
 		iq_buf_release(&lists[i]);
 	return rc;
 }
 
-int iq_segment_writer_chunk(struct iq_segment_writer *writer, const struct iq_chunk_builder *builder, struct iq_error *error)
+int iq_segment_writer_chunk(struct iq_segment_writer *writer, const struct iq_chunk_builder *builder,
+			    struct iq_error *error)
 {
 	struct iq_arena memory = IQ_ARENA_INIT;
 	struct iq_zone zone;
@@ -292,13 +296,14 @@ static int insert_evidence(struct iq_segment_writer *writer, const struct iq_evi
 	return insert(writer, INSERT_EVIDENCE, error);
 }
 
-int iq_segment_writer_end_evidence(struct iq_segment_writer *writer, const struct iq_evidence *evidence, uint64_t next_id,
-				   struct iq_error *error)
+int iq_segment_writer_end_evidence(struct iq_segment_writer *writer, const struct iq_evidence *evidence,
+				   uint64_t next_id, struct iq_error *error)
 {
 	(void)sqlite3_bind_int64(writer->statements[UPDATE_LAST_GAPS], 1, evidence->no);
 	(void)sqlite3_bind_int64(writer->statements[UPDATE_LAST_GAPS], 2, (int64_t)next_id);
-	return evidence->gaps > 0 && insert(writer, UPDATE_LAST_GAPS, error) < 0 ? IQ_ERR_IO
-										   : insert_evidence(writer, evidence, error);
+	return evidence->gaps > 0 && insert(writer, UPDATE_LAST_GAPS, error) < 0
+		       ? IQ_ERR_IO
+		       : insert_evidence(writer, evidence, error);
 }
 
 int iq_segment_writer_gap(struct iq_segment_writer *writer, const struct iq_gap *gap, uint32_t session_no,

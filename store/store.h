@@ -43,15 +43,15 @@ bool iq_store_writer_has_evidence(const struct iq_store_writer *writer, const ui
 				  uint32_t *ret_evidence);
 
 /* Begins one evidence. Then iq_store_writer_raw() for every byte of it, in order, and events and gaps through
- * the sink, in order; then iq_store_writer_evidence_end(). Gaps and events may come before or after the raw bytes that they
- * point into. */
+ * the sink, in order; then iq_store_writer_evidence_end(). Gaps and events may come before or after the raw bytes that
+ * they point into. */
 int iq_store_writer_evidence_begin(struct iq_store_writer *writer, struct iq_view path, struct iq_view format,
 				   struct iq_error *error);
 int iq_store_writer_raw(struct iq_store_writer *writer, const void *data, size_t len, struct iq_error *error);
 /* A sink whose events get id, evidence and session numbers, are folded into sessions and sources, and are put into
- * chunks. Sessions are one per (source, session name). ws.open sets start_seen; ws.close sets end_seen and `closed`; net.error
- * sets end_seen and `cut`, or `refused` where no open was seen. Gap `after`/`before` are filled in from the neighbouring
- * events of the evidence when they are 0. Borrowed until the writer is freed. */
+ * chunks. Sessions are one per (source, session name). ws.open sets start_seen; ws.close sets end_seen and `closed`;
+ * net.error sets end_seen and `cut`, or `refused` where no open was seen. Gap `after`/`before` are filled in from the
+ * neighbouring events of the evidence when they are 0. Borrowed until the writer is freed. */
 struct iq_sink *iq_store_writer_sink(struct iq_store_writer *writer);
 /* Ends the evidence; the numbers that were counted for it. Bytes that neither an event's nor a gap's range covers are
  * recorded as a gap here (`not part of any record`), so accounted equals bytes afterwards. Line ends between records
@@ -92,8 +92,8 @@ struct iq_verify_result {
 };
 
 /* Checks everything: manifest, schema, versions, every chunk's hash and decoding, every evidence's bytes against its
- * SHA-256 and its accounting. `damaged` is called for each fault, and checking goes on. Returns 0 even where faults were
- * found (see ret_result->damages); negative only where nothing could be checked. */
+ * SHA-256 and its accounting. `damaged` is called for each fault, and checking goes on. Returns 0 even where faults
+ * were found (see ret_result->damages); negative only where nothing could be checked. */
 int iq_store_verify(const char *path, int (*damaged)(void *context, const struct iq_damage *damage), void *context,
 		    struct iq_verify_result *ret_result, struct iq_error *error);
 

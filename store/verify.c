@@ -64,7 +64,8 @@ static int hash_block(void *context, uint64_t offset, struct iq_view bytes)
 	return 0;
 }
 
-static void verify_evidence(struct iq_segment *segment, const struct iq_evidence *evidence, struct inspection *inspection)
+static void verify_evidence(struct iq_segment *segment, const struct iq_evidence *evidence,
+			    struct inspection *inspection)
 {
 	struct raw_check check = { iq_sha256_new(), 0 };
 	struct iq_error error = IQ_ERROR_INIT;
@@ -75,14 +76,16 @@ static void verify_evidence(struct iq_segment *segment, const struct iq_evidence
 	if (check.hash)
 		iq_sha256_digest(check.hash, digest);
 	if (rc < 0)
-		report(inspection, "evidence %u (%.*s): raw bytes from offset %llu on do not match their hash", evidence->no,
-		       IQ_VIEW_ARG(evidence->path), (unsigned long long)check.next);
+		report(inspection, "evidence %u (%.*s): raw bytes from offset %llu on do not match their hash",
+		       evidence->no, IQ_VIEW_ARG(evidence->path), (unsigned long long)check.next);
 	else if (check.next != evidence->bytes || memcmp(digest, evidence->sha256, IQ_SHA256_SIZE) != 0)
-		report(inspection, "evidence %u (%.*s): its raw bytes are not those that were taken in (SHA-256 differs)", evidence->no,
-		       IQ_VIEW_ARG(evidence->path));
+		report(inspection,
+		       "evidence %u (%.*s): its raw bytes are not those that were taken in (SHA-256 differs)",
+		       evidence->no, IQ_VIEW_ARG(evidence->path));
 	else if (evidence->accounted != evidence->bytes)
 		report(inspection, "evidence %u (%.*s): %llu of %llu bytes are accounted for", evidence->no,
-		       IQ_VIEW_ARG(evidence->path), (unsigned long long)evidence->accounted, (unsigned long long)evidence->bytes);
+		       IQ_VIEW_ARG(evidence->path), (unsigned long long)evidence->accounted,
+		       (unsigned long long)evidence->bytes);
 	inspection->result->evidence++;
 	inspection->result->raw_bytes += check.next;
 	iq_sha256_free(check.hash);

@@ -54,18 +54,18 @@ struct iq_store_writer {
 	size_t pending_count;
 	uint32_t next_file;
 	struct iq_segment_writer *segment; /* NULL until something is written */
-	char *segment_path;                /* its temporary name */
+	char *segment_path;		   /* its temporary name */
 	uint64_t segment_first_id;
 	struct iq_chunk_builder builder;
 	uint64_t next_id;
 	uint32_t next_evidence;
-	struct iq_map source_numbers;  /* name -> index in sources */
+	struct iq_map source_numbers; /* name -> index in sources */
 	struct source_state *sources;
 	size_t source_capacity;
 	struct iq_map session_numbers; /* source number and name -> index in sessions */
 	struct session_state *sessions;
 	size_t session_capacity;
-	struct iq_map known_evidence;  /* SHA-256 -> number */
+	struct iq_map known_evidence; /* SHA-256 -> number */
 	struct open_evidence evidence;
 	struct iq_sink sink;
 };
@@ -173,7 +173,8 @@ static int take_over(struct iq_store_writer *writer, const struct iq_store *stor
 	for (size_t i = 0; i < store->session_count; i++) {
 		const struct iq_session *session = &store->sessions[i];
 		uint64_t *source = iq_map_get(&writer->source_numbers, session->source);
-		struct session_state *state = source ? find_session(writer, (uint32_t)*source + 1, session->name) : NULL;
+		struct session_state *state =
+			source ? find_session(writer, (uint32_t)*source + 1, session->name) : NULL;
 
 		if (!state || state->whole.no != session->no)
 			return IQ_ERR_CORRUPT;
@@ -201,7 +202,8 @@ static int load_state(struct iq_store_writer *writer, struct iq_error *error)
 	reset_state(writer);
 	rc = take_over(writer, store);
 	iq_store_close(store);
-	return rc < 0 ? iq_error_set(error, (enum iq_status)rc, "%s: cannot be continued: %s", writer->path, iq_status_text(rc))
+	return rc < 0 ? iq_error_set(error, (enum iq_status)rc, "%s: cannot be continued: %s", writer->path,
+				     iq_status_text(rc))
 		      : 0;
 }
 
@@ -242,8 +244,10 @@ static int create_or_enter(struct iq_store_writer *writer, struct iq_error *erro
 
 	if (rc < 0)
 		return rc;
-	if (!has_manifest(writer->path) && access(writer->segments_path, F_OK) != 0 && !directory_is_empty(writer->path))
-		return iq_error_set(error, IQ_ERR_USAGE, "%s: neither empty nor an inquest store; name another directory with --store",
+	if (!has_manifest(writer->path) && access(writer->segments_path, F_OK) != 0 &&
+	    !directory_is_empty(writer->path))
+		return iq_error_set(error, IQ_ERR_USAGE,
+				    "%s: neither empty nor an inquest store; name another directory with --store",
 				    writer->path);
 	return make_directory(writer->segments_path, error);
 }
@@ -259,7 +263,8 @@ static int take_lock(struct iq_store_writer *writer, struct iq_error *error)
 	if (writer->lock < 0)
 		return iq_error_errno(error, IQ_ERR_IO, "%s/lock", writer->path);
 	if (flock(writer->lock, LOCK_EX | LOCK_NB) != 0)
-		return iq_error_set(error, IQ_ERR_BUSY, "%s: another inquest is writing to this store; wait until it has finished",
+		return iq_error_set(error, IQ_ERR_BUSY,
+				    "%s: another inquest is writing to this store; wait until it has finished",
 				    writer->path);
 	return 0;
 }
@@ -332,7 +337,8 @@ int iq_store_writer_open(const char *path, struct iq_store_writer **ret_writer, 
 	writer->path = strdup(path);
 	writer->segments_path = iq_path_join(path, "segments");
 	writer->evidence.hash = iq_sha256_new();
-	if (!writer->path || !writer->segments_path || !writer->evidence.hash || iq_chunk_builder_init(&writer->builder) < 0)
+	if (!writer->path || !writer->segments_path || !writer->evidence.hash ||
+	    iq_chunk_builder_init(&writer->builder) < 0)
 		rc = iq_error_nomem(error);
 	if (rc == 0)
 		rc = open_store(writer, error);
@@ -452,7 +458,9 @@ static int write_parts(struct iq_store_writer *writer, struct iq_error *error)
 		if (part->events == 0)
 			continue;
 		rc = iq_segment_writer_source(writer->segment, part, error);
-		*part = (struct iq_source){ .no = part->no, .name = part->name, .first = IQ_TIME_NONE, .last = IQ_TIME_NONE };
+		*part = (struct iq_source){
+			.no = part->no, .name = part->name, .first = IQ_TIME_NONE, .last = IQ_TIME_NONE
+		};
 	}
 	for (size_t i = 0; i < writer->session_numbers.count && rc == 0; i++) {
 		struct iq_session *part = &writer->sessions[i].part;
@@ -480,7 +488,8 @@ static int verify_segment(const char *path, struct iq_error *error)
 	iq_segment_verify(segment, NULL, NULL, &result);
 	iq_segment_close(segment);
 	if (result.damages > 0)
-		return iq_error_set(error, IQ_ERR_IO, "%s: does not read back as it was written; is the disk failing?", path);
+		return iq_error_set(error, IQ_ERR_IO, "%s: does not read back as it was written; is the disk failing?",
+				    path);
 	return 0;
 }
 
@@ -786,7 +795,8 @@ static int account(struct iq_store_writer *writer, struct iq_error *error)
 	return rc;
 }
 
-int iq_store_writer_evidence_end(struct iq_store_writer *writer, struct iq_evidence *ret_evidence, struct iq_error *error)
+int iq_store_writer_evidence_end(struct iq_store_writer *writer, struct iq_evidence *ret_evidence,
+				 struct iq_error *error)
 {
 	struct open_evidence *evidence = &writer->evidence;
 	int rc = account(writer, error);
@@ -796,8 +806,9 @@ int iq_store_writer_evidence_end(struct iq_store_writer *writer, struct iq_evide
 	iq_sha256_digest(evidence->hash, evidence->row.sha256);
 	if (rc == 0)
 		rc = iq_segment_writer_end_evidence(writer->segment, &evidence->row, writer->next_id, error);
-	if (rc == 0 && iq_map_set(&writer->known_evidence, iq_view_make((const char *)evidence->row.sha256, IQ_SHA256_SIZE),
-				  evidence->row.no) < 0)
+	if (rc == 0 &&
+	    iq_map_set(&writer->known_evidence, iq_view_make((const char *)evidence->row.sha256, IQ_SHA256_SIZE),
+		       evidence->row.no) < 0)
 		rc = iq_error_nomem(error);
 	if (rc < 0)
 		return rc;

@@ -308,9 +308,10 @@ static int start(struct iq_ws_client *client, uv_loop_t *loop, struct iq_error *
 	int rc;
 
 	client->resolver.data = client;
-	/* `localhost` is the loopback interface whatever a resolver says (RFC 6761, section 6.3): the addresses of no name at all. */
-	rc = uv_getaddrinfo(loop, &client->resolver, on_resolved, strcasecmp(client->host, "localhost") == 0 ? NULL : client->host,
-			    client->port, &hints);
+	/* `localhost` is the loopback interface whatever a resolver says (RFC 6761, section 6.3): the addresses of no
+	 * name at all. */
+	rc = uv_getaddrinfo(loop, &client->resolver, on_resolved,
+			    strcasecmp(client->host, "localhost") == 0 ? NULL : client->host, client->port, &hints);
 	return rc < 0 ? iq_error_set(error, IQ_ERR_NETWORK, "%s: %s", client->host, uv_strerror(rc)) : 0;
 }
 

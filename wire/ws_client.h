@@ -1,7 +1,7 @@
 /* wire/ws_client.h - a WebSocket client (RFC 6455) on a libuv loop, for ws:// targets.
  *
- * Life cycle: open, then exactly one of: `failed` (never opened), or `opened` followed by messages and one `closed`. After
- * either end the client only waits to be freed. Thread rule: that of the loop.
+ * Life cycle: open, then exactly one of: `failed` (never opened), or `opened` followed by messages and one `closed`.
+ * After either end the client only waits to be freed. Thread rule: that of the loop.
  */
 #ifndef IQ_WIRE_WS_CLIENT_H
 #define IQ_WIRE_WS_CLIENT_H
@@ -18,10 +18,10 @@ struct iq_ws_client;
 
 /* What became of a connection that had been opened. */
 struct iq_ws_end {
-	bool clean;            /* a close frame came */
+	bool clean; /* a close frame came */
 	uint16_t code;
 	struct iq_view reason; /* of the close frame, or what cut the connection */
-	bool by_us;            /* our close frame was first */
+	bool by_us;	       /* our close frame was first */
 };
 
 struct iq_ws_callbacks {
@@ -35,9 +35,12 @@ struct iq_ws_callbacks {
 /* Begins to connect. `path` is used where the URL has none. Everything is copied. Caller owns; release with
  * iq_ws_client_free(). */
 int iq_ws_client_open(uv_loop_t *loop, const struct iq_url *url, struct iq_view path, struct iq_view subprotocol,
-		      const struct iq_ws_callbacks *callbacks, struct iq_ws_client **ret_client, struct iq_error *error);
-/* Sends one message (TEXT or BINARY), once opened. IQ_ERR_LIMIT when too much is waiting, IQ_ERR_NETWORK after the end. */
-int iq_ws_client_send(struct iq_ws_client *client, enum iq_ws_opcode opcode, struct iq_view payload, struct iq_error *error);
+		      const struct iq_ws_callbacks *callbacks, struct iq_ws_client **ret_client,
+		      struct iq_error *error);
+/* Sends one message (TEXT or BINARY), once opened. IQ_ERR_LIMIT when too much is waiting, IQ_ERR_NETWORK after the end.
+ */
+int iq_ws_client_send(struct iq_ws_client *client, enum iq_ws_opcode opcode, struct iq_view payload,
+		      struct iq_error *error);
 /* Sends a close frame; `closed` follows when the answer comes. */
 void iq_ws_client_close(struct iq_ws_client *client, uint16_t code);
 /* Cuts the connection without ceremony; no callback follows. */

@@ -69,7 +69,9 @@ static int check_opcode(const struct iq_ws_reader *reader, struct iq_error *erro
 	case IQ_WS_PONG:
 		if (!reader->final)
 			return violation(error, "a fragmented control frame");
-		return reader->payload_len > IQ_WS_MAX_CONTROL ? violation(error, "a control frame longer than 125 bytes") : 0;
+		return reader->payload_len > IQ_WS_MAX_CONTROL
+			       ? violation(error, "a control frame longer than 125 bytes")
+			       : 0;
 	default:
 		return violation(error, "an unknown opcode");
 	}
@@ -79,12 +81,14 @@ static int check_length(const struct iq_ws_reader *reader, struct iq_error *erro
 {
 	uint8_t form = reader->head[1] & LENGTH;
 
-	if ((form == LENGTH_16 && reader->payload_len < LENGTH_16) || (form == LENGTH_64 && reader->payload_len <= UINT16_MAX))
+	if ((form == LENGTH_16 && reader->payload_len < LENGTH_16) ||
+	    (form == LENGTH_64 && reader->payload_len <= UINT16_MAX))
 		return violation(error, "a length that is not in its shortest form");
 	if (reader->payload_len >> 63)
 		return violation(error, "a length with its highest bit set");
 	if (!is_control(reader->opcode) && reader->payload_len > reader->limit - reader->message.len)
-		return iq_error_set(error, IQ_ERR_LIMIT, "a message longer than %llu bytes", (unsigned long long)reader->limit);
+		return iq_error_set(error, IQ_ERR_LIMIT, "a message longer than %llu bytes",
+				    (unsigned long long)reader->limit);
 	return 0;
 }
 
@@ -100,7 +104,8 @@ static int begin_frame(struct iq_ws_reader *reader, struct iq_error *error)
 	if (reader->head[0] & RESERVED)
 		return violation(error, "reserved bits without an extension");
 	if (reader->masked == reader->from_server)
-		return violation(error, reader->from_server ? "a masked frame from a server" : "a frame without mask from a client");
+		return violation(error, reader->from_server ? "a masked frame from a server"
+							    : "a frame without mask from a client");
 	rc = check_opcode(reader, error);
 	if (rc == 0)
 		rc = check_length(reader, error);
@@ -138,7 +143,8 @@ static int take_payload(struct iq_ws_reader *reader, struct iq_view *bytes)
 /* Codes that may stand in a close frame (section 7.4). */
 static bool is_valid_code(uint16_t code)
 {
-	return (code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006) || (code >= 3000 && code <= 4999);
+	return (code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006) ||
+	       (code >= 3000 && code <= 4999);
 }
 
 static int read_close(struct iq_ws_message *message, struct iq_error *error)
@@ -197,7 +203,8 @@ int iq_ws_reader_next(struct iq_ws_reader *reader, struct iq_view *bytes, struct
 		if (!reader->in_payload) {
 			reader->head[reader->head_len++] = (uint8_t)bytes->data[0];
 			*bytes = iq_view_from(*bytes, 1);
-			rc = reader->head_len >= 2 && reader->head_len == head_size(reader) ? begin_frame(reader, error) : 0;
+			rc = reader->head_len >= 2 && reader->head_len == head_size(reader) ? begin_frame(reader, error)
+											    : 0;
 			if (rc < 0)
 				return rc;
 			continue;

@@ -21,15 +21,15 @@ enum iq_ws_opcode {
 
 struct iq_ws_message {
 	enum iq_ws_opcode opcode; /* never CONTINUATION */
-	struct iq_view payload;   /* Borrowed until the next call on the reader. For CLOSE: code and reason together. */
-	uint16_t code;            /* CLOSE: 1005 where none was sent */
+	struct iq_view payload;	  /* Borrowed until the next call on the reader. For CLOSE: code and reason together. */
+	uint16_t code;		  /* CLOSE: 1005 where none was sent */
 	struct iq_view reason;
 	uint64_t fragments;
 };
 
 struct iq_ws_reader {
-	bool from_server;        /* frames of a server are not masked, those of a client are */
-	uint64_t limit;          /* of a message; IQ_WS_MAX_MESSAGE unless set */
+	bool from_server; /* frames of a server are not masked, those of a client are */
+	uint64_t limit;	  /* of a message; IQ_WS_MAX_MESSAGE unless set */
 	uint8_t head[14];
 	size_t head_len;
 	uint64_t payload_left;
@@ -39,7 +39,7 @@ struct iq_ws_reader {
 	bool final;
 	bool masked;
 	uint8_t mask[4];
-	uint8_t message_opcode;  /* of the fragmented message, 0 where there is none */
+	uint8_t message_opcode; /* of the fragmented message, 0 where there is none */
 	uint64_t fragments;
 	struct iq_buf message;
 	struct iq_buf control;
@@ -47,8 +47,9 @@ struct iq_ws_reader {
 
 void iq_ws_reader_init(struct iq_ws_reader *reader, bool from_server);
 void iq_ws_reader_release(struct iq_ws_reader *reader);
-/* Takes bytes from the front of *bytes: 1 and a message (the rest of *bytes is left for the next call), 0 when all were taken, or
- * IQ_ERR_FORMAT (a protocol error), IQ_ERR_LIMIT, IQ_ERR_NOMEM; after an error the connection is of no more use. */
+/* Takes bytes from the front of *bytes: 1 and a message (the rest of *bytes is left for the next call), 0 when all were
+ * taken, or IQ_ERR_FORMAT (a protocol error), IQ_ERR_LIMIT, IQ_ERR_NOMEM; after an error the connection is of no more
+ * use. */
 int iq_ws_reader_next(struct iq_ws_reader *reader, struct iq_view *bytes, struct iq_ws_message *ret_message,
 		      struct iq_error *error);
 

@@ -26,17 +26,17 @@
 /* Failure reasons. Functions return them directly (they are negative). */
 enum iq_status {
 	IQ_OK = 0,
-	IQ_ERR_NOMEM = -1,       /* out of memory */
-	IQ_ERR_IO = -2,          /* the operating system said no (errno is in the message) */
-	IQ_ERR_NOT_FOUND = -3,   /* no such file, store, session, event */
-	IQ_ERR_USAGE = -4,       /* the caller asked for something that cannot be */
-	IQ_ERR_SPEC = -5,        /* a lifecycle specification does not hold together */
-	IQ_ERR_FORMAT = -6,      /* bytes that are not what they claim to be */
-	IQ_ERR_CORRUPT = -7,     /* a hash, size or schema of a segment does not match */
-	IQ_ERR_VERSION = -8,     /* written by a newer version */
-	IQ_ERR_LIMIT = -9,       /* a named limit was reached */
-	IQ_ERR_BUSY = -10,       /* another writer holds the store */
-	IQ_ERR_NETWORK = -11,    /* name, connection, handshake or transport */
+	IQ_ERR_NOMEM = -1,	 /* out of memory */
+	IQ_ERR_IO = -2,		 /* the operating system said no (errno is in the message) */
+	IQ_ERR_NOT_FOUND = -3,	 /* no such file, store, session, event */
+	IQ_ERR_USAGE = -4,	 /* the caller asked for something that cannot be */
+	IQ_ERR_SPEC = -5,	 /* a lifecycle specification does not hold together */
+	IQ_ERR_FORMAT = -6,	 /* bytes that are not what they claim to be */
+	IQ_ERR_CORRUPT = -7,	 /* a hash, size or schema of a segment does not match */
+	IQ_ERR_VERSION = -8,	 /* written by a newer version */
+	IQ_ERR_LIMIT = -9,	 /* a named limit was reached */
+	IQ_ERR_BUSY = -10,	 /* another writer holds the store */
+	IQ_ERR_NETWORK = -11,	 /* name, connection, handshake or transport */
 	IQ_ERR_INTERRUPTED = -12 /* the caller asked to stop */
 };
 
@@ -50,7 +50,10 @@ struct iq_error {
 	char message[512];
 };
 
-#define IQ_ERROR_INIT { .status = IQ_OK, .line = 0, .column = 0, .offset = -1, .message = "" }
+#define IQ_ERROR_INIT \
+	{ \
+		.status = IQ_OK, .line = 0, .column = 0, .offset = -1, .message = "" \
+	}
 
 /* Bytes somebody else owns: never assumed to end in NUL, passed by value. `data` is NULL for "no value"
  * (SQL NULL), which is different from an empty string. */

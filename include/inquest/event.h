@@ -44,18 +44,18 @@ enum iq_severity {
 /* One event. Views are "Borrowed until the next call on whatever produced the event." A view with data NULL
  * means that the evidence does not say. */
 struct iq_event {
-	uint64_t id;          /* unique in its store, from 1; 0 while not stored yet */
-	int64_t ts;           /* ns UTC when it happened, or IQ_TIME_NONE */
-	int64_t observed;     /* ns UTC when it was captured, or IQ_TIME_NONE */
-	struct iq_view source;  /* name of what produced it: a container, a proxy, a file */
+	uint64_t id;		/* unique in its store, from 1; 0 while not stored yet */
+	int64_t ts;		/* ns UTC when it happened, or IQ_TIME_NONE */
+	int64_t observed;	/* ns UTC when it was captured, or IQ_TIME_NONE */
+	struct iq_view source;	/* name of what produced it: a container, a proxy, a file */
 	struct iq_view session; /* from a parser: the evidence's own name of the conversation; from a cursor: `s41` */
-	uint32_t session_no;  /* from a cursor: the 41 of `s41`, 0 without a session */
+	uint32_t session_no;	/* from a cursor: the 41 of `s41`, 0 without a session */
 	enum iq_kind kind;
 	enum iq_direction direction;
 	enum iq_severity severity;
-	struct iq_view type;  /* lifecycle name, `agent_started` */
-	struct iq_view key;   /* innermost correlation id: a tool call before its run */
-	int64_t seq;          /* order within its stream, or IQ_NUMBER_NONE */
+	struct iq_view type; /* lifecycle name, `agent_started` */
+	struct iq_view key;  /* innermost correlation id: a tool call before its run */
+	int64_t seq;	     /* order within its stream, or IQ_NUMBER_NONE */
 	struct iq_view body;
 	bool body_is_binary;  /* body is not valid UTF-8 text: SQL sees a blob */
 	struct iq_view attrs; /* one JSON object, or NULL */
@@ -71,14 +71,14 @@ struct iq_gap {
 	struct iq_view source;
 	struct iq_view session;
 	enum iq_direction direction;
-	uint64_t after;  /* id of the last event before the hole, 0 when there is none */
+	uint64_t after;	 /* id of the last event before the hole, 0 when there is none */
 	uint64_t before; /* id of the first event after it, 0 when there is none */
 	int64_t ts_min;
 	int64_t ts_max;
 	uint64_t offset;
 	uint64_t bytes;
-	int64_t count;          /* events lost, exactly, or IQ_NUMBER_NONE */
-	struct iq_view reason;  /* one line: `line 12: not JSON`, `rotated away` */
+	int64_t count;	       /* events lost, exactly, or IQ_NUMBER_NONE */
+	struct iq_view reason; /* one line: `line 12: not JSON`, `rotated away` */
 };
 
 /* The dotted name of a kind (`ws.message`), `client`/`server`, `error`; NULL for out of range or NONE. Static. */

@@ -21,7 +21,7 @@ struct iq_cursor;
 enum iq_session_state {
 	IQ_SESSION_OPEN,   /* the capture ended first */
 	IQ_SESSION_CLOSED, /* a close was seen */
-	IQ_SESSION_CUT,    /* the transport ended without a close */
+	IQ_SESSION_CUT,	   /* the transport ended without a close */
 	IQ_SESSION_REFUSED /* never opened */
 };
 
@@ -30,16 +30,16 @@ IQ_API const char *iq_session_state_name(enum iq_session_state state);
 
 /* One row of the `sessions` table. Views: Borrowed until the store is closed. */
 struct iq_session {
-	uint32_t no;            /* the 41 of `s41` */
-	struct iq_view name;    /* what the evidence calls it */
+	uint32_t no;	     /* the 41 of `s41` */
+	struct iq_view name; /* what the evidence calls it */
 	struct iq_view source;
-	int64_t started;        /* smallest and largest ts of its events */
+	int64_t started; /* smallest and largest ts of its events */
 	int64_t ended;
 	uint64_t events;
 	bool start_seen;
 	bool end_seen;
 	enum iq_session_state state;
-	uint64_t first_event;   /* id of its first and of its last event */
+	uint64_t first_event; /* id of its first and of its last event */
 	uint64_t last_event;
 };
 
@@ -55,13 +55,13 @@ struct iq_source {
 /* One row of `evidence`. `accounted` equals `bytes`: each byte is in a record or in a gap. */
 struct iq_evidence {
 	uint32_t no;
-	struct iq_view path;      /* as it was named, with `container` layers noted (`x.log.gz`) */
-	struct iq_view format;    /* `docker-json`, `har`, `ndjson` */
-	uint64_t bytes;           /* of the decompressed stream, which is what offsets count */
+	struct iq_view path;   /* as it was named, with `container` layers noted (`x.log.gz`) */
+	struct iq_view format; /* `docker-json`, `har`, `ndjson` */
+	uint64_t bytes;	       /* of the decompressed stream, which is what offsets count */
 	uint64_t accounted;
 	uint64_t records;
 	uint64_t gaps;
-	uint8_t sha256[32];       /* of the decompressed stream */
+	uint8_t sha256[32]; /* of the decompressed stream */
 };
 
 /* Opens a store (a directory) or a single segment file for reading. Sealed segments are opened with
@@ -102,19 +102,19 @@ enum iq_column {
 #define IQ_COLUMNS_ALL ((1u << IQ_COLUMN_COUNT) - 1u)
 
 enum iq_order {
-	IQ_ORDER_ID,       /* evidence order */
-	IQ_ORDER_TIME,     /* merge of the streams by time; inside one stream (session, else source) its own order */
+	IQ_ORDER_ID,	   /* evidence order */
+	IQ_ORDER_TIME,	   /* merge of the streams by time; inside one stream (session, else source) its own order */
 	IQ_ORDER_TIME_DESC /* exactly the reverse of IQ_ORDER_TIME */
 };
 
 /* What a cursor shall return. Start from IQ_FILTER_INIT. Lists are ORed, fields are ANDed. The lists are copied.
  * Events without a ts match only while ts_min and ts_max are at their defaults. */
 struct iq_filter {
-	int64_t ts_min; /* inclusive */
-	int64_t ts_max; /* inclusive */
-	uint64_t id_min; /* inclusive */
-	uint64_t id_max; /* inclusive */
-	uint32_t kinds;  /* bit per enum iq_kind; 0 = any */
+	int64_t ts_min;		  /* inclusive */
+	int64_t ts_max;		  /* inclusive */
+	uint64_t id_min;	  /* inclusive */
+	uint64_t id_max;	  /* inclusive */
+	uint32_t kinds;		  /* bit per enum iq_kind; 0 = any */
 	const uint32_t *sessions; /* session numbers; NULL = any */
 	size_t session_count;
 	const struct iq_view *types; /* NULL = any */
@@ -124,9 +124,11 @@ struct iq_filter {
 	uint32_t columns; /* bit per enum iq_column */
 	enum iq_order order;
 };
-#define IQ_FILTER_INIT                                                                                        \
-	{ .ts_min = INT64_MIN, .ts_max = INT64_MAX, .id_min = 0, .id_max = UINT64_MAX, .columns = IQ_COLUMNS_ALL,  \
-	  .order = IQ_ORDER_ID }
+#define IQ_FILTER_INIT \
+	{ \
+		.ts_min = INT64_MIN, .ts_max = INT64_MAX, .id_min = 0, .id_max = UINT64_MAX, \
+		.columns = IQ_COLUMNS_ALL, .order = IQ_ORDER_ID \
+	}
 
 /* Opens a cursor; a NULL filter means everything in id order. Chunks whose zone maps exclude the filter are not
  * read. The store must outlive the cursor. Caller owns; release with iq_cursor_close(). */

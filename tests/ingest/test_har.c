@@ -130,7 +130,8 @@ Test(har, keeps_what_was_complete_before_a_truncation)
 {
 	expect(IQ_LIT(HEAD "{" REQUEST "," RESPONSE "," STARTED ",\"_webSocketMessages\":[" SENT ",{\"type\":\"rec"),
 	       "event " OPEN_FIELDS "event " SENT_FIELDS
-	       "gap source=\"file\" session=\"ws1 h:1/chat 03:07:12.418\" reason=\"truncated at byte 447; what was whole before it is taken in\"\n",
+	       "gap source=\"file\" session=\"ws1 h:1/chat 03:07:12.418\" reason=\"truncated at byte 447; what was "
+	       "whole before it is taken in\"\n",
 	       "truncated at byte 447; what was whole before it is taken in\n");
 }
 

@@ -270,9 +270,11 @@ Test(pipeline, reports_what_it_may_not_read)
 	if (geteuid() == 0)
 		cr_assert_eq(seteuid(65534), 0);
 	cr_expect_eq(ingest(&fixture, path_in(&fixture, "in"), &result), 0);
-	cr_expect_str_eq(fixture.reports.data, "refused closed - cannot be opened (give read permission, or run as a user who has it): Permission denied\n"
+	cr_expect_str_eq(fixture.reports.data, "refused closed - cannot be opened (give read permission, or run as a "
+					       "user who has it): Permission denied\n"
 					       "taken open.ndjson ndjson -\n"
-					       "refused secret.ndjson - cannot be opened (give read permission, or run as a user who has it): Permission denied\n");
+					       "refused secret.ndjson - cannot be opened (give read permission, or run "
+					       "as a user who has it): Permission denied\n");
 	if (getuid() == 0)
 		cr_assert_eq(seteuid(0), 0);
 	(void)chmod(path_in(&fixture, "in/closed"), 0777);
