@@ -6,8 +6,8 @@
  *	numbers  PLAIN   each value, zigzag varint
  *	         DELTA   each value less the one before it (the first less 0, wrapping), zigzag varint
  *	strings  TEXT    a varint for each value (0 for NULL, else length + 1), then the bytes of all
- *	         DICT    varint count, a varint length each, the bytes of all; then a varint for each value (0 for NULL,
- *else index + 1)
+ *	         DICT    varint count, a varint length each, the bytes of all;
+ *	                 then a varint for each value (0 for NULL, else index + 1)
  */
 #ifndef IQ_STORE_CODEC_H
 #define IQ_STORE_CODEC_H

@@ -1,0 +1,504 @@
+/* A store as its users rely on it: what was committed comes back, whole and in order, and what is damaged is found. */
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "store/store.h"
+
+struct scene {
+	char directory[64];
+	char path[96];
+	struct iq_store_writer *writer;
+	struct iq_error error;
+	uint64_t offset; /* raw bytes of the open evidence */
+};
+
+static void scene_open(struct scene *scene)
+{
+	*scene = (struct scene){ .directory = "/tmp/inquest-store-XXXXXX", .error = IQ_ERROR_INIT };
+	cr_assert(mkdtemp(scene->directory));
+	(void)snprintf(scene->path, sizeof(scene->path), "%s/case", scene->directory);
+}
+
+static void scene_close(struct scene *scene)
+{
+	iq_store_writer_free(scene->writer);
+	cr_expect_eq(iq_file_remove_tree(scene->directory, NULL), 0);
+}
+
+static void begin(struct scene *scene, const char *name)
+{
+	if (!scene->writer)
+		cr_assert_eq(iq_store_writer_open(scene->path, &scene->writer, &scene->error), 0, "%s",
+			     scene->error.message);
+	scene->offset = 0;
+	cr_assert_eq(iq_store_writer_evidence_begin(scene->writer, iq_view_cstr(name), IQ_LIT("ndjson"), &scene->error),
+		     0);
+}
+
+/* Stores an event whose raw bytes are `raw`. */
+static void add(struct scene *scene, struct iq_event event, const char *raw)
+{
+	struct iq_sink *sink = iq_store_writer_sink(scene->writer);
+
+	event.offset = scene->offset;
+	event.length = strlen(raw);
+	scene->offset += event.length;
+	cr_assert_eq(iq_store_writer_raw(scene->writer, raw, strlen(raw), &scene->error), 0);
+	cr_assert_eq(sink->event(sink->context, &event, &scene->error), 0, "%s", scene->error.message);
+}
+
+static struct iq_event message(const char *session, int64_t ts, const char *type, const char *body)
+{
+	struct iq_event event = IQ_EVENT_INIT;
+
+	event.kind = IQ_KIND_WS_MESSAGE;
+	event.source = IQ_LIT("proxy");
+	event.session = iq_view_cstr(session);
+	event.ts = ts;
+	event.type = iq_view_cstr(type);
+	event.body = iq_view_cstr(body);
+	return event;
+}
+
+static void end(struct scene *scene)
+{
+	struct iq_evidence evidence;
+
+	cr_assert_eq(iq_store_writer_evidence_end(scene->writer, &evidence, &scene->error), 0, "%s",
+		     scene->error.message);
+	cr_expect_eq(evidence.accounted, evidence.bytes);
+}
+
+static void commit(struct scene *scene)
+{
+	end(scene);
+	cr_assert_eq(iq_store_writer_commit(scene->writer, &scene->error), 0, "%s", scene->error.message);
+}
+
+/* `1:a 2:b` of what a filter lets through. */
+static void expect_events(const char *path, const struct iq_filter *filter, const char *expected)
+{
+	struct iq_error error = IQ_ERROR_INIT;
+	struct iq_buf found = IQ_BUF_INIT;
+	struct iq_store *store;
+	struct iq_cursor *cursor;
+	struct iq_event event;
+	int rc;
+
+	cr_assert_eq(iq_store_open(path, &store, &error), 0, "%s", error.message);
+	cr_assert_eq(iq_cursor_open(store, filter, &cursor, &error), 0, "%s", error.message);
+	while ((rc = iq_cursor_next(cursor, &event, &error)) > 0)
+		(void)iq_buf_appendf(&found, "%s%" PRIu64 ":%.*s", found.len ? " " : "", event.id,
+				     IQ_VIEW_ARG(event.body));
+	cr_expect_eq(rc, 0, "%s", error.message);
+	cr_expect_str_eq(found.data ? found.data : "", expected);
+	iq_cursor_close(cursor);
+	iq_store_close(store);
+	iq_buf_release(&found);
+}
+
+static int count_damage(void *context, const struct iq_damage *damage)
+{
+	cr_expect(damage->segment && damage->message[0]);
+	(*(size_t *)context)++;
+	return 0;
+}
+
+static size_t damages(const char *path)
+{
+	struct iq_error error = IQ_ERROR_INIT;
+	struct iq_verify_result result;
+	size_t count = 0;
+
+	cr_assert_eq(iq_store_verify(path, count_damage, &count, &result, &error), 0, "%s", error.message);
+	cr_expect_eq(result.damages, count);
+	return count;
+}
+
+static void only_segment(const struct scene *scene, char path[160])
+{
+	(void)snprintf(path, 160, "%s/segments/00000001.seg", scene->path);
+	cr_assert_eq(access(path, R_OK), 0);
+}
+
+Test(store, gives_back_what_was_committed_in_evidence_and_time_order)
+{
+	struct scene scene;
+	struct iq_filter filter = IQ_FILTER_INIT;
+
+	scene_open(&scene);
+	begin(&scene, "a");
+	add(&scene, message("c1", 30, "x", "late"), "1\n");
+	add(&scene, message("c2", 10, "y", "early"), "22\n");
+	add(&scene, message("c1", 20, "x", "clock-went-back"), "333\n");
+	add(&scene, message("c2", 40, "y", "last"), "4\n");
+	commit(&scene);
+	expect_events(scene.path, NULL, "1:late 2:early 3:clock-went-back 4:last");
+	/* A stream's own order stands above its clock. */
+	filter.order = IQ_ORDER_TIME;
+	expect_events(scene.path, &filter, "2:early 1:late 3:clock-went-back 4:last");
+	filter.order = IQ_ORDER_TIME_DESC;
+	expect_events(scene.path, &filter, "4:last 3:clock-went-back 1:late 2:early");
+	cr_expect_eq(damages(scene.path), 0);
+	scene_close(&scene);
+}
+
+Test(store, filters_by_every_pushed_column)
+{
+	struct scene scene;
+	struct iq_filter filter = IQ_FILTER_INIT;
+	const struct iq_view types[] = { IQ_LIT("y"), IQ_LIT("nothing") };
+	const struct iq_view sources[] = { IQ_LIT("nobody") };
+	const uint32_t sessions[] = { 2 };
+
+	scene_open(&scene);
+	begin(&scene, "a");
+	add(&scene, message("c1", 1, "x", "one"), "1");
+	add(&scene, message("c2", 2, "y", "two"), "2");
+	add(&scene, message("c2", IQ_TIME_NONE, "z", "timeless"), "3");
+	commit(&scene);
+	filter.ts_min = 2;
+	expect_events(scene.path, &filter, "2:two");
+	filter = (struct iq_filter)IQ_FILTER_INIT;
+	filter.types = types;
+	filter.type_count = 2;
+	expect_events(scene.path, &filter, "2:two");
+	filter = (struct iq_filter)IQ_FILTER_INIT;
+	filter.sessions = sessions;
+	filter.session_count = 1;
+	expect_events(scene.path, &filter, "2:two 3:timeless");
+	filter.id_max = 2;
+	expect_events(scene.path, &filter, "2:two");
+	filter = (struct iq_filter)IQ_FILTER_INIT;
+	filter.sources = sources;
+	filter.source_count = 1;
+	expect_events(scene.path, &filter, "");
+	filter = (struct iq_filter)IQ_FILTER_INIT;
+	filter.kinds = 1u << IQ_KIND_LOG;
+	expect_events(scene.path, &filter, "");
+	scene_close(&scene);
+}
+
+Test(store, keeps_every_field_and_every_raw_byte)
+{
+	static const char body[] = "\xff\0binary";
+	struct scene scene;
+	struct iq_store *store;
+	struct iq_cursor *cursor;
+	struct iq_event event = IQ_EVENT_INIT;
+	struct iq_buf raw = IQ_BUF_INIT;
+
+	scene_open(&scene);
+	begin(&scene, "dir/a.ndjson");
+	event.kind = IQ_KIND_LOG;
+	event.ts = INT64_C(1795403232418000001);
+	event.observed = -5;
+	event.source = IQ_LIT("api");
+	event.direction = IQ_DIRECTION_SERVER;
+	event.severity = IQ_SEVERITY_ERROR;
+	event.type = IQ_LIT("t");
+	event.key = IQ_LIT("");
+	event.seq = -7;
+	event.body = iq_view_make(body, sizeof(body) - 1);
+	event.body_is_binary = true;
+	event.attrs = IQ_LIT("{\"a\":1}");
+	add(&scene, event, "first line\n");
+	add(&scene, message("c", 9, NULL, ""), "second\n");
+	commit(&scene);
+	cr_assert_eq(iq_store_open(scene.path, &store, NULL), 0);
+	cr_assert_eq(iq_cursor_open(store, NULL, &cursor, NULL), 0);
+	cr_assert_eq(iq_cursor_next(cursor, &event, NULL), 1);
+	cr_expect_eq(event.ts, INT64_C(1795403232418000001));
+	cr_expect_eq(event.observed, -5);
+	cr_expect_eq(event.seq, -7);
+	cr_expect_eq(event.kind, IQ_KIND_LOG);
+	cr_expect_eq(event.direction, IQ_DIRECTION_SERVER);
+	cr_expect_eq(event.severity, IQ_SEVERITY_ERROR);
+	cr_expect(iq_view_eq(event.source, IQ_LIT("api")) && iq_view_eq(event.type, IQ_LIT("t")));
+	cr_expect(event.key.data && event.key.len == 0, "empty is not NULL");
+	cr_expect(event.body_is_binary && iq_view_eq(event.body, iq_view_make(body, sizeof(body) - 1)));
+	cr_expect(iq_view_eq(event.attrs, IQ_LIT("{\"a\":1}")));
+	cr_expect_eq(event.session_no, 0);
+	cr_assert_eq(iq_cursor_next(cursor, &event, NULL), 1);
+	cr_expect(!event.type.data && event.body.data && event.body.len == 0);
+	cr_expect(iq_view_eq(event.session, IQ_LIT("s1")));
+	cr_assert_eq(iq_store_read_raw(store, event.evidence, event.offset, event.length, &raw, NULL), 0);
+	cr_expect_str_eq(raw.data, "second\n");
+	iq_cursor_close(cursor);
+	iq_store_close(store);
+	iq_buf_release(&raw);
+	scene_close(&scene);
+}
+
+Test(store, folds_sessions_over_evidence_and_commits)
+{
+	struct scene scene;
+	struct iq_store *store;
+	const struct iq_session *sessions;
+	struct iq_event event = message("c1", 5, NULL, NULL);
+	size_t count;
+
+	scene_open(&scene);
+	begin(&scene, "a");
+	event.kind = IQ_KIND_WS_OPEN;
+	add(&scene, event, "open");
+	commit(&scene);
+	begin(&scene, "b");
+	event.kind = IQ_KIND_NET_ERROR;
+	event.ts = 9;
+	add(&scene, event, "cut");
+	event.session = IQ_LIT("never-opened");
+	add(&scene, event, "refused");
+	commit(&scene);
+	cr_assert_eq(iq_store_open(scene.path, &store, NULL), 0);
+	sessions = iq_store_sessions(store, &count);
+	cr_assert_eq(count, 2);
+	cr_expect(sessions[0].start_seen && sessions[0].end_seen);
+	cr_expect_eq(sessions[0].state, IQ_SESSION_CUT);
+	cr_expect_eq(sessions[0].started, 5);
+	cr_expect_eq(sessions[0].ended, 9);
+	cr_expect_eq(sessions[0].events, 2);
+	cr_expect_eq(sessions[1].state, IQ_SESSION_REFUSED);
+	iq_store_close(store);
+	scene_close(&scene);
+}
+
+Test(store, accounts_for_bytes_that_belong_to_nothing)
+{
+	struct scene scene;
+	struct iq_store *store;
+	const struct iq_gap *gaps;
+	size_t count;
+
+	scene_open(&scene);
+	begin(&scene, "a");
+	add(&scene, message("c1", 1, "x", "one"), "1\n");
+	cr_assert_eq(iq_store_writer_raw(scene.writer, "stray", 5, NULL), 0);
+	scene.offset += 5;
+	add(&scene, message("c1", 2, "x", "two"), "2\n");
+	commit(&scene);
+	cr_assert_eq(iq_store_open(scene.path, &store, NULL), 0);
+	gaps = iq_store_gaps(store, &count);
+	cr_assert_eq(count, 1);
+	cr_expect_eq(gaps[0].offset, 2);
+	cr_expect_eq(gaps[0].bytes, 5);
+	iq_store_close(store);
+	scene_close(&scene);
+}
+
+Test(store, goes_back_to_the_last_commit)
+{
+	struct scene scene;
+
+	scene_open(&scene);
+	begin(&scene, "a");
+	add(&scene, message("c1", 1, "x", "kept"), "1");
+	commit(&scene);
+	begin(&scene, "b");
+	add(&scene, message("c2", 1, "x", "dropped"), "2");
+	cr_assert_eq(iq_store_writer_rollback(scene.writer, &scene.error), 0);
+	begin(&scene, "c");
+	add(&scene, message("c3", 1, "x", "next"), "3");
+	commit(&scene);
+	/* Without a commit nothing stays. */
+	begin(&scene, "d");
+	add(&scene, message("c4", 1, "x", "lost"), "4");
+	iq_store_writer_free(scene.writer);
+	scene.writer = NULL;
+	expect_events(scene.path, NULL, "1:kept 2:next");
+	cr_expect_eq(damages(scene.path), 0);
+	scene_close(&scene);
+}
+
+Test(store, continues_numbers_and_knows_its_evidence)
+{
+	struct scene scene;
+	uint8_t hash[IQ_SHA256_SIZE];
+	uint32_t evidence = 0;
+
+	scene_open(&scene);
+	begin(&scene, "a");
+	add(&scene, message("c1", 1, "x", "one"), "1");
+	commit(&scene);
+	iq_store_writer_free(scene.writer);
+	scene.writer = NULL;
+	begin(&scene, "b");
+	iq_sha256_of("1", 1, hash);
+	cr_expect(iq_store_writer_has_evidence(scene.writer, hash, &evidence));
+	cr_expect_eq(evidence, 1);
+	iq_sha256_of("2", 1, hash);
+	cr_expect_not(iq_store_writer_has_evidence(scene.writer, hash, &evidence));
+	add(&scene, message("c1", 2, "x", "two"), "2");
+	commit(&scene);
+	expect_events(scene.path, NULL, "1:one 2:two");
+	scene_close(&scene);
+}
+
+Test(store, is_written_by_one_at_a_time)
+{
+	struct scene scene;
+	struct iq_store_writer *second;
+	struct iq_error error = IQ_ERROR_INIT;
+
+	scene_open(&scene);
+	begin(&scene, "a");
+	cr_expect_eq(iq_store_writer_open(scene.path, &second, &error), IQ_ERR_BUSY);
+	cr_expect(strstr(error.message, scene.path) != NULL);
+	scene_close(&scene);
+}
+
+Test(store, ignores_and_removes_what_an_interrupted_writer_left)
+{
+	struct scene scene;
+	char leftover[160];
+	int fd;
+
+	scene_open(&scene);
+	begin(&scene, "a");
+	add(&scene, message("c1", 1, "x", "one"), "1");
+	commit(&scene);
+	iq_store_writer_free(scene.writer);
+	scene.writer = NULL;
+	(void)snprintf(leftover, sizeof(leftover), "%s/segments/00000002.seg.tmp", scene.path);
+	fd = open(leftover, O_WRONLY | O_CREAT, 0600);
+	cr_assert(fd >= 0 && close(fd) == 0);
+	expect_events(scene.path, NULL, "1:one");
+	begin(&scene, "b");
+	add(&scene, message("c1", 2, "x", "two"), "2");
+	commit(&scene);
+	cr_expect_neq(access(leftover, F_OK), 0);
+	expect_events(scene.path, NULL, "1:one 2:two");
+	scene_close(&scene);
+}
+
+Test(store, opens_one_segment_file_as_a_store)
+{
+	struct scene scene;
+	char segment[160];
+
+	scene_open(&scene);
+	begin(&scene, "a");
+	add(&scene, message("c1", 1, "x", "one"), "1");
+	commit(&scene);
+	only_segment(&scene, segment);
+	expect_events(segment, NULL, "1:one");
+	cr_expect_eq(damages(segment), 0);
+	scene_close(&scene);
+}
+
+Test(store, says_what_is_no_store)
+{
+	struct scene scene;
+	struct iq_store *store;
+	struct iq_error error = IQ_ERROR_INIT;
+
+	scene_open(&scene);
+	cr_expect_eq(iq_store_open(scene.path, &store, &error), IQ_ERR_NOT_FOUND);
+	cr_expect(strstr(error.message, scene.path) != NULL, "%s", error.message);
+	iq_error_clear(&error);
+	cr_expect_lt(iq_store_open(scene.directory, &store, &error), 0);
+	cr_expect(strstr(error.message, scene.directory) != NULL, "%s", error.message);
+	scene_close(&scene);
+}
+
+/* Flips one bit of the segment; true when the store notices: it does not open, or verification finds it. */
+static bool notices(const char *store_path, const char *segment, off_t at, int bit)
+{
+	struct iq_error error = IQ_ERROR_INIT;
+	struct iq_verify_result result;
+	size_t count = 0;
+	unsigned char byte;
+	int fd = open(segment, O_RDWR), rc;
+
+	cr_assert(fd >= 0 && pread(fd, &byte, 1, at) == 1);
+	byte = (unsigned char)(byte ^ 1 << bit);
+	cr_assert_eq(pwrite(fd, &byte, 1, at), 1);
+	rc = iq_store_verify(store_path, count_damage, &count, &result, &error);
+	byte = (unsigned char)(byte ^ 1 << bit);
+	cr_assert(pwrite(fd, &byte, 1, at) == 1 && close(fd) == 0);
+	return rc < 0 || count > 0;
+}
+
+/* What SQLite itself does not read back (free space in pages, counters of its header) may change without harm. */
+Test(store, finds_flipped_bits_in_what_it_holds)
+{
+	struct scene scene;
+	char segment[160], raw[2048];
+	unsigned seed = (unsigned)time(NULL);
+	struct stat info;
+	size_t missed = 0, tried = 0;
+
+	scene_open(&scene);
+	begin(&scene, "a");
+	srand(seed);
+	for (int i = 0; i < 200; i++) {
+		for (size_t j = 0; j < sizeof(raw) - 1; j++)
+			raw[j] = (char)('!' + rand() % 90);
+		raw[sizeof(raw) - 1] = '\0';
+		add(&scene, message("c1", i, "type", raw), raw);
+	}
+	commit(&scene);
+	only_segment(&scene, segment);
+	(void)chmod(segment, 0600);
+	cr_assert_eq(stat(segment, &info), 0);
+	for (int i = 0; i < 150; i++) {
+		off_t at = (off_t)((double)rand() / ((double)RAND_MAX + 1) * (double)info.st_size);
+
+		tried++;
+		missed += !notices(scene.path, segment, at, rand() % 8);
+	}
+	/* Random bodies fill nearly all pages with blobs: what is missed lies in the little else. */
+	cr_expect_lt(missed, tried / 10, "seed %u: %zu of %zu flips went unnoticed", seed, missed, tried);
+	cr_expect_eq(damages(scene.path), 0);
+	scene_close(&scene);
+}
+
+Test(store, holds_many_events_in_several_chunks)
+{
+	struct scene scene;
+	struct iq_store *store;
+	struct iq_cursor *cursor;
+	struct iq_event event;
+	struct iq_filter filter = IQ_FILTER_INIT;
+	const uint32_t session = 7;
+	char body[32], name[16];
+	uint64_t count = 0, last = 0;
+
+	scene_open(&scene);
+	begin(&scene, "a");
+	for (int i = 0; i < 150000; i++) {
+		(void)snprintf(body, sizeof(body), "body %d", i);
+		(void)snprintf(name, sizeof(name), "c%d", i / 100);
+		add(&scene, message(name, i * 1000, i % 3 ? "x" : "y", body), ".");
+	}
+	commit(&scene);
+	cr_assert_eq(iq_store_open(scene.path, &store, NULL), 0);
+	cr_expect_eq(iq_store_event_count(store), 150000);
+	filter.order = IQ_ORDER_TIME;
+	cr_assert_eq(iq_cursor_open(store, &filter, &cursor, NULL), 0);
+	while (iq_cursor_next(cursor, &event, NULL) > 0) {
+		(void)snprintf(body, sizeof(body), "body %" PRIu64, event.id - 1);
+		cr_assert(iq_view_eq(event.body, iq_view_cstr(body)), "event %" PRIu64, event.id);
+		cr_assert_eq(event.id, ++last);
+		count++;
+	}
+	cr_expect_eq(count, 150000);
+	iq_cursor_close(cursor);
+	filter = (struct iq_filter)IQ_FILTER_INIT;
+	filter.sessions = &session;
+	filter.session_count = 1;
+	cr_assert_eq(iq_cursor_open(store, &filter, &cursor, NULL), 0);
+	for (count = 0; iq_cursor_next(cursor, &event, NULL) > 0; count++)
+		cr_assert_eq(event.session_no, 7);
+	cr_expect_eq(count, 100);
+	iq_cursor_close(cursor);
+	iq_store_close(store);
+	cr_expect_eq(damages(scene.path), 0);
+	scene_close(&scene);
+}
