@@ -1,0 +1,138 @@
+/* The repair of an alignment, applied, must be a sequence of the order; and no cheaper repair may exist. */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "query/align.h"
+#include "query/order.h"
+
+#define MAX_WORD 16
+
+static iq_node parse(const char *order, struct iq_automaton *automaton, struct iq_map *names)
+{
+	struct iq_yaml node = {
+		.type = IQ_YAML_SCALAR, .line = 1, .column = 1, .text = iq_view_cstr(order), .plain = true
+	};
+	struct iq_error error = IQ_ERROR_INIT;
+	iq_node start;
+
+	cr_assert_eq(iq_order_parse(&node, "test", automaton, names, &start, &error), 0, "%s", error.message);
+	iq_automaton_begin(automaton, start, (uint32_t)names->count);
+	return start;
+}
+
+static bool accepted(struct iq_automaton *automaton, const uint32_t *word, size_t len)
+{
+	iq_node state = iq_automaton_start(automaton);
+
+	for (size_t i = 0; i < len; i++)
+		cr_assert_eq(iq_node_step(automaton, state, word[i], &state), 0);
+	return iq_node_accepts(automaton, state);
+}
+
+/* Is there a way with at most `budget` insertions and drops? */
+static bool repairable(struct iq_automaton *automaton, iq_node state, const uint32_t *word, size_t len, size_t budget)
+{
+	iq_node next;
+
+	if (len == 0 && iq_node_accepts(automaton, state))
+		return true;
+	if (len > 0) {
+		cr_assert_eq(iq_node_step(automaton, state, word[0], &next), 0);
+		if (next != IQ_NODE_DEAD && repairable(automaton, next, word + 1, len - 1, budget))
+			return true;
+		if (budget > 0 && repairable(automaton, state, word + 1, len - 1, budget - 1))
+			return true;
+	}
+	for (uint32_t symbol = 0; budget > 0 && symbol < iq_automaton_symbols(automaton); symbol++) {
+		cr_assert_eq(iq_node_step(automaton, state, symbol, &next), 0);
+		if (next != IQ_NODE_DEAD && repairable(automaton, next, word, len, budget - 1))
+			return true;
+	}
+	return false;
+}
+
+static size_t apply(const uint32_t *word, size_t len, const struct iq_edit *edits, size_t count, uint32_t *repaired)
+{
+	size_t made = 0;
+
+	for (size_t i = 0; i <= len; i++) {
+		bool dropped = false;
+
+		for (size_t j = 0; j < count; j++) {
+			if (edits[j].position != i)
+				continue;
+			if (edits[j].op == IQ_EDIT_INSERT)
+				repaired[made++] = edits[j].symbol;
+			else
+				dropped = true;
+		}
+		if (i < len && !dropped)
+			repaired[made++] = word[i];
+	}
+	return made;
+}
+
+Test(align, finds_a_cheapest_repair)
+{
+	static const char *const orders[] = { "a, b, c",    "a, (b | c)*, d", "a, (b & c), d", "(a, b)*",
+					      "a{2,3}, b?", "a & b & c",      "a, b+, (c | d)" };
+	unsigned seed = (unsigned)time(NULL);
+
+	srand(seed);
+	for (unsigned round = 0; round < 700; round++) {
+		struct iq_automaton *automaton = iq_automaton_new();
+		struct iq_map names = IQ_MAP_INIT;
+		uint32_t word[MAX_WORD], repaired[2 * MAX_WORD];
+		size_t len = (size_t)rand() % 6, count, made;
+		struct iq_edit *edits;
+		struct iq_alignment_problem problem = { .automaton = automaton, .symbols = word, .count = len };
+		iq_node start = parse(orders[round % 7], automaton, &names);
+
+		for (size_t i = 0; i < len; i++)
+			word[i] = (uint32_t)rand() % (uint32_t)names.count;
+		cr_assert_eq(iq_states_single(automaton, start, &problem.start), 0);
+		cr_assert_eq(iq_align(&problem, &edits, &count), 0, "seed %u round %u", seed, round);
+		made = apply(word, len, edits, count, repaired);
+		cr_assert(accepted(automaton, repaired, made), "seed %u round %u: the repair is no repair", seed,
+			  round);
+		cr_assert(count == 0 || !repairable(automaton, start, word, len, count - 1),
+			  "seed %u round %u: %zu edits are too many", seed, round, count);
+		free(edits);
+		iq_map_release(&names);
+		iq_automaton_free(automaton);
+	}
+}
+
+Test(align, pairs_what_only_moved)
+{
+	struct iq_automaton *automaton = iq_automaton_new();
+	struct iq_map names = IQ_MAP_INIT;
+	const uint32_t word[] = { 1, 0 };
+	struct iq_alignment_problem problem = { .automaton = automaton, .symbols = word, .count = 2 };
+	struct iq_edit *edits;
+	size_t count;
+
+	cr_assert_eq(iq_states_single(automaton, parse("a, b", automaton, &names), &problem.start), 0);
+	cr_assert_eq(iq_align(&problem, &edits, &count), 0);
+	cr_assert_eq(count, 2);
+	cr_expect_eq(edits[0].partner, 1);
+	cr_expect_eq(edits[1].partner, 0);
+	free(edits);
+	iq_map_release(&names);
+	iq_automaton_free(automaton);
+}
+
+Test(align, gives_up_beyond_its_limit)
+{
+	struct iq_automaton *automaton = iq_automaton_new();
+	struct iq_map names = IQ_MAP_INIT;
+	struct iq_alignment_problem problem = { .automaton = automaton, .count = IQ_ALIGN_MAX_CELLS };
+	struct iq_edit *edits;
+	size_t count;
+
+	cr_assert_eq(iq_states_single(automaton, parse("a, b", automaton, &names), &problem.start), 0);
+	cr_expect_eq(iq_align(&problem, &edits, &count), IQ_ERR_LIMIT);
+	iq_map_release(&names);
+	iq_automaton_free(automaton);
+}

@@ -1,0 +1,318 @@
+/* Verdicts and findings, end to end: a recording in a line of text, a spec, and what the checker says. */
+#include <criterion/criterion.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "query/query.h"
+#include "store/store.h"
+
+#define CHAT \
+	"lifecycle: run\nselect: { kind: ws.message }\ninstance: key\norder: start, think*, (tool, result)*, done\n"
+#define PAIR "lifecycle: pair\nselect: { kind: ws.message }\ninstance: key\norder: a, b\n"
+
+/* A recording: words divided by spaces. `open`, `close`, `cut`, `refused`; `gap`, `gap2` (of so many events); `@c2`
+ * goes on in another session; anything else is a message of that type, of the instance `k` or of the one behind a
+ * slash: `tool/t7`. */
+struct recording {
+	char path[64];
+	struct iq_store_writer *writer;
+	char session[16];
+	int64_t ts;
+	uint64_t offset;
+};
+
+static void add_gap(struct recording *recording, int64_t count)
+{
+	struct iq_sink *sink = iq_store_writer_sink(recording->writer);
+	struct iq_gap gap = IQ_GAP_INIT;
+
+	gap.source = IQ_LIT("p");
+	gap.session = iq_view_cstr(recording->session);
+	gap.offset = recording->offset++;
+	gap.bytes = 1;
+	gap.count = count;
+	gap.reason = IQ_LIT("lost");
+	cr_assert_eq(iq_store_writer_raw(recording->writer, ".", 1, NULL), 0);
+	cr_assert_eq(sink->gap(sink->context, &gap, NULL), 0);
+}
+
+static void add_event(struct recording *recording, enum iq_kind kind, const char *type, const char *key)
+{
+	struct iq_sink *sink = iq_store_writer_sink(recording->writer);
+	struct iq_event event = IQ_EVENT_INIT;
+
+	event.kind = kind;
+	event.ts = recording->ts++;
+	event.source = IQ_LIT("p");
+	event.session = iq_view_cstr(recording->session);
+	event.type = iq_view_cstr(type);
+	event.key = iq_view_cstr(key);
+	event.offset = recording->offset++;
+	event.length = 1;
+	cr_assert_eq(iq_store_writer_raw(recording->writer, ".", 1, NULL), 0);
+	cr_assert_eq(sink->event(sink->context, &event, NULL), 0);
+}
+
+static void add_word(struct recording *recording, char *word)
+{
+	char *slash = strchr(word, '/');
+
+	if (word[0] == '@')
+		(void)snprintf(recording->session, sizeof(recording->session), "%s", word + 1);
+	else if (strncmp(word, "gap", 3) == 0)
+		add_gap(recording, word[3] ? atoi(word + 3) : IQ_NUMBER_NONE);
+	else if (strcmp(word, "open") == 0)
+		add_event(recording, IQ_KIND_WS_OPEN, "ws.open", NULL);
+	else if (strcmp(word, "close") == 0)
+		add_event(recording, IQ_KIND_WS_CLOSE, "ws.close", NULL);
+	else if (strcmp(word, "cut") == 0 || strcmp(word, "refused") == 0)
+		add_event(recording, IQ_KIND_NET_ERROR, word, NULL);
+	else {
+		if (slash)
+			*slash = '\0';
+		add_event(recording, IQ_KIND_WS_MESSAGE, word, slash ? slash + 1 : "k");
+	}
+}
+
+static void record(struct recording *recording, const char *text)
+{
+	struct iq_error error = IQ_ERROR_INIT;
+	struct iq_evidence evidence;
+	char *copy = strdup(text), *rest = copy, *word;
+
+	*recording = (struct recording){ .path = "/tmp/inquest-check-XXXXXX", .session = "c1", .ts = 1000 };
+	cr_assert(mkdtemp(recording->path));
+	cr_assert_eq(iq_store_writer_open(recording->path, &recording->writer, &error), 0, "%s", error.message);
+	cr_assert_eq(iq_store_writer_evidence_begin(recording->writer, IQ_LIT("r"), IQ_LIT("ndjson"), NULL), 0);
+	while ((word = strsep(&rest, " ")))
+		if (*word)
+			add_word(recording, word);
+	cr_assert_eq(iq_store_writer_evidence_end(recording->writer, &evidence, NULL), 0);
+	cr_assert_eq(iq_store_writer_commit(recording->writer, &error), 0, "%s", error.message);
+	iq_store_writer_free(recording->writer);
+	free(copy);
+}
+
+/* `violated: missing: missing b after a [insert b after 2]`, one instance after the other, divided by `; `. */
+static void append_instance(struct iq_buf *out, const struct iq_instance *instance)
+{
+	(void)iq_buf_appendf(out, "%s%s", out->len ? "; " : "", iq_verdict_name(instance->verdict));
+	if (instance->reason.data)
+		(void)iq_buf_appendf(out, ": %.*s", IQ_VIEW_ARG(instance->reason));
+	for (size_t i = 0; i < instance->finding_count; i++)
+		(void)iq_buf_appendf(
+			out, "%s %s: %.*s [%.*s]", i ? "," : ":", iq_finding_kind_name(instance->findings[i].kind),
+			IQ_VIEW_ARG(instance->findings[i].message), IQ_VIEW_ARG(instance->findings[i].repair));
+}
+
+static void check(const char *spec_text, const char *text, struct iq_buf *out, enum iq_verdict *ret_verdict)
+{
+	struct iq_error error = IQ_ERROR_INIT;
+	struct recording recording;
+	struct iq_check_result result;
+	struct iq_store *store;
+	struct iq_spec *spec;
+
+	record(&recording, text);
+	cr_assert_eq(iq_store_open(recording.path, &store, &error), 0, "%s", error.message);
+	cr_assert_eq(iq_spec_parse(iq_view_cstr(spec_text), "spec", &spec, &error), 0, "%s", error.message);
+	cr_assert_eq(iq_check(store, spec, &result, &error), 0, "%s", error.message);
+	/* The result owns what it says: the spec may go. */
+	iq_spec_free(spec);
+	for (size_t i = 0; i < result.lifecycles[0].instance_count; i++)
+		append_instance(out, &result.lifecycles[0].instances[i]);
+	if (result.lifecycles[0].reason.data)
+		(void)iq_buf_appendf(out, "%s%s: %.*s", out->len ? "; " : "",
+				     iq_verdict_name(result.lifecycles[0].verdict),
+				     IQ_VIEW_ARG(result.lifecycles[0].reason));
+	*ret_verdict = result.verdict;
+	iq_check_result_release(&result);
+	iq_store_close(store);
+	cr_assert_eq(iq_file_remove_tree(recording.path, NULL), 0);
+}
+
+static void expect(const char *spec, const char *recording, const char *expected)
+{
+	struct iq_buf out = IQ_BUF_INIT;
+	enum iq_verdict verdict;
+
+	check(spec, recording, &out, &verdict);
+	cr_expect_str_eq(out.data ? out.data : "", expected, "`%s` gave `%s`, wanted `%s`", recording,
+			 out.data ? out.data : "", expected);
+	iq_buf_release(&out);
+}
+
+Test(check, judges_what_was_recorded_whole)
+{
+	expect(PAIR, "open a b close", "ok");
+	expect(CHAT, "open start think tool result done", "ok");
+	expect(PAIR, "open a close", "violated: unterminated: missing b after a [insert b after 2]");
+	expect(PAIR, "open a cut", "violated: unterminated: missing b after a [insert b after 2]");
+	expect(CHAT, "open start tool done close",
+	       "violated: missing: missing result after tool [insert result after 3]");
+	expect(PAIR, "open b a close", "violated: out-of-order: a came after b [move 3 before 2]");
+	expect(PAIR, "open b close", "violated: orphan: b without a [insert a before 2]");
+	expect(PAIR, "open a a b close", "violated: duplicate: duplicate a after a [drop 3]");
+	expect(CHAT, "open start think done close", "ok");
+}
+
+Test(check, claims_nothing_about_what_may_have_been_in_the_dark)
+{
+	expect(PAIR, "open a", "undetermined: open at capture end");
+	expect(PAIR, "a b close", "undetermined: began before capture");
+	expect(PAIR, "b close", "undetermined: began before capture");
+	expect(PAIR, "open a gap b close", "undetermined: gap of 1 bytes: lost");
+	expect(PAIR, "open gap b close", "undetermined: gap of 1 bytes: lost");
+	expect(PAIR, "open a gap close", "undetermined: gap of 1 bytes: lost");
+	expect(PAIR, "open gap1 b close", "undetermined: gap of 1 event: lost");
+	/* A gap after its end changes nothing for what is complete, nor one in another session. */
+	expect(PAIR, "open a b gap close", "ok");
+	expect(PAIR, "open a @c2 open gap @c1 b close", "ok");
+	/* Whatever the gap held, this cannot be right. */
+	expect(PAIR, "open b a gap close", "violated: unexpected: unexpected b [drop 2]");
+	expect(PAIR, "open b a", "violated: out-of-order: a came after b [move 3 before 2]");
+}
+
+Test(check, ends_and_begins_instances)
+{
+	expect(PAIR, "open a b a b close", "ok; ok");
+	expect(PAIR, "open a b b close", "violated: duplicate: duplicate b after b [drop 4]");
+	expect(PAIR, "open a/x a/y b/y close", "violated: unterminated: missing b after a [insert b after 2]; ok");
+	/* A run that goes on after a reconnect is one run. */
+	expect(PAIR, "open a close @c2 open b close", "ok");
+	expect(PAIR, "open a close @c2 open x close", "violated: unterminated: missing b after a [insert b after 2]");
+}
+
+Test(check, ends_at_final_events)
+{
+	expect(CHAT "final: [abort]\n", "open start tool abort close", "ok");
+	expect(CHAT "final: [abort]\n", "open start result abort close",
+	       "violated: missing: missing tool after start [insert tool after 2]");
+	expect(CHAT "final: [abort]\n", "open start abort start done close", "ok; ok");
+	expect("lifecycle: l\ninstance: key\norder: a, b?, c*\nfinal: b\n", "open a b a b close", "ok; ok");
+}
+
+Test(check, takes_conditions_for_names)
+{
+	expect("lifecycle: l\nselect: { kind: [ws.message, net.error] }\nevents: { lost: { kind: net.error } }\norder: "
+	       "a, lost\n",
+	       "open a cut", "ok");
+	expect(PAIR "closed: true\n", "open a x b close", "violated: unexpected: unexpected x after a [drop 3]");
+	expect(PAIR "ends: complete\n", "a", "violated: unterminated: missing b after a [insert b after 1]");
+	expect(PAIR "ends: complete\n", "a b", "ok");
+}
+
+Test(check, judges_the_number_of_instances)
+{
+	expect(PAIR, "open x close", "undetermined: no instance: none of its events was seen");
+	expect(PAIR "expect: { instances: 0.. }\n", "open x close", "");
+	expect(PAIR "expect: { instances: 2 }\n", "open a b close",
+	       "ok; violated: 1 instances, and 2 or more expected");
+	expect(PAIR "expect: { instances: 0..1 }\n", "open a b a b close",
+	       "ok; ok; violated: 2 instances, and 1 at most expected");
+	expect("lifecycle: l\ninstance: /id\norder: a, b\n", "open a b close",
+	       "undetermined: no instance: its events lack the instance key");
+}
+
+Test(check, tells_a_typo_from_health)
+{
+	struct iq_error error = IQ_ERROR_INIT;
+	struct recording recording;
+	struct iq_check_result result;
+	const struct iq_lifecycle_result *lifecycle;
+	struct iq_store *store;
+	struct iq_spec *spec;
+
+	record(&recording, "open tool_executing tool_completed other close");
+	cr_assert_eq(iq_store_open(recording.path, &store, &error), 0);
+	cr_assert_eq(iq_spec_parse(IQ_LIT("lifecycle: l\ninstance: key\nselect: { kind: ws.message }\norder: "
+					  "tool_executing, tool_complete\n"),
+				   "s", &spec, &error),
+		     0);
+	cr_assert_eq(iq_check(store, spec, &result, &error), 0);
+	lifecycle = &result.lifecycles[0];
+	cr_assert_eq(lifecycle->never_seen_count, 1);
+	cr_expect(iq_view_eq(lifecycle->never_seen[0].name, IQ_LIT("tool_complete")));
+	cr_expect(iq_view_eq(lifecycle->never_seen[0].nearest, IQ_LIT("tool_completed")));
+	cr_expect_eq(lifecycle->not_named_count, 2);
+	iq_check_result_release(&result);
+	iq_spec_free(spec);
+	iq_store_close(store);
+	cr_assert_eq(iq_file_remove_tree(recording.path, NULL), 0);
+}
+
+/* The meaning of a gap: with it, nothing may be ok or violated that some way of filling it would make otherwise. */
+Test(check, is_never_surer_than_every_filling_of_a_gap)
+{
+	static const char *const fillings[] = { "", "a", "b", "c", "a b", "b c", "a c", "c c", "b b" };
+	static const char *const names[] = { "a", "b", "c" };
+	static const char spec[] =
+		"lifecycle: l\nselect: { kind: ws.message }\ninstance: key\norder: a, (b | c)+, a?\n";
+	unsigned seed = (unsigned)time(NULL);
+
+	srand(seed);
+	for (unsigned round = 0; round < 60; round++) {
+		char before[32] = "open", after[32] = "", text[160];
+		struct iq_buf out = IQ_BUF_INIT;
+		enum iq_verdict with_gap, filled;
+
+		for (int i = rand() % 3; i > 0; i--)
+			strcat(strcat(before, " "), names[rand() % 3]);
+		for (int i = rand() % 3; i > 0; i--)
+			strcat(strcat(after, " "), names[rand() % 3]);
+		(void)snprintf(text, sizeof(text), "%s gap%s close", before, after);
+		check(spec, text, &out, &with_gap);
+		for (size_t i = 0; i < sizeof(fillings) / sizeof(fillings[0]); i++) {
+			(void)snprintf(text, sizeof(text), "%s %s%s close", before, fillings[i], after);
+			check(spec, text, &out, &filled);
+			cr_expect(with_gap == IQ_VERDICT_UNDETERMINED || with_gap == filled,
+				  "seed %u: `%s` is %s with a gap and %s as `%s`", seed, text,
+				  iq_verdict_name(with_gap), iq_verdict_name(filled), fillings[i]);
+		}
+		iq_buf_release(&out);
+	}
+}
+
+/* Reports stay well-formed whatever the evidence calls its things. */
+Test(check, reports_hostile_names_safely)
+{
+	static const char hostile[] = "\x1b]0;x\x07\xff</failure>]]>\"'&\\";
+	struct iq_report_options options = { .utc = true, .title = hostile };
+	struct iq_error error = IQ_ERROR_INIT;
+	struct iq_buf json = IQ_BUF_INIT, junit = IQ_BUF_INIT, screen = IQ_BUF_INIT;
+	struct recording recording;
+	struct iq_check_result result;
+	struct iq_store *store;
+	struct iq_spec *spec;
+	char text[100];
+	json_t *tree;
+
+	(void)snprintf(text, sizeof(text), "open a/%s close", hostile);
+	record(&recording, text);
+	cr_assert_eq(iq_store_open(recording.path, &store, &error), 0);
+	cr_assert_eq(iq_spec_parse(iq_view_cstr(PAIR), "s", &spec, &error), 0);
+	cr_assert_eq(iq_check(store, spec, &result, &error), 0);
+	cr_assert_eq(iq_report_json(store, &result, &options, &json, &error), 0);
+	cr_assert_eq(iq_report_junit(store, &result, &options, &junit, &error), 0);
+	cr_assert_eq(iq_report_text(store, &result, &options, &screen, &error), 0);
+	tree = json_loadb(json.data, json.len, JSON_REJECT_DUPLICATES, NULL);
+	cr_expect(tree != NULL, "%s", json.data);
+	json_decref(tree);
+	for (size_t i = 0; i < junit.len; i++)
+		cr_assert((unsigned char)junit.data[i] >= 0x20 || junit.data[i] == '\n', "a control byte in JUnit");
+	cr_expect(iq_utf8_valid(iq_buf_view(&junit)) && !strstr(junit.data, "]]>") &&
+		  !strstr(junit.data, "x</failure>"));
+	for (size_t i = 0; i < screen.len; i++)
+		cr_assert((unsigned char)screen.data[i] >= 0x20 || screen.data[i] == '\n',
+			  "a control byte on the screen");
+	iq_buf_release(&json);
+	iq_buf_release(&junit);
+	iq_buf_release(&screen);
+	iq_check_result_release(&result);
+	iq_spec_free(spec);
+	iq_store_close(store);
+	cr_assert_eq(iq_file_remove_tree(recording.path, NULL), 0);
+}
