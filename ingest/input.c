@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -83,9 +84,8 @@ static void damaged(struct iq_input *input, const char *what)
 {
 	input->damaged = true;
 	if (input->problem[0] == '\0')
-		(void)snprintf(input->problem, sizeof(input->problem), "%s data is damaged near byte %llu (%s)",
-			       input->codec->name,
-			       (unsigned long long)(input->position - input->in_len + input->in_used), what);
+		(void)snprintf(input->problem, sizeof(input->problem), "%s data is damaged near byte %" PRIu64 " (%s)",
+			       input->codec->name, input->position - input->in_len + input->in_used, what);
 }
 
 static size_t gzip_step(struct iq_input *input)
