@@ -500,6 +500,21 @@ int iq_states_blur(struct iq_automaton *automaton, iq_states states, int64_t cou
 	return rc;
 }
 
+int iq_states_union(struct iq_automaton *automaton, iq_states a, iq_states b, iq_states *ret_states)
+{
+	struct set first = automaton->sets[a], second = automaton->sets[b];
+	iq_node *members = malloc((first.count + second.count + 1) * sizeof(*members));
+	int rc;
+
+	if (!members)
+		return IQ_ERR_NOMEM;
+	memcpy(members, first.members, first.count * sizeof(*members));
+	memcpy(members + first.count, second.members, second.count * sizeof(*members));
+	rc = intern_set(automaton, members, first.count + second.count, ret_states);
+	free(members);
+	return rc;
+}
+
 const iq_node *iq_states_members(const struct iq_automaton *automaton, iq_states states, size_t *ret_count)
 {
 	*ret_count = automaton->sets[states].count;
@@ -541,6 +556,7 @@ int iq_states_facts(struct iq_automaton *automaton, iq_states states, struct iq_
 		facts.all_alive &= set.members[i] != IQ_NODE_DEAD;
 		facts.any_accepts |= accepts;
 		facts.all_accept &= accepts;
+		facts.any_complete |= set.members[i] != IQ_NODE_DEAD && !can;
 		facts.complete &= !can;
 	}
 	facts.complete &= facts.any_alive;

@@ -60,6 +60,8 @@ int iq_states_single(struct iq_automaton *automaton, iq_node state, iq_states *r
 int iq_states_step(struct iq_automaton *automaton, iq_states states, uint32_t symbol, iq_states *ret_states);
 /* After any number of unknown events, or after exactly `count` where it is not negative. */
 int iq_states_blur(struct iq_automaton *automaton, iq_states states, int64_t count, iq_states *ret_states);
+/* Either may be. */
+int iq_states_union(struct iq_automaton *automaton, iq_states a, iq_states b, iq_states *ret_states);
 const iq_node *iq_states_members(const struct iq_automaton *automaton, iq_states states, size_t *ret_count);
 
 /* What may be said of a set. */
@@ -68,7 +70,8 @@ struct iq_states_facts {
 	bool all_alive;
 	bool any_accepts;
 	bool all_accept;
-	bool complete; /* some member is alive, and none of those can take another symbol */
+	bool any_complete; /* some member is alive and can take no further symbol */
+	bool complete;	   /* some member is alive, and none of those can take another symbol */
 };
 int iq_states_facts(struct iq_automaton *automaton, iq_states states, struct iq_states_facts *ret_facts);
 

@@ -160,6 +160,30 @@ static bool gap_touches(const struct iq_track *track, const struct iq_gap *gap, 
 	return iq_numbers_has(numbers, number);
 }
 
+/* What may be the case after up to `count` unknown events (any number where it is negative): the instance went on; a `final` event
+ * ended it; it came to its end, and another one with its key has begun. */
+static int widen(const struct iq_lifecycle *lifecycle, int64_t count, iq_states *states)
+{
+	struct iq_automaton *automaton = lifecycle->automaton;
+	struct iq_states_facts facts = { 0 };
+	iq_states wider = *states, other;
+	int rc = iq_states_blur(automaton, wider, count, &wider);
+
+	if (rc == 0)
+		rc = iq_states_facts(automaton, wider, &facts);
+	if (rc == 0 && facts.any_alive && lifecycle->ends_outside) {
+		rc = iq_states_single(automaton, IQ_NODE_EMPTY, &other);
+		rc = rc < 0 ? rc : iq_states_union(automaton, wider, other, &wider);
+	}
+	if (rc == 0 && facts.any_alive && (facts.any_complete || lifecycle->ends_outside)) {
+		rc = iq_states_blur(automaton, lifecycle->start, count, &other);
+		rc = rc < 0 ? rc : iq_states_union(automaton, wider, other, &wider);
+	}
+	if (rc == 0)
+		*states = wider;
+	return rc;
+}
+
 static int darken(struct follower *follower, struct iq_track *track, const struct iq_gap *gap)
 {
 	int64_t count = gap->count == IQ_NUMBER_NONE ? -1 : gap->count;
@@ -171,7 +195,7 @@ static int darken(struct follower *follower, struct iq_track *track, const struc
 	/* What was complete stays so; whatever the gap held would begin anew. */
 	if (track->end != IQ_TRACK_OPEN || track->limited || track->malformed)
 		return 0;
-	rc = iq_states_blur(follower->lifecycle->automaton, track->states, count, &track->states);
+	rc = widen(follower->lifecycle, count, &track->states);
 	if (rc != IQ_ERR_LIMIT)
 		return rc;
 	track->limited = true;

@@ -283,8 +283,12 @@ static int finish_lifecycle(struct compiler *compiler, const struct iq_yaml *doc
 	lifecycle->is_final = iq_arena_calloc(&compiler->spec->memory, lifecycle->names.count + 1, sizeof(bool));
 	if (!lifecycle->is_final)
 		return iq_error_nomem(compiler->error);
-	for (; item; item = item == final ? NULL : item->next)
-		lifecycle->is_final[*iq_map_get(&lifecycle->names, item->text)] = true;
+	for (; item; item = item == final ? NULL : item->next) {
+		uint64_t symbol = *iq_map_get(&lifecycle->names, item->text);
+
+		lifecycle->is_final[symbol] = true;
+		lifecycle->ends_outside |= symbol >= iq_automaton_symbols(lifecycle->automaton);
+	}
 	if (lifecycle->key_count == 0)
 		lifecycle->key[lifecycle->key_count++] = (struct iq_field){ .place = IQ_FIELD_COLUMN,
 									    .column = IQ_COLUMN_SESSION,

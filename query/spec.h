@@ -43,7 +43,8 @@ struct iq_lifecycle {
 	struct iq_map names;
 	struct iq_alias *aliases;
 	size_t alias_count;
-	bool *is_final; /* by symbol */
+	bool *is_final;	   /* by symbol */
+	bool ends_outside; /* some `final` name is not in `order` */
 	bool closed;
 	bool ends_complete;
 	struct iq_expected_count expect;

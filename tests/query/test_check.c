@@ -171,6 +171,11 @@ Test(check, claims_nothing_about_what_may_have_been_in_the_dark)
 	/* A gap after its end changes nothing for what is complete, nor one in another session. */
 	expect(PAIR, "open a b gap close", "ok");
 	expect(PAIR, "open a @c2 open gap @c1 b close", "ok");
+	/* It may have held the end of one instance and the beginning of the next, or a final event. */
+	expect("lifecycle: l\ninstance: key\norder: a, c, a?\n", "open a c gap a c close",
+	       "undetermined: gap of 1 bytes: lost");
+	expect("lifecycle: l\ninstance: key\norder: a, b, c\nfinal: x\n", "open a gap1 close",
+	       "undetermined: gap of 1 event: lost");
 	/* Whatever the gap held, this cannot be right. */
 	expect(PAIR, "open b a gap close", "violated: unexpected: unexpected b [drop 2]");
 	expect(PAIR, "open b a", "violated: out-of-order: a came after b [move 3 before 2]");

@@ -15,7 +15,7 @@ static int64_t random_number(unsigned shape)
 	case 2:
 		return rand() % 2 ? INT64_MIN : INT64_MAX;
 	default:
-		return ((int64_t)rand() << 33 ^ rand()) * (rand() % 2 ? 1 : -1);
+		return (int64_t)((uint64_t)rand() << 33 ^ (uint64_t)rand());
 	}
 }
 
