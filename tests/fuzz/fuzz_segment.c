@@ -1,0 +1,50 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "store/segment.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static int take_block(void *context, uint64_t offset, struct iq_view bytes)
+{
+	*(uint64_t *)context += bytes.len;
+	return offset + bytes.len < offset ? IQ_ERR_CORRUPT : 0;
+}
+
+static void read_everything(struct iq_segment *segment)
+{
+	uint64_t raw_bytes = 0;
+
+	for (size_t i = 0; i < segment->zone_count; i++) {
+		struct iq_chunk chunk = { .zone = &segment->zones[i], .memory = IQ_ARENA_INIT };
+
+		for (unsigned column = IQ_COLUMN_TS; column < IQ_STORED_COUNT; column++)
+			(void)iq_segment_read_column(segment, &chunk, column, NULL);
+		iq_chunk_release(&chunk);
+	}
+	for (size_t i = 0; i < segment->evidence_count; i++)
+		(void)iq_segment_read_raw(segment, segment->evidence[i].no, 0, UINT64_MAX, take_block, &raw_bytes,
+					  NULL);
+}
+
+/* A segment from anyone is refused with a word, or all of it is read. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct iq_error error = IQ_ERROR_INIT;
+	struct iq_segment *segment = NULL;
+	char path[64];
+	int fd = memfd_create("segment", MFD_CLOEXEC);
+
+	if (fd < 0 || write(fd, data, size) != (ssize_t)size)
+		abort();
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (iq_segment_open(path, &segment, &error) == 0)
+		read_everything(segment);
+	else if (!error.message[0])
+		abort();
+	iq_segment_close(segment);
+	(void)close(fd);
+	return 0;
+}
