@@ -40,6 +40,11 @@ static bool take_value(struct cli *cli, const struct cli_option *option, const c
 				     option->choices, value);
 		return false;
 	}
+	if (option->argument && !option->repeats && cli_has(cli, option->id)) {
+		(void)cli_set_status(cli, CLI_USAGE, "--%s can be given once; it was given %.40s and %.40s",
+				     cli_option_name(option->id), cli_get(cli, option->id), value);
+		return false;
+	}
 	cli->values[cli->value_count++] = (struct cli_value){ option->id, value };
 	return true;
 }
