@@ -1,21 +1,52 @@
-/* store/chunk.h - a row group: events collected into columns, and columns decoded back. Free of I/O.
+/* store/chunk.h - a row group: events collected, coded into columns, and columns decoded back. Free of I/O.
+ *
+ * Rows are numbered in the order of ids. Most columns are stored in the order of sessions, and in that of ids inside one (the
+ * session order), which brings alike values together and lets one session be read alone; times are stored in the order of
+ * ids, in which they hardly differ. What a column holds is said in docs/format.md.
+ *
+ * The raw bytes of an event's evidence, from the end of the event before it to its own end, are a column as well. Where the
+ * body was found in them it is taken out: it is the body column's.
  */
 #ifndef IQ_STORE_CHUNK_H
 #define IQ_STORE_CHUNK_H
 
-#include "store/codec.h"
 #include "store/store.h"
+#include "store/texts.h"
 
-/* The columns of a chunk as they are stored: those of enum iq_column but IQ_COLUMN_ID, which follows from the chunk's
- * first id and the row, and one more. */
-#define IQ_STORED_BINARY IQ_COLUMN_COUNT /* 1 where the body is not valid UTF-8 */
-#define IQ_STORED_COUNT (IQ_COLUMN_COUNT + 1)
+/* The columns of a chunk as they are stored: those of enum iq_column, of which id, session, offset and length follow from
+ * others, and these. */
+enum iq_stored {
+	IQ_STORED_FORM = IQ_COLUMN_COUNT, /* of the body: enum iq_body_form */
+	IQ_STORED_ORDER,		  /* the row of each event, in session order */
+	IQ_STORED_SHAPE,		  /* of the body: 0, or 1 + which of its templates */
+	IQ_STORED_RAW,			  /* raw bytes without the body */
+	IQ_STORED_SKIP,			  /* raw bytes between the event before and this one that are not here */
+	IQ_STORED_LEAD,			  /* offset of the event after the end of the one before it */
+	IQ_STORED_EXCESS,		  /* its length less its raw bytes from its offset on */
+	IQ_STORED_FILTER,		  /* see store/filter.h */
+	IQ_STORED_COUNT
+};
 /* `columns.id` of one column of one chunk. */
 #define IQ_STORED_ID(chunk, column) ((int64_t)(chunk)*32 + (column))
+/* Those that have a blob of their own. */
+#define IQ_STORED_ALL \
+	(((1u << IQ_STORED_COUNT) - 1u) & \
+	 ~(1u << IQ_COLUMN_ID | 1u << IQ_COLUMN_SESSION | 1u << IQ_COLUMN_OFFSET | 1u << IQ_COLUMN_LENGTH))
 
-bool iq_column_is_string(unsigned column);
+enum iq_body_form { IQ_BODY_TEXT, IQ_BODY_BINARY, IQ_BODY_NONE };
 
-/* What a reader knows of a chunk without decoding it. */
+/* How many events of a chunk have this source, session or kind; or the offset at which an evidence's raw bytes begin. */
+struct iq_zone_entry {
+	uint32_t no;
+	uint64_t value;
+};
+
+struct iq_zone_type {
+	struct iq_view name; /* NULL: events without a type */
+	uint32_t events;
+};
+
+/* What a reader knows of a chunk without decoding it. Lists are ordered by number. */
 struct iq_zone {
 	uint32_t chunk;
 	uint32_t rows;
@@ -23,58 +54,119 @@ struct iq_zone {
 	int64_t ts_min; /* INT64_MAX..INT64_MIN where no row has a ts */
 	int64_t ts_max;
 	uint32_t ts_nulls;
-	uint32_t kinds;
-	const uint32_t *sources; /* ascending numbers; 0 stands for none */
+	uint32_t kinds; /* bits */
+	const struct iq_zone_entry *sources;
 	size_t source_count;
-	const uint32_t *sessions;
+	const struct iq_zone_entry *sessions; /* 0: none */
 	size_t session_count;
-	const struct iq_view *types; /* NULL views stand for events without a type */
+	const struct iq_zone_type *types;
 	size_t type_count;
+	const struct iq_zone_entry *evidence;
+	size_t evidence_count;
 };
 
 /* ---- Building ------------------------------------------------------------------------------------------------ */
 
+/* The raw bytes of one event. */
+struct iq_raw_record {
+	struct iq_view bytes; /* with the body taken out */
+	uint32_t hole;	      /* where it was, or UINT32_MAX */
+	uint8_t escape;	      /* and how it was escaped */
+	uint64_t skip;
+	int64_t lead;
+	int64_t excess;
+	uint64_t offset; /* of the bytes in the evidence */
+};
+
 struct iq_chunk_builder {
 	uint32_t rows;
 	uint64_t id_first;
-	uint64_t bytes; /* of strings */
+	uint64_t bytes; /* of texts */
 	int64_t *numbers[IQ_STORED_COUNT];
-	struct iq_view *strings[IQ_STORED_COUNT];
+	struct iq_view *texts[IQ_STORED_COUNT];
+	struct iq_view *source_names;
+	struct iq_view *session_names;
+	uint32_t *holes;
+	uint8_t *escapes;
+	struct iq_zone_entry *evidence; /* with their raw offsets */
+	size_t evidence_count;
 	struct iq_arena memory;
 };
 
 int iq_chunk_builder_init(struct iq_chunk_builder *builder);
 void iq_chunk_builder_release(struct iq_chunk_builder *builder);
-/* Empties it; the next event's id begins the chunk. */
 void iq_chunk_builder_clear(struct iq_chunk_builder *builder);
 bool iq_chunk_builder_full(const struct iq_chunk_builder *builder);
-/* Adds a row; event->id must follow the one before. */
-int iq_chunk_builder_add(struct iq_chunk_builder *builder, const struct iq_event *event, uint32_t source_no);
-/* One column, coded. */
-int iq_chunk_builder_encode(const struct iq_chunk_builder *builder, unsigned column, struct iq_codec *codec,
-			    struct iq_coded *ret_coded);
-/* The zone map; its lists lie in `arena`. */
-int iq_chunk_builder_zone(const struct iq_chunk_builder *builder, struct iq_arena *arena, struct iq_zone *ret_zone);
+/* Adds a row; event->id must follow the one before. Names are Borrowed until the chunk is coded. */
+int iq_chunk_builder_add(struct iq_chunk_builder *builder, const struct iq_event *event, uint32_t source_no,
+			 const struct iq_raw_record *raw);
+
+/* Where templates get their numbers. */
+struct iq_templates {
+	/* The number of a template, `texts` more of which were seen between the times; negative on failure. */
+	int64_t (*number)(void *context, struct iq_view pattern, uint64_t texts);
+	/* Widens the times at which the template was seen. */
+	void (*seen)(void *context, int64_t number, int64_t ts);
+	void *context;
+};
+
+/* Codes the columns and the zone map, and hands over each column's bytes in the order of their numbers. The zone's lists
+ * lie in `arena`. */
+int iq_chunk_encode(const struct iq_chunk_builder *builder, struct iq_codec *codec, const struct iq_templates *templates,
+		    int (*column)(void *context, unsigned column, struct iq_view bytes), void *context,
+		    struct iq_arena *arena, struct iq_zone *ret_zone);
 
 /* Lists of a zone map as blobs and back. */
-int iq_zone_append_numbers(struct iq_buf *buf, const uint32_t *numbers, size_t count);
-int iq_zone_append_texts(struct iq_buf *buf, const struct iq_view *texts, size_t count);
-bool iq_zone_take_numbers(struct iq_view blob, struct iq_arena *arena, const uint32_t **ret_numbers, size_t *ret_count);
-bool iq_zone_take_texts(struct iq_view blob, struct iq_arena *arena, const struct iq_view **ret_texts,
+int iq_zone_append_entries(struct iq_buf *buf, const struct iq_zone_entry *entries, size_t count);
+int iq_zone_append_types(struct iq_buf *buf, const struct iq_zone_type *types, size_t count);
+bool iq_zone_take_entries(struct iq_view blob, struct iq_arena *arena, const struct iq_zone_entry **ret_entries,
+			  size_t *ret_count);
+bool iq_zone_take_types(struct iq_view blob, struct iq_arena *arena, const struct iq_zone_type **ret_types,
 			size_t *ret_count);
 
 /* ---- Reading -------------------------------------------------------------------------------------------------- */
 
-/* Decoded columns of one chunk; a column that was not decoded is NULL. */
+/* What a chunk's columns need that lies elsewhere in its segment. Borrowed while the chunk is read. */
+struct iq_chunk_outside {
+	int (*read)(void *context, uint32_t chunk, unsigned column, struct iq_arena *arena, struct iq_view *ret_bytes,
+		    struct iq_error *error);
+	struct iq_view (*pattern)(void *context, uint64_t number);
+	struct iq_view (*source)(void *context, uint32_t no);
+	struct iq_view (*session)(void *context, uint32_t no); /* its name in the evidence */
+	void *context;
+};
+
+/* A chunk that is being read. Numbers are by row; a column that was not loaded is NULL. */
 struct iq_chunk {
 	const struct iq_zone *zone;
+	const struct iq_chunk_outside *outside;
+	struct iq_codec *codec;
+	uint32_t loaded; /* bits of enum iq_column and enum iq_stored */
 	int64_t *numbers[IQ_STORED_COUNT];
-	struct iq_view *strings[IQ_STORED_COUNT];
+	struct iq_texts *texts[IQ_STORED_COUNT];
+	uint32_t *rows;	     /* session order -> row; NULL: the same */
+	uint32_t *positions; /* row -> session order; NULL: the same */
+	struct iq_view *types; /* by the codes that are numbers[IQ_COLUMN_TYPE] */
+	size_t type_count;
+	uint64_t *offsets; /* see iq_segment_locate() */
+	uint64_t *lengths;
+	struct iq_buf scratch[3]; /* key, body, what is asked for */
 	struct iq_arena memory;
 };
 
+/* The zone, the codec and `outside` must outlive it. Release with iq_chunk_release(). */
+void iq_chunk_init(struct iq_chunk *chunk, const struct iq_zone *zone, struct iq_codec *codec,
+		   const struct iq_chunk_outside *outside);
 void iq_chunk_release(struct iq_chunk *chunk);
-/* Decodes one column. */
-int iq_chunk_decode(struct iq_chunk *chunk, unsigned column, struct iq_codec *codec, const struct iq_coded *coded);
+/* Loads the columns in `columns` (bits), and what they need. IQ_ERR_CORRUPT, IQ_ERR_NOMEM, and what reading fails with. */
+int iq_chunk_load(struct iq_chunk *chunk, uint32_t columns, struct iq_error *error);
+/* The text of a loaded column: key, attrs, body, IQ_STORED_RAW. Borrowed until the next call for the chunk. */
+int iq_chunk_text(struct iq_chunk *chunk, unsigned column, uint32_t row, struct iq_view *ret_text);
+/* The type of a row. Needs IQ_COLUMN_TYPE. */
+struct iq_view iq_chunk_type(const struct iq_chunk *chunk, uint32_t row);
+/* The rows of a session: `ret_count` of them from `ret_rows[0]` on, ascending; needs IQ_STORED_ORDER. Where rows are
+ * not in session order *ret_rows is NULL and they begin at *ret_first. */
+bool iq_chunk_session_rows(const struct iq_chunk *chunk, uint32_t session, const uint32_t **ret_rows, uint32_t *ret_first,
+			   uint32_t *ret_count);
 
 #endif

@@ -47,6 +47,7 @@ struct iq_cursor {
 	size_t entry_count;
 	size_t next_entry;
 	char session_name[16];
+	struct iq_buf texts[2]; /* key and attrs of the event at hand */
 };
 
 /* ---- The filter ---- */
@@ -102,8 +103,6 @@ static int copy_filter(struct iq_cursor *cursor)
 	    (filter->sources && resolve_sources(cursor) < 0))
 		return IQ_ERR_NOMEM;
 	cursor->needed = filter->columns;
-	if (filter->columns & 1u << IQ_COLUMN_BODY)
-		cursor->needed |= 1u << IQ_STORED_BINARY;
 	if (filter->ts_min != INT64_MIN || filter->ts_max != INT64_MAX)
 		cursor->needed |= 1u << IQ_COLUMN_TS;
 	if (filter->kinds)
@@ -126,11 +125,23 @@ static bool contains(const uint32_t *numbers, size_t count, uint32_t number)
 	return false;
 }
 
-static bool intersects(const uint32_t *a, size_t a_count, const uint32_t *b, size_t b_count)
+/* Does the list, which is in order, have one of the numbers? */
+static bool has_entry(const struct iq_zone_entry *entries, size_t count, const uint32_t *numbers, size_t number_count)
 {
-	for (size_t i = 0; i < a_count; i++)
-		if (contains(b, b_count, a[i]))
+	for (size_t i = 0; i < number_count; i++) {
+		size_t low = 0, high = count;
+
+		while (low < high) {
+			size_t middle = low + (high - low) / 2;
+
+			if (entries[middle].no < numbers[i])
+				low = middle + 1;
+			else
+				high = middle;
+		}
+		if (low < count && entries[low].no == numbers[i])
 			return true;
+	}
 	return false;
 }
 
@@ -145,7 +156,7 @@ static bool contains_view(const struct iq_view *views, size_t count, struct iq_v
 static bool types_intersect(const struct iq_filter *filter, const struct iq_zone *zone)
 {
 	for (size_t i = 0; i < zone->type_count; i++)
-		if (contains_view(filter->types, filter->type_count, zone->types[i]))
+		if (contains_view(filter->types, filter->type_count, zone->types[i].name))
 			return true;
 	return false;
 }
@@ -166,10 +177,10 @@ static bool zone_may_match(const struct iq_cursor *cursor, const struct iq_zone 
 	if (filter->kinds && (zone->kinds & filter->kinds) == 0)
 		return false;
 	if (filter->sessions &&
-	    !intersects(filter->sessions, filter->session_count, zone->sessions, zone->session_count))
+	    !has_entry(zone->sessions, zone->session_count, filter->sessions, filter->session_count))
 		return false;
 	if (filter->sources &&
-	    !intersects(cursor->source_numbers, cursor->source_count, zone->sources, zone->source_count))
+	    !has_entry(zone->sources, zone->source_count, cursor->source_numbers, cursor->source_count))
 		return false;
 	return !filter->types || types_intersect(filter, zone);
 }
@@ -195,7 +206,7 @@ static bool row_matches(const struct iq_cursor *cursor, const struct iq_chunk *c
 	if (filter->sources &&
 	    !contains(cursor->source_numbers, cursor->source_count, (uint32_t)chunk->numbers[IQ_COLUMN_SOURCE][row]))
 		return false;
-	return !filter->types || contains_view(filter->types, filter->type_count, chunk->strings[IQ_COLUMN_TYPE][row]);
+	return !filter->types || contains_view(filter->types, filter->type_count, iq_chunk_type(chunk, row));
 }
 
 /* ---- Chunks ---- */
@@ -218,39 +229,6 @@ static int collect_candidates(struct iq_cursor *cursor)
 					(struct candidate){ segment, &segment->zones[j] };
 	}
 	return 0;
-}
-
-/* Numbers in a chunk come from outside: those used as an index or an enum are checked once. */
-static bool numbers_in_range(const struct iq_chunk *chunk, unsigned column)
-{
-	static const int64_t largest[IQ_STORED_COUNT] = {
-		[IQ_COLUMN_SOURCE] = UINT32_MAX,
-		[IQ_COLUMN_SESSION] = UINT32_MAX,
-		[IQ_COLUMN_KIND] = IQ_KIND_COUNT - 1,
-		[IQ_COLUMN_DIRECTION] = IQ_DIRECTION_SERVER,
-		[IQ_COLUMN_SEVERITY] = IQ_SEVERITY_CRITICAL,
-		[IQ_COLUMN_EVIDENCE] = UINT32_MAX,
-	};
-
-	for (uint32_t row = 0; largest[column] > 0 && row < chunk->zone->rows; row++)
-		if (chunk->numbers[column][row] < 0 || chunk->numbers[column][row] > largest[column])
-			return false;
-	return true;
-}
-
-static int load_column(const struct iq_cursor *cursor, size_t candidate, struct iq_chunk *chunk, unsigned column,
-		       struct iq_error *error)
-{
-	struct iq_segment *segment = cursor->candidates[candidate].segment;
-	int rc;
-
-	if (chunk->numbers[column] || chunk->strings[column])
-		return 0;
-	rc = iq_segment_read_column(segment, chunk, column, error);
-	if (rc == 0 && chunk->numbers[column] && !numbers_in_range(chunk, column))
-		rc = iq_error_set(error, IQ_ERR_CORRUPT, "%s: chunk %u holds a number out of range", segment->path,
-				  chunk->zone->chunk);
-	return rc;
 }
 
 static struct cached *choose_slot(struct iq_cursor *cursor, size_t candidate)
@@ -280,12 +258,13 @@ static int load_chunk(struct iq_cursor *cursor, size_t candidate, uint32_t colum
 
 	if (slot->candidate == 0) {
 		slot->candidate = (uint32_t)candidate + 1;
-		slot->chunk = (struct iq_chunk){ .zone = cursor->candidates[candidate].zone, .memory = IQ_ARENA_INIT };
+		iq_segment_chunk(cursor->candidates[candidate].segment, cursor->candidates[candidate].zone,
+				 &slot->chunk);
 	}
 	slot->used = ++cursor->clock;
-	for (unsigned column = 0; column < IQ_STORED_COUNT && rc == 0; column++)
-		if (columns >> column & 1)
-			rc = load_column(cursor, candidate, &slot->chunk, column, error);
+	rc = iq_chunk_load(&slot->chunk, columns, error);
+	if (rc == 0 && columns & (1u << IQ_COLUMN_OFFSET | 1u << IQ_COLUMN_LENGTH))
+		rc = iq_segment_locate(cursor->candidates[candidate].segment, &slot->chunk, error);
 	*ret_chunk = &slot->chunk;
 	return rc;
 }
@@ -309,7 +288,8 @@ static int stream_of(struct iq_map *streams, const struct iq_chunk *chunk, uint3
 static int add_entries(struct iq_cursor *cursor, size_t candidate, struct iq_map *streams, struct iq_error *error)
 {
 	const uint32_t columns = cursor->needed | 1u << IQ_COLUMN_TS | 1u << IQ_COLUMN_SESSION | 1u << IQ_COLUMN_SOURCE;
-	const uint32_t heavy = 1u << IQ_COLUMN_BODY | 1u << IQ_COLUMN_ATTRS | 1u << IQ_COLUMN_KEY;
+	const uint32_t heavy = 1u << IQ_COLUMN_BODY | 1u << IQ_COLUMN_ATTRS | 1u << IQ_COLUMN_KEY |
+			       1u << IQ_COLUMN_OFFSET | 1u << IQ_COLUMN_LENGTH;
 	struct iq_chunk *chunk;
 	uint32_t stream;
 	int rc = load_chunk(cursor, candidate, columns & ~heavy, &chunk, error);
@@ -392,6 +372,8 @@ void iq_cursor_close(struct iq_cursor *cursor)
 		return;
 	for (size_t i = 0; i < CACHED_CHUNKS; i++)
 		iq_chunk_release(&cursor->cache[i].chunk);
+	iq_buf_release(&cursor->texts[0]);
+	iq_buf_release(&cursor->texts[1]);
 	iq_arena_release(&cursor->memory);
 	free(cursor->candidates);
 	free(cursor->entries);
@@ -403,9 +385,28 @@ static int64_t number_at(const struct iq_chunk *chunk, unsigned column, uint32_t
 	return chunk->numbers[column] ? chunk->numbers[column][row] : otherwise;
 }
 
-static struct iq_view string_at(const struct iq_chunk *chunk, unsigned column, uint32_t row)
+/* Texts are put together at the chunk: each is kept until the next event is asked for. */
+static int set_texts(struct iq_cursor *cursor, struct iq_chunk *chunk, uint32_t row, struct iq_event *event)
 {
-	return chunk->strings[column] ? chunk->strings[column][row] : IQ_VIEW_NULL;
+	const struct {
+		unsigned column;
+		struct iq_view *text;
+	} texts[] = { { IQ_COLUMN_KEY, &event->key },
+		      { IQ_COLUMN_ATTRS, &event->attrs },
+		      { IQ_COLUMN_BODY, &event->body } };
+	int rc = 0;
+
+	for (size_t i = 0; i < 3 && rc == 0; i++) {
+		if (!(cursor->needed >> texts[i].column & 1))
+			continue;
+		rc = iq_chunk_text(chunk, texts[i].column, row, texts[i].text);
+		if (rc == 0 && i < 2 && texts[i].text->data) {
+			iq_buf_clear(&cursor->texts[i]);
+			rc = iq_buf_append(&cursor->texts[i], *texts[i].text);
+			*texts[i].text = iq_buf_view(&cursor->texts[i]);
+		}
+	}
+	return rc;
 }
 
 static void set_names(struct iq_cursor *cursor, uint32_t source_no, struct iq_event *event)
@@ -421,9 +422,10 @@ static void set_names(struct iq_cursor *cursor, uint32_t source_no, struct iq_ev
 	}
 }
 
-static void fill_event(struct iq_cursor *cursor, const struct iq_chunk *chunk, uint32_t row, struct iq_event *ret_event)
+static int fill_event(struct iq_cursor *cursor, struct iq_chunk *chunk, uint32_t row, struct iq_event *ret_event,
+		      struct iq_error *error)
 {
-	*ret_event = (struct iq_event){
+	struct iq_event event = {
 		.id = chunk->zone->id_first + row,
 		.ts = number_at(chunk, IQ_COLUMN_TS, row, IQ_TIME_NONE),
 		.observed = number_at(chunk, IQ_COLUMN_OBSERVED, row, IQ_TIME_NONE),
@@ -431,17 +433,21 @@ static void fill_event(struct iq_cursor *cursor, const struct iq_chunk *chunk, u
 		.kind = (enum iq_kind)number_at(chunk, IQ_COLUMN_KIND, row, 0),
 		.direction = (enum iq_direction)number_at(chunk, IQ_COLUMN_DIRECTION, row, 0),
 		.severity = (enum iq_severity)number_at(chunk, IQ_COLUMN_SEVERITY, row, 0),
-		.type = string_at(chunk, IQ_COLUMN_TYPE, row),
-		.key = string_at(chunk, IQ_COLUMN_KEY, row),
+		.type = cursor->needed >> IQ_COLUMN_TYPE & 1 ? iq_chunk_type(chunk, row) : IQ_VIEW_NULL,
 		.seq = number_at(chunk, IQ_COLUMN_SEQ, row, IQ_NUMBER_NONE),
-		.body = string_at(chunk, IQ_COLUMN_BODY, row),
-		.body_is_binary = number_at(chunk, IQ_STORED_BINARY, row, 0) != 0,
-		.attrs = string_at(chunk, IQ_COLUMN_ATTRS, row),
+		.body_is_binary = number_at(chunk, IQ_STORED_FORM, row, 0) == IQ_BODY_BINARY,
 		.evidence = (uint32_t)number_at(chunk, IQ_COLUMN_EVIDENCE, row, 0),
-		.offset = (uint64_t)number_at(chunk, IQ_COLUMN_OFFSET, row, 0),
-		.length = (uint64_t)number_at(chunk, IQ_COLUMN_LENGTH, row, 0),
+		.offset = chunk->offsets ? chunk->offsets[row] : 0,
+		.length = chunk->offsets ? chunk->lengths[row] : 0,
 	};
-	set_names(cursor, (uint32_t)number_at(chunk, IQ_COLUMN_SOURCE, row, 0), ret_event);
+	int rc = set_texts(cursor, chunk, row, &event);
+
+	if (rc < 0)
+		return iq_error_set(error, (enum iq_status)rc, "event %llu: %s", (unsigned long long)event.id,
+				    rc == IQ_ERR_NOMEM ? "out of memory" : "is damaged; run `inquest store verify`");
+	set_names(cursor, (uint32_t)number_at(chunk, IQ_COLUMN_SOURCE, row, 0), &event);
+	*ret_event = event;
+	return 1;
 }
 
 static int next_by_id(struct iq_cursor *cursor, struct iq_event *ret_event, struct iq_error *error)
@@ -456,10 +462,8 @@ static int next_by_id(struct iq_cursor *cursor, struct iq_event *ret_event, stru
 		while (cursor->row < chunk->zone->rows) {
 			uint32_t row = cursor->row++;
 
-			if (row_matches(cursor, chunk, row)) {
-				fill_event(cursor, chunk, row, ret_event);
-				return 1;
-			}
+			if (row_matches(cursor, chunk, row))
+				return fill_event(cursor, chunk, row, ret_event, error);
 		}
 		cursor->at++;
 		cursor->row = 0;
@@ -483,8 +487,7 @@ static int next_by_time(struct iq_cursor *cursor, struct iq_event *ret_event, st
 	rc = load_chunk(cursor, entry->candidate, cursor->needed, &chunk, error);
 	if (rc < 0)
 		return rc;
-	fill_event(cursor, chunk, entry->row, ret_event);
-	return 1;
+	return fill_event(cursor, chunk, entry->row, ret_event, error);
 }
 
 int iq_cursor_next(struct iq_cursor *cursor, struct iq_event *ret_event, struct iq_error *error)

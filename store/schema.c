@@ -31,23 +31,24 @@ static const struct iq_schema_table tables[] = {
 	  "SELECT id, evidence, source, session, direction, after, before, ts_min, ts_max, \"offset\", bytes, count, "
 	  "reason FROM gaps "
 	  "ORDER BY id" },
+	{ "templates",
+	  "CREATE TABLE templates(id INTEGER PRIMARY KEY, text TEXT NOT NULL, count INTEGER NOT NULL, first INTEGER, "
+	  "last INTEGER)",
+	  "SELECT id, text, count, first, last FROM templates ORDER BY id" },
 	{ "chunks",
 	  "CREATE TABLE chunks(id INTEGER PRIMARY KEY, rows INTEGER NOT NULL, id_first INTEGER NOT NULL, ts_min "
 	  "INTEGER, ts_max INTEGER, "
 	  "ts_nulls INTEGER NOT NULL, kinds INTEGER NOT NULL, sources BLOB NOT NULL, sessions BLOB NOT NULL, types "
-	  "BLOB NOT NULL)",
-	  "SELECT id, rows, id_first, ts_min, ts_max, ts_nulls, kinds, sources, sessions, types FROM chunks ORDER BY "
-	  "id" },
-	{ "columns",
-	  "CREATE TABLE columns(id INTEGER PRIMARY KEY, layout INTEGER NOT NULL, size INTEGER NOT NULL, sha256 BLOB "
-	  "NOT NULL, "
-	  "data BLOB NOT NULL)",
-	  "SELECT id, layout, size, sha256 FROM columns ORDER BY id" },
+	  "BLOB NOT NULL, evidence BLOB NOT NULL)",
+	  "SELECT id, rows, id_first, ts_min, ts_max, ts_nulls, kinds, sources, sessions, types, evidence FROM "
+	  "chunks ORDER BY id" },
+	{ "columns", "CREATE TABLE columns(id INTEGER PRIMARY KEY, sha256 BLOB NOT NULL, data BLOB NOT NULL)",
+	  "SELECT id, sha256 FROM columns ORDER BY id" },
 	{ "raw",
-	  "CREATE TABLE raw(evidence INTEGER NOT NULL, \"offset\" INTEGER NOT NULL, layout INTEGER NOT NULL, size "
+	  "CREATE TABLE raw(id INTEGER PRIMARY KEY, evidence INTEGER NOT NULL, \"offset\" INTEGER NOT NULL, size "
 	  "INTEGER NOT NULL, "
-	  "sha256 BLOB NOT NULL, data BLOB NOT NULL, PRIMARY KEY(evidence, \"offset\"))",
-	  "SELECT evidence, \"offset\", layout, size, sha256 FROM raw ORDER BY evidence, \"offset\"" },
+	  "sha256 BLOB NOT NULL, data BLOB NOT NULL)",
+	  "SELECT id, evidence, \"offset\", size, sha256 FROM raw ORDER BY id" },
 	{ NULL, NULL, NULL },
 };
 

@@ -48,12 +48,19 @@ struct iq_segment_session {
 	uint32_t source_no;
 };
 
+/* Raw bytes that belong to no event of their evidence. */
+struct iq_raw_block {
+	int64_t id;
+	uint32_t evidence;
+	uint64_t offset;
+	uint64_t size;
+};
+
 /* An open segment. Everything lies in `memory`: Borrowed until iq_segment_close(). */
 struct iq_segment {
 	char *path;
 	sqlite3 *db;
 	sqlite3_stmt *column_statement;
-	sqlite3_stmt *raw_statement;
 	struct iq_codec *codec;
 	struct iq_arena memory;
 	uint8_t root[IQ_SHA256_SIZE]; /* as computed from the file */
@@ -67,6 +74,12 @@ struct iq_segment {
 	size_t evidence_count;
 	struct iq_segment_gap *gaps;
 	size_t gap_count;
+	struct iq_template *templates; /* by number; see iq_segment_templates() */
+	size_t template_count;
+	bool templates_read;
+	struct iq_raw_block *raw_blocks; /* by evidence and offset */
+	size_t raw_block_count;
+	struct iq_chunk_outside outside; /* for the chunks of this segment */
 };
 
 /* Opens a segment read-only with `immutable=1` (a planted -wal or -journal is not looked at) and checks its application
@@ -77,12 +90,18 @@ void iq_segment_close(struct iq_segment *segment);
 /* Is the file at `path` a SQLite database with our application id? */
 bool iq_segment_is(const char *path);
 
-/* Reads the coded bytes of one column, checks their hash and decodes them into the chunk. */
-int iq_segment_read_column(struct iq_segment *segment, struct iq_chunk *chunk, unsigned column, struct iq_error *error);
-/* Calls `block` for each raw block of `evidence` that overlaps [offset, end), in order, with its decoded bytes. */
+/* A chunk of the segment, with nothing loaded yet. Release with iq_chunk_release(), before the segment is closed. */
+void iq_segment_chunk(struct iq_segment *segment, const struct iq_zone *zone, struct iq_chunk *ret_chunk);
+/* The templates. Borrowed until the segment is closed. */
+int iq_segment_templates(struct iq_segment *segment, const struct iq_template **ret_templates, size_t *ret_count,
+			 struct iq_error *error);
+/* Calls `take` with raw bytes of `evidence` from `offset` on to `end`, in order: each call goes on where the one before
+ * ended. Bytes: Borrowed until the call returns. */
 int iq_segment_read_raw(struct iq_segment *segment, uint32_t evidence, uint64_t offset, uint64_t end,
-			int (*block)(void *context, uint64_t offset, struct iq_view bytes), void *context,
+			int (*take)(void *context, uint64_t offset, struct iq_view bytes), void *context,
 			struct iq_error *error);
+/* Sets where the raw bytes of the chunk's events are in their evidence. */
+int iq_segment_locate(struct iq_segment *segment, struct iq_chunk *chunk, struct iq_error *error);
 
 /* SHA-256 over everything but the blobs, whose own hashes it covers: see docs/format.md. */
 int iq_segment_root(sqlite3 *db, uint8_t ret_root[IQ_SHA256_SIZE], struct iq_error *error);

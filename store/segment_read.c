@@ -351,11 +351,39 @@ static bool read_zone(struct iq_segment *segment, sqlite3_stmt *statement, void 
 	return read_no(statement, 0, &zone->chunk) && zone->chunk > 0 && zone->chunk < MAX_CHUNKS &&
 	       read_no(statement, 1, &zone->rows) && zone->rows > 0 && zone->rows <= IQ_CHUNK_MAX_EVENTS &&
 	       read_no(statement, 5, &zone->ts_nulls) &&
-	       iq_zone_take_numbers(column_view(statement, 7), &segment->memory, &zone->sources, &zone->source_count) &&
-	       iq_zone_take_numbers(column_view(statement, 8), &segment->memory, &zone->sessions,
+	       iq_zone_take_entries(column_view(statement, 7), &segment->memory, &zone->sources, &zone->source_count) &&
+	       iq_zone_take_entries(column_view(statement, 8), &segment->memory, &zone->sessions,
 				    &zone->session_count) &&
-	       iq_zone_take_texts(column_view(statement, 9), &segment->memory, &zone->types, &zone->type_count);
+	       iq_zone_take_types(column_view(statement, 9), &segment->memory, &zone->types, &zone->type_count) &&
+	       iq_zone_take_entries(column_view(statement, 10), &segment->memory, &zone->evidence,
+				    &zone->evidence_count);
 }
+
+static bool read_raw_block(struct iq_segment *segment, sqlite3_stmt *statement, void *item)
+{
+	struct iq_raw_block *block = item;
+
+	(void)segment;
+	block->id = sqlite3_column_int64(statement, 0);
+	block->offset = (uint64_t)sqlite3_column_int64(statement, 2);
+	block->size = (uint64_t)sqlite3_column_int64(statement, 3);
+	return read_no(statement, 1, &block->evidence) && block->size > 0 && block->size <= IQ_STREAM_MAX_BYTES &&
+	       block->offset <= INT64_MAX - block->size;
+}
+
+static bool read_template(struct iq_segment *segment, sqlite3_stmt *statement, void *item)
+{
+	struct iq_template *template = item;
+
+	template->id = (uint64_t)sqlite3_column_int64(statement, 0);
+	template->text = copy_text(segment, statement, 1);
+	template->count = (uint64_t)sqlite3_column_int64(statement, 2);
+	template->first = number_or_none(statement, 3);
+	template->last = number_or_none(statement, 4);
+	return template->text.data != NULL;
+}
+
+static const struct table_reader template_reader = { "templates", sizeof(struct iq_template), read_template };
 
 static const struct table_reader table_readers[] = {
 	{ "sources", sizeof(struct iq_source), read_source },
@@ -363,7 +391,9 @@ static const struct table_reader table_readers[] = {
 	{ "evidence", sizeof(struct iq_evidence), read_evidence },
 	{ "gaps", sizeof(struct iq_segment_gap), read_gap },
 	{ "chunks", sizeof(struct iq_zone), read_zone },
+	{ "raw", sizeof(struct iq_raw_block), read_raw_block },
 };
+#define TABLES (sizeof(table_readers) / sizeof(table_readers[0]))
 
 static const char *covered_select(const char *table_name)
 {
@@ -420,11 +450,11 @@ static int read_table(struct iq_segment *segment, const struct table_reader *rea
 
 static int read_tables(struct iq_segment *segment, struct iq_error *error)
 {
-	void *items[5] = { NULL };
-	size_t counts[5] = { 0 };
+	void *items[TABLES] = { NULL };
+	size_t counts[TABLES] = { 0 };
 	int rc = 0;
 
-	for (size_t i = 0; i < 5 && rc == 0; i++)
+	for (size_t i = 0; i < TABLES && rc == 0; i++)
 		rc = read_table(segment, &table_readers[i], &items[i], &counts[i], error);
 	segment->sources = items[0];
 	segment->source_count = counts[0];
@@ -436,20 +466,116 @@ static int read_tables(struct iq_segment *segment, struct iq_error *error)
 	segment->gap_count = counts[3];
 	segment->zones = items[4];
 	segment->zone_count = counts[4];
+	segment->raw_blocks = items[5];
+	segment->raw_block_count = counts[5];
 	return rc;
 }
 
 static int prepare_statements(struct iq_segment *segment, struct iq_error *error)
 {
-	if (sqlite3_prepare_v2(segment->db, "SELECT layout, size, sha256, data FROM columns WHERE id = ?1", -1,
-			       &segment->column_statement, NULL) != SQLITE_OK ||
-	    sqlite3_prepare_v2(
-		    segment->db,
-		    "SELECT layout, size, sha256, data, \"offset\" FROM raw WHERE evidence = ?1 AND \"offset\" < ?3 "
-		    "AND \"offset\" + size > ?2 ORDER BY \"offset\"",
-		    -1, &segment->raw_statement, NULL) != SQLITE_OK)
+	if (sqlite3_prepare_v2(segment->db, "SELECT sha256, data FROM columns WHERE id = ?1", -1,
+			       &segment->column_statement, NULL) != SQLITE_OK)
 		return iq_segment_sqlite_error(segment->db, segment->path, error);
 	return 0;
+}
+
+/* ---- What chunks need ---- */
+
+/* Columns `first` and the next one of the row: SHA-256 and bytes, copied. */
+static int take_hashed(sqlite3_stmt *statement, int first, struct iq_arena *arena, struct iq_view *ret_bytes)
+{
+	struct iq_view digest = column_view(statement, first), bytes = column_view(statement, first + 1);
+	uint8_t computed[IQ_SHA256_SIZE];
+
+	if (digest.len != IQ_SHA256_SIZE || !bytes.data)
+		return IQ_ERR_CORRUPT;
+	iq_sha256_of(bytes.data, bytes.len, computed);
+	if (memcmp(computed, digest.data, IQ_SHA256_SIZE) != 0)
+		return IQ_ERR_CORRUPT;
+	*ret_bytes = iq_arena_copy(arena, bytes);
+	return ret_bytes->data ? 0 : IQ_ERR_NOMEM;
+}
+
+static int read_column(void *context, uint32_t chunk, unsigned column, struct iq_arena *arena, struct iq_view *ret_bytes,
+		       struct iq_error *error)
+{
+	struct iq_segment *segment = context;
+	sqlite3_stmt *statement = segment->column_statement;
+	int rc = IQ_ERR_CORRUPT;
+
+	(void)sqlite3_bind_int64(statement, 1, IQ_STORED_ID(chunk, column));
+	if (sqlite3_step(statement) == SQLITE_ROW)
+		rc = take_hashed(statement, 0, arena, ret_bytes);
+	(void)sqlite3_reset(statement);
+	if (rc == IQ_ERR_NOMEM)
+		return iq_error_nomem(error);
+	return rc < 0 ? iq_error_set(error, IQ_ERR_CORRUPT,
+				     "%s: chunk %u: does not match its hash; run `inquest store verify`", segment->path,
+				     chunk)
+		      : 0;
+}
+
+int iq_segment_templates(struct iq_segment *segment, const struct iq_template **ret_templates, size_t *ret_count,
+			 struct iq_error *error)
+{
+	void *items = NULL;
+	int rc = 0;
+
+	if (!segment->templates_read)
+		rc = read_table(segment, &template_reader, &items, &segment->template_count, error);
+	if (rc < 0)
+		return rc;
+	if (items)
+		segment->templates = items;
+	segment->templates_read = true;
+	*ret_templates = segment->templates;
+	*ret_count = segment->template_count;
+	return 0;
+}
+
+/* Numbers follow each other from 0. */
+static struct iq_view pattern_of(void *context, uint64_t number)
+{
+	const struct iq_template *templates;
+	size_t count;
+
+	if (iq_segment_templates(context, &templates, &count, NULL) < 0 || number >= count ||
+	    templates[number].id != number)
+		return IQ_VIEW_NULL;
+	return templates[number].text;
+}
+
+static struct iq_view source_name(void *context, uint32_t no)
+{
+	const struct iq_segment *segment = context;
+
+	for (size_t i = 0; i < segment->source_count; i++)
+		if (segment->sources[i].no == no)
+			return segment->sources[i].name;
+	return IQ_VIEW_NULL;
+}
+
+static int compare_session_no(const void *key, const void *item)
+{
+	uint32_t no = *(const uint32_t *)key, other = ((const struct iq_segment_session *)item)->session.no;
+
+	return (no > other) - (no < other);
+}
+
+static struct iq_view session_name(void *context, uint32_t no)
+{
+	const struct iq_segment *segment = context;
+	const struct iq_segment_session *found =
+		segment->session_count ? bsearch(&no, segment->sessions, segment->session_count,
+						 sizeof(*segment->sessions), compare_session_no)
+				       : NULL;
+
+	return found ? found->session.name : IQ_VIEW_NULL;
+}
+
+void iq_segment_chunk(struct iq_segment *segment, const struct iq_zone *zone, struct iq_chunk *ret_chunk)
+{
+	iq_chunk_init(ret_chunk, zone, segment->codec, &segment->outside);
 }
 
 int iq_segment_open(const char *path, struct iq_segment **ret_segment, struct iq_error *error)
@@ -465,7 +591,8 @@ int iq_segment_open(const char *path, struct iq_segment **ret_segment, struct iq
 	if (!segment)
 		return iq_error_nomem(error);
 	segment->path = strdup(path);
-	segment->codec = iq_codec_new();
+	segment->codec = iq_codec_new(IQ_SEGMENT_LEVEL);
+	segment->outside = (struct iq_chunk_outside){ read_column, pattern_of, source_name, session_name, segment };
 	if (!segment->path || !segment->codec)
 		rc = iq_error_nomem(error);
 	if (rc == 0)
@@ -493,7 +620,6 @@ void iq_segment_close(struct iq_segment *segment)
 	if (!segment)
 		return;
 	(void)sqlite3_finalize(segment->column_statement);
-	(void)sqlite3_finalize(segment->raw_statement);
 	(void)sqlite3_close(segment->db);
 	iq_codec_free(segment->codec);
 	iq_arena_release(&segment->memory);
@@ -502,91 +628,8 @@ void iq_segment_close(struct iq_segment *segment)
 	free(segment->evidence);
 	free(segment->gaps);
 	free(segment->zones);
+	free(segment->templates);
+	free(segment->raw_blocks);
 	free(segment->path);
 	free(segment);
-}
-
-/* ---- Blobs ---- */
-
-/* Columns 0..3 of the row: layout, size, sha256, data. */
-static int take_coded(sqlite3_stmt *statement, struct iq_coded *ret_coded)
-{
-	struct iq_view digest = column_view(statement, 2);
-	uint8_t computed[IQ_SHA256_SIZE];
-	int64_t size = sqlite3_column_int64(statement, 1);
-
-	ret_coded->layout = (uint8_t)sqlite3_column_int(statement, 0);
-	ret_coded->data = column_view(statement, 3);
-	if (size < 0 || size > IQ_COLUMN_MAX_BYTES || digest.len != IQ_SHA256_SIZE)
-		return IQ_ERR_CORRUPT;
-	ret_coded->size = (size_t)size;
-	iq_sha256_of(ret_coded->data.data, ret_coded->data.len, computed);
-	return memcmp(computed, digest.data, IQ_SHA256_SIZE) == 0 ? 0 : IQ_ERR_CORRUPT;
-}
-
-static int column_error(const struct iq_segment *segment, const struct iq_chunk *chunk, int rc, struct iq_error *error)
-{
-	if (rc == IQ_ERR_NOMEM)
-		return iq_error_nomem(error);
-	return iq_error_set(error, IQ_ERR_CORRUPT,
-			    "%s: chunk %u (events %llu-%llu): does not match its hash; run `inquest store verify`",
-			    segment->path, chunk->zone->chunk, (unsigned long long)chunk->zone->id_first,
-			    (unsigned long long)(chunk->zone->id_first + chunk->zone->rows - 1));
-}
-
-int iq_segment_read_column(struct iq_segment *segment, struct iq_chunk *chunk, unsigned column, struct iq_error *error)
-{
-	sqlite3_stmt *statement = segment->column_statement;
-	struct iq_coded coded;
-	int rc = IQ_ERR_CORRUPT;
-
-	(void)sqlite3_bind_int64(statement, 1, IQ_STORED_ID(chunk->zone->chunk, column));
-	if (sqlite3_step(statement) == SQLITE_ROW)
-		rc = take_coded(statement, &coded);
-	if (rc == 0)
-		rc = iq_chunk_decode(chunk, column, segment->codec, &coded);
-	(void)sqlite3_reset(statement);
-	return rc < 0 ? column_error(segment, chunk, rc, error) : 0;
-}
-
-static int read_block(struct iq_segment *segment, struct iq_buf *bytes, uint64_t *ret_offset, struct iq_error *error)
-{
-	struct iq_coded coded;
-	int rc = take_coded(segment->raw_statement, &coded);
-
-	*ret_offset = (uint64_t)sqlite3_column_int64(segment->raw_statement, 4);
-	iq_buf_clear(bytes);
-	if (rc == 0)
-		rc = iq_codec_decode_bytes(segment->codec, &coded, bytes);
-	if (rc == IQ_ERR_NOMEM)
-		return iq_error_nomem(error);
-	if (rc < 0)
-		return iq_error_set(error, IQ_ERR_CORRUPT, "%s: raw evidence at offset %llu does not match its hash",
-				    segment->path, (unsigned long long)*ret_offset);
-	return 0;
-}
-
-int iq_segment_read_raw(struct iq_segment *segment, uint32_t evidence, uint64_t offset, uint64_t end,
-			int (*block)(void *context, uint64_t offset, struct iq_view bytes), void *context,
-			struct iq_error *error)
-{
-	sqlite3_stmt *statement = segment->raw_statement;
-	struct iq_buf bytes = IQ_BUF_INIT;
-	uint64_t at = 0;
-	int code, rc = 0;
-
-	(void)sqlite3_bind_int64(statement, 1, evidence);
-	(void)sqlite3_bind_int64(statement, 2, (int64_t)offset);
-	(void)sqlite3_bind_int64(statement, 3, end > INT64_MAX ? INT64_MAX : (int64_t)end);
-	while (rc == 0 && (code = sqlite3_step(statement)) != SQLITE_DONE) {
-		if (code != SQLITE_ROW)
-			rc = iq_segment_sqlite_error(segment->db, segment->path, error);
-		else
-			rc = read_block(segment, &bytes, &at, error);
-		if (rc == 0)
-			rc = block(context, at, iq_buf_view(&bytes));
-	}
-	(void)sqlite3_reset(statement);
-	iq_buf_release(&bytes);
-	return rc;
 }

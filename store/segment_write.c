@@ -16,6 +16,7 @@ enum statement {
 	INSERT_CHUNK,
 	INSERT_COLUMN,
 	INSERT_RAW,
+	INSERT_TEMPLATE,
 	UPDATE_LAST_GAPS,
 	STATEMENT_COUNT
 };
@@ -26,10 +27,18 @@ static const char *const statement_texts[STATEMENT_COUNT] = {
 	[INSERT_SESSION] = "INSERT INTO sessions VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
 	[INSERT_EVIDENCE] = "INSERT INTO evidence VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
 	[INSERT_GAP] = "INSERT INTO gaps VALUES(NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-	[INSERT_CHUNK] = "INSERT INTO chunks VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-	[INSERT_COLUMN] = "INSERT INTO columns VALUES(?1, ?2, ?3, ?4, ?5)",
-	[INSERT_RAW] = "INSERT INTO raw VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+	[INSERT_CHUNK] = "INSERT INTO chunks VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+	[INSERT_COLUMN] = "INSERT INTO columns VALUES(?1, ?2, ?3)",
+	[INSERT_RAW] = "INSERT INTO raw VALUES(NULL, ?1, ?2, ?3, ?4, ?5)",
+	[INSERT_TEMPLATE] = "INSERT INTO templates VALUES(?1, ?2, ?3, ?4, ?5)",
 	[UPDATE_LAST_GAPS] = "UPDATE gaps SET before = 0 WHERE evidence = ?1 AND before = ?2",
+};
+
+/* A template's count and times; its number and text are in the map. */
+struct template_state {
+	uint64_t texts;
+	int64_t first;
+	int64_t last;
 };
 
 struct iq_segment_writer {
@@ -37,6 +46,9 @@ struct iq_segment_writer {
 	sqlite3 *db;
 	sqlite3_stmt *statements[STATEMENT_COUNT];
 	struct iq_codec *codec;
+	struct iq_map template_numbers;
+	struct template_state *templates;
+	size_t template_capacity;
 	uint32_t chunks;
 	uint64_t bytes;
 	bool finished;
@@ -85,7 +97,7 @@ int iq_segment_writer_new(const char *path, struct iq_segment_writer **ret_write
 	if (!writer)
 		return iq_error_nomem(error);
 	writer->path = strdup(path);
-	writer->codec = iq_codec_new();
+	writer->codec = iq_codec_new(IQ_SEGMENT_LEVEL);
 	if (!writer->path || !writer->codec)
 		rc = iq_error_nomem(error);
 	if (rc == 0 &&
@@ -119,6 +131,8 @@ void iq_segment_writer_free(struct iq_segment_writer *writer)
 	if (!writer->finished && writer->path)
 		(void)unlink(writer->path);
 	iq_codec_free(writer->codec);
+	iq_map_release(&writer->template_numbers);
+	free(writer->templates);
 	free(writer->path);
 	free(writer);
 }
@@ -161,45 +175,98 @@ static int insert(struct iq_segment_writer *writer, enum statement which, struct
 	return rc;
 }
 
-/* Binds layout, size, sha256 and data from `index` on. `digest` must live until the insert. */
-static void bind_coded(struct iq_segment_writer *writer, sqlite3_stmt *statement, int index,
-		       const struct iq_coded *coded, uint8_t digest[IQ_SHA256_SIZE])
+/* Binds the hash and the bytes from `index` on. `digest` must live until the insert. */
+static void bind_hashed(struct iq_segment_writer *writer, sqlite3_stmt *statement, int index, struct iq_view bytes,
+			uint8_t digest[IQ_SHA256_SIZE])
 {
-	iq_sha256_of(coded->data.data, coded->data.len, digest);
-	(void)sqlite3_bind_int64(statement, index, coded->layout);
-	(void)sqlite3_bind_int64(statement, index + 1, (int64_t)coded->size);
-	bind_blob(statement, index + 2, digest, IQ_SHA256_SIZE);
-	bind_blob(statement, index + 3, coded->data.data, coded->data.len);
-	writer->bytes += coded->data.len;
+	iq_sha256_of(bytes.data, bytes.len, digest);
+	bind_blob(statement, index, digest, IQ_SHA256_SIZE);
+	bind_blob(statement, index + 1, bytes.data, bytes.len);
+	writer->bytes += bytes.len;
 }
 
-static int insert_columns(struct iq_segment_writer *writer, const struct iq_chunk_builder *builder, uint32_t chunk,
-			  struct iq_error *error)
+/* ---- Templates ---- */
+
+static int64_t template_number(void *context, struct iq_view pattern, uint64_t texts)
 {
-	uint8_t digest[IQ_SHA256_SIZE];
-	struct iq_coded coded;
+	struct iq_segment_writer *writer = context;
+	uint32_t number;
+	int rc = iq_map_intern(&writer->template_numbers, pattern, &number);
+
+	if (rc < 0)
+		return rc;
+	if (number >= writer->template_capacity) {
+		size_t capacity = writer->template_capacity ? writer->template_capacity * 2 : 64;
+		struct template_state *templates = realloc(writer->templates, capacity * sizeof(*templates));
+
+		if (!templates)
+			return IQ_ERR_NOMEM;
+		writer->templates = templates;
+		writer->template_capacity = capacity;
+	}
+	if (rc == 1)
+		writer->templates[number] = (struct template_state){ 0, INT64_MAX, INT64_MIN };
+	writer->templates[number].texts += texts;
+	return number;
+}
+
+static void template_seen(void *context, int64_t number, int64_t ts)
+{
+	struct template_state *state = &((struct iq_segment_writer *)context)->templates[number];
+
+	state->first = ts < state->first ? ts : state->first;
+	state->last = ts > state->last ? ts : state->last;
+}
+
+static int insert_templates(struct iq_segment_writer *writer, struct iq_error *error)
+{
+	sqlite3_stmt *statement = writer->statements[INSERT_TEMPLATE];
 	int rc = 0;
 
-	for (unsigned column = IQ_COLUMN_TS; rc == 0 && column < IQ_STORED_COUNT; column++) {
-		if (iq_chunk_builder_encode(builder, column, writer->codec, &coded) < 0)
-			return iq_error_nomem(error);
-		(void)sqlite3_bind_int64(writer->statements[INSERT_COLUMN], 1, IQ_STORED_ID(chunk, column));
-		bind_coded(writer, writer->statements[INSERT_COLUMN], 2, &coded, digest);
-		rc = insert(writer, INSERT_COLUMN, error);
+	for (size_t i = 0; i < writer->template_numbers.count && rc == 0; i++) {
+		const struct template_state *state = &writer->templates[i];
+		bool timed = state->first <= state->last;
+
+		(void)sqlite3_bind_int64(statement, 1, (int64_t)i);
+		bind_view(statement, 2, writer->template_numbers.entries[i].key);
+		(void)sqlite3_bind_int64(statement, 3, (int64_t)state->texts);
+		bind_number(statement, 4, timed ? state->first : IQ_TIME_NONE);
+		bind_number(statement, 5, timed ? state->last : IQ_TIME_NONE);
+		rc = insert(writer, INSERT_TEMPLATE, error);
 	}
 	return rc;
+}
+
+/* ---- Chunks ---- */
+
+struct column_insert {
+	struct iq_segment_writer *writer;
+	uint32_t chunk;
+	struct iq_error *error;
+};
+
+static int insert_column(void *context, unsigned column, struct iq_view bytes)
+{
+	const struct column_insert *into = context;
+	sqlite3_stmt *statement = into->writer->statements[INSERT_COLUMN];
+	uint8_t digest[IQ_SHA256_SIZE];
+
+	(void)sqlite3_bind_int64(statement, 1, IQ_STORED_ID(into->chunk, column));
+	bind_hashed(into->writer, statement, 2, bytes, digest);
+	return insert(into->writer, INSERT_COLUMN, into->error);
 }
 
 static int insert_zone(struct iq_segment_writer *writer, const struct iq_zone *zone, struct iq_error *error)
 {
 	sqlite3_stmt *statement = writer->statements[INSERT_CHUNK];
-	struct iq_buf lists[3] = { IQ_BUF_INIT, IQ_BUF_INIT, IQ_BUF_INIT };
+	struct iq_buf lists[4] = { IQ_BUF_INIT, IQ_BUF_INIT, IQ_BUF_INIT, IQ_BUF_INIT };
 	bool timed = zone->ts_min <= zone->ts_max;
 	int rc;
 
-	(void)iq_zone_append_numbers(&lists[0], zone->sources, zone->source_count);
-	(void)iq_zone_append_numbers(&lists[1], zone->sessions, zone->session_count);
-	(void)iq_zone_append_texts(&lists[2], zone->types, zone->type_count);
+	(void)iq_zone_append_entries(&lists[0], zone->sources, zone->source_count);
+	(void)iq_zone_append_entries(&lists[1], zone->sessions, zone->session_count);
+	(void)iq_zone_append_types(&lists[2], zone->types, zone->type_count);
+	(void)iq_zone_append_entries(&lists[3], zone->evidence, zone->evidence_count);
 	(void)sqlite3_bind_int64(statement, 1, zone->chunk);
 	(void)sqlite3_bind_int64(statement, 2, zone->rows);
 	(void)sqlite3_bind_int64(statement, 3, (int64_t)zone->id_first);
@@ -207,11 +274,12 @@ static int insert_zone(struct iq_segment_writer *writer, const struct iq_zone *z
 	bind_number(statement, 5, timed ? zone->ts_max : IQ_TIME_NONE);
 	(void)sqlite3_bind_int64(statement, 6, zone->ts_nulls);
 	(void)sqlite3_bind_int64(statement, 7, zone->kinds);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 4; i++)
 		bind_blob(statement, 8 + i, lists[i].data, lists[i].len);
-	rc = lists[0].failed || lists[1].failed || lists[2].failed ? iq_error_nomem(error)
-								   : insert(writer, INSERT_CHUNK, error);
-	for (int i = 0; i < 3; i++)
+	rc = lists[0].failed || lists[1].failed || lists[2].failed || lists[3].failed
+		     ? iq_error_nomem(error)
+		     : insert(writer, INSERT_CHUNK, error);
+	for (int i = 0; i < 4; i++)
 		iq_buf_release(&lists[i]);
 	return rc;
 }
@@ -219,17 +287,17 @@ static int insert_zone(struct iq_segment_writer *writer, const struct iq_zone *z
 int iq_segment_writer_chunk(struct iq_segment_writer *writer, const struct iq_chunk_builder *builder,
 			    struct iq_error *error)
 {
+	const struct iq_templates templates = { template_number, template_seen, writer };
+	struct column_insert into = { writer, ++writer->chunks, error };
 	struct iq_arena memory = IQ_ARENA_INIT;
 	struct iq_zone zone;
-	int rc = 0;
+	int rc = iq_chunk_encode(builder, writer->codec, &templates, insert_column, &into, &memory, &zone);
 
-	if (iq_chunk_builder_zone(builder, &memory, &zone) < 0) {
+	if (rc == IQ_ERR_NOMEM) {
 		rc = iq_error_nomem(error);
-	} else {
-		zone.chunk = ++writer->chunks;
-		rc = insert_columns(writer, builder, zone.chunk, error);
-		if (rc == 0)
-			rc = insert_zone(writer, &zone, error);
+	} else if (rc == 0) {
+		zone.chunk = into.chunk;
+		rc = insert_zone(writer, &zone, error);
 	}
 	iq_arena_release(&memory);
 	return rc;
@@ -239,15 +307,21 @@ int iq_segment_writer_raw(struct iq_segment_writer *writer, uint32_t evidence, u
 			  struct iq_error *error)
 {
 	sqlite3_stmt *statement = writer->statements[INSERT_RAW];
+	struct iq_buf coded = IQ_BUF_INIT;
 	uint8_t digest[IQ_SHA256_SIZE];
-	struct iq_coded coded;
+	int rc = iq_stream_append_bytes(writer->codec, bytes, &coded);
 
-	if (iq_codec_encode_bytes(writer->codec, bytes, &coded) < 0)
-		return iq_error_nomem(error);
-	(void)sqlite3_bind_int64(statement, 1, evidence);
-	(void)sqlite3_bind_int64(statement, 2, (int64_t)offset);
-	bind_coded(writer, statement, 3, &coded, digest);
-	return insert(writer, INSERT_RAW, error);
+	if (rc == 0) {
+		(void)sqlite3_bind_int64(statement, 1, evidence);
+		(void)sqlite3_bind_int64(statement, 2, (int64_t)offset);
+		(void)sqlite3_bind_int64(statement, 3, (int64_t)bytes.len);
+		bind_hashed(writer, statement, 4, iq_buf_view(&coded), digest);
+		rc = insert(writer, INSERT_RAW, error);
+	} else {
+		rc = iq_error_nomem(error);
+	}
+	iq_buf_release(&coded);
+	return rc;
 }
 
 int iq_segment_writer_source(struct iq_segment_writer *writer, const struct iq_source *source, struct iq_error *error)
@@ -350,6 +424,8 @@ int iq_segment_writer_finish(struct iq_segment_writer *writer, uint8_t ret_root[
 	char hex[IQ_SHA256_HEX_SIZE];
 	int rc = insert_meta(writer, "writer", "inquest " IQ_VERSION, error);
 
+	if (rc == 0)
+		rc = insert_templates(writer, error);
 	if (rc == 0)
 		rc = iq_segment_root(writer->db, ret_root, error);
 	if (rc < 0)

@@ -17,14 +17,14 @@
 #include "event/event.h"
 
 #define IQ_SEGMENT_APPLICATION_ID 0x696e7173
-#define IQ_SEGMENT_VERSION 1
-/* No column of a chunk and no raw block may decode to more than this. */
-#define IQ_COLUMN_MAX_BYTES (256u << 20)
+#define IQ_SEGMENT_VERSION 2
+/* zstd level of what is taken in. */
+#define IQ_SEGMENT_LEVEL 3
 /* A row group is sealed into a chunk at this many events or bytes of body, whatever comes first. */
 #define IQ_CHUNK_MAX_EVENTS 65536
 #define IQ_CHUNK_MAX_BYTES (16u << 20)
-/* Raw evidence is kept in zstd frames of this many bytes. */
-#define IQ_RAW_BLOCK_BYTES (1u << 20)
+/* Raw bytes that wait longer for an event to belong to are stored by themselves, in blocks of this size. */
+#define IQ_RAW_BLOCK_BYTES (8u << 20)
 /* A new segment is begun beyond this many bytes of events and raw evidence. */
 #define IQ_SEGMENT_MAX_BYTES (512ull << 20)
 

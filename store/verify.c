@@ -32,14 +32,25 @@ static void IQ_PRINTF(2, 3) report(struct inspection *inspection, const char *fo
 		(void)inspection->damaged(inspection->context, &damage);
 }
 
+/* Puts every text together. */
+static bool reads_texts(struct iq_chunk *chunk)
+{
+	static const unsigned columns[] = { IQ_COLUMN_KEY, IQ_COLUMN_BODY, IQ_COLUMN_ATTRS };
+	struct iq_view text;
+
+	for (uint32_t row = 0; row < chunk->zone->rows; row++)
+		for (size_t i = 0; i < 3; i++)
+			if (iq_chunk_text(chunk, columns[i], row, &text) < 0)
+				return false;
+	return true;
+}
+
 static void verify_chunk(struct iq_segment *segment, const struct iq_zone *zone, struct inspection *inspection)
 {
-	struct iq_chunk chunk = { .zone = zone, .memory = IQ_ARENA_INIT };
-	bool good = true;
+	struct iq_chunk chunk;
 
-	for (unsigned column = IQ_COLUMN_TS; column < IQ_STORED_COUNT && good; column++)
-		good = iq_segment_read_column(segment, &chunk, column, NULL) == 0;
-	if (!good)
+	iq_segment_chunk(segment, zone, &chunk);
+	if (iq_chunk_load(&chunk, IQ_STORED_ALL | 1u << IQ_COLUMN_SESSION, NULL) < 0 || !reads_texts(&chunk))
 		report(inspection, "chunk %u: events %llu-%llu do not match their hash; they are withheld", zone->chunk,
 		       (unsigned long long)zone->id_first, (unsigned long long)(zone->id_first + zone->rows - 1));
 	inspection->result->chunks++;

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/body_finder.h"
 #include "store/manifest.h"
 #include "store/reader.h"
 #include "store/segment.h"
@@ -35,8 +36,11 @@ struct open_evidence {
 	bool active;
 	struct iq_evidence row;
 	struct iq_sha256 *hash;
-	struct iq_buf raw; /* not yet a block */
-	uint64_t raw_offset;
+	struct iq_buf raw; /* from raw_start on: not yet an event's or a block */
+	size_t raw_start;
+	uint64_t raw_offset; /* of what raw_start points at */
+	uint64_t event_end;  /* where the raw bytes of the last event end */
+	struct iq_body_finder finder;
 	struct range *covered; /* by records and gaps; neighbours are merged as they come */
 	size_t covered_count;
 	size_t covered_capacity;
@@ -66,6 +70,7 @@ struct iq_store_writer {
 	struct session_state *sessions;
 	size_t session_capacity;
 	struct iq_map known_evidence; /* SHA-256 -> number */
+	struct iq_buf scratch;
 	struct open_evidence evidence;
 	struct iq_sink sink;
 };
@@ -382,6 +387,7 @@ static void close_evidence(struct iq_store_writer *writer)
 	evidence->active = false;
 	evidence->covered_count = 0;
 	iq_buf_clear(&evidence->raw);
+	evidence->raw_start = 0;
 	iq_arena_clear(&evidence->memory);
 }
 
@@ -407,6 +413,7 @@ void iq_store_writer_free(struct iq_store_writer *writer)
 	iq_map_release(&writer->known_evidence);
 	iq_sha256_free(writer->evidence.hash);
 	iq_buf_release(&writer->evidence.raw);
+	iq_buf_release(&writer->scratch);
 	iq_arena_release(&writer->evidence.memory);
 	free(writer->evidence.covered);
 	free(writer->sources);
@@ -585,11 +592,26 @@ int iq_store_writer_evidence_begin(struct iq_store_writer *writer, struct iq_vie
 	if (!evidence->row.path.data || !evidence->row.format.data)
 		return iq_error_nomem(error);
 	evidence->raw_offset = 0;
+	evidence->event_end = 0;
+	evidence->finder = (struct iq_body_finder){ 0 };
 	evidence->last_event = 0;
 	evidence->last_ts = IQ_TIME_NONE;
 	evidence->active = true;
 	writer->next_evidence++;
 	return begin_segment(writer, error);
+}
+
+/* ---- Raw bytes ---- */
+
+static struct iq_view raw_left(const struct open_evidence *evidence)
+{
+	return iq_view_from(iq_buf_view(&evidence->raw), evidence->raw_start);
+}
+
+static void pass_raw(struct open_evidence *evidence, size_t len)
+{
+	evidence->raw_start += len;
+	evidence->raw_offset += len;
 }
 
 static int write_raw_block(struct iq_store_writer *writer, size_t len, struct iq_error *error)
@@ -599,9 +621,8 @@ static int write_raw_block(struct iq_store_writer *writer, size_t len, struct iq
 
 	if (rc == 0)
 		rc = iq_segment_writer_raw(writer->segment, evidence->row.no, evidence->raw_offset,
-					   iq_view_make(evidence->raw.data, len), error);
-	evidence->raw_offset += len;
-	iq_buf_consume(&evidence->raw, len);
+					   iq_view_make(raw_left(evidence).data, len), error);
+	pass_raw(evidence, len);
 	return rc;
 }
 
@@ -612,11 +633,46 @@ int iq_store_writer_raw(struct iq_store_writer *writer, const void *data, size_t
 
 	iq_sha256_update(evidence->hash, data, len);
 	evidence->row.bytes += len;
+	iq_buf_consume(&evidence->raw, evidence->raw_start);
+	evidence->raw_start = 0;
 	if (iq_buf_append(&evidence->raw, iq_view_make(data, len)) < 0)
 		return iq_error_nomem(error);
-	while (rc == 0 && evidence->raw.len >= IQ_RAW_BLOCK_BYTES)
+	while (rc == 0 && raw_left(evidence).len >= IQ_RAW_BLOCK_BYTES)
 		rc = write_raw_block(writer, IQ_RAW_BLOCK_BYTES, error);
 	return rc;
+}
+
+/* What is left up to the event's end is its raw record. The body is taken out where it is found: `scratch` holds the rest. */
+static void take_raw(struct open_evidence *evidence, const struct iq_event *event, struct iq_buf *scratch,
+		     struct iq_raw_record *ret)
+{
+	const uint64_t end = event->length > UINT64_MAX - event->offset ? UINT64_MAX : event->offset + event->length;
+	struct iq_view left = raw_left(evidence);
+	size_t at, len;
+	unsigned escape;
+
+	if (end <= evidence->raw_offset)
+		left.len = 0;
+	else if (end - evidence->raw_offset < left.len)
+		left.len = (size_t)(end - evidence->raw_offset);
+	*ret = (struct iq_raw_record){ .bytes = left,
+				       .hole = UINT32_MAX,
+				       .skip = evidence->raw_offset - evidence->event_end,
+				       .lead = (int64_t)(event->offset - evidence->raw_offset),
+				       .offset = evidence->raw_offset };
+	ret->excess = (int64_t)event->length - ((int64_t)left.len - ret->lead);
+	pass_raw(evidence, left.len);
+	evidence->event_end = evidence->raw_offset;
+	if (!iq_body_find(&evidence->finder, left, event->body, &at, &len, &escape))
+		return;
+	iq_buf_clear(scratch);
+	(void)iq_buf_append(scratch, iq_view_make(left.data, at));
+	(void)iq_buf_append(scratch, iq_view_from(left, at + len));
+	if (scratch->failed)
+		return;
+	ret->bytes = iq_buf_view(scratch);
+	ret->hole = (uint32_t)at;
+	ret->escape = (uint8_t)escape;
 }
 
 /* Records come nearly in order, so most ranges extend the last one. */
@@ -688,6 +744,7 @@ static int sink_event(void *context, const struct iq_event *event, struct iq_err
 	struct source_state *source = find_source(writer, event->source.data ? event->source : IQ_LIT("unknown"));
 	struct session_state *session = NULL;
 	struct iq_event stored = *event;
+	struct iq_raw_record raw;
 
 	if (source && event->session.data)
 		session = find_session(writer, source->whole.no, event->session);
@@ -695,12 +752,15 @@ static int sink_event(void *context, const struct iq_event *event, struct iq_err
 		return iq_error_nomem(error);
 	stored.id = writer->next_id++;
 	stored.evidence = writer->evidence.row.no;
+	stored.source = source->whole.name;
+	stored.session = session ? session->whole.name : IQ_VIEW_NULL;
 	stored.session_no = session ? session->whole.no : 0;
 	stored.body_is_binary = event->body.data && !iq_utf8_valid(event->body);
 	fold_source(source, &stored);
 	if (session)
 		fold_session(session, &stored);
-	if (iq_chunk_builder_add(&writer->builder, &stored, source->whole.no) < 0 ||
+	take_raw(&writer->evidence, &stored, &writer->scratch, &raw);
+	if (iq_chunk_builder_add(&writer->builder, &stored, source->whole.no, &raw) < 0 ||
 	    cover(&writer->evidence, event->offset, event->length) < 0)
 		return iq_error_nomem(error);
 	writer->evidence.row.records++;
@@ -801,8 +861,8 @@ int iq_store_writer_evidence_end(struct iq_store_writer *writer, struct iq_evide
 	struct open_evidence *evidence = &writer->evidence;
 	int rc = account(writer, error);
 
-	if (rc == 0 && evidence->raw.len > 0)
-		rc = write_raw_block(writer, evidence->raw.len, error);
+	if (rc == 0 && raw_left(evidence).len > 0)
+		rc = write_raw_block(writer, raw_left(evidence).len, error);
 	iq_sha256_digest(evidence->hash, evidence->row.sha256);
 	if (rc == 0)
 		rc = iq_segment_writer_end_evidence(writer->segment, &evidence->row, writer->next_id, error);

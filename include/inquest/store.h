@@ -64,6 +64,15 @@ struct iq_evidence {
 	uint8_t sha256[32]; /* of the decompressed stream */
 };
 
+/* One row of `templates`: the constant text of alike bodies; see docs/format.md. */
+struct iq_template {
+	uint64_t id;
+	struct iq_view text; /* `<int>`, `<str>` and the like where something varies; `<<` for one `<` */
+	uint64_t count;	     /* bodies */
+	int64_t first;	     /* smallest and largest ts of their events */
+	int64_t last;
+};
+
 /* Opens a store (a directory) or a single segment file for reading. Sealed segments are opened with
  * `immutable=1`; schema, version and sizes are checked before anything is believed.
  * Caller owns; release with iq_store_close().

@@ -13,15 +13,21 @@ static int take_block(void *context, uint64_t offset, struct iq_view bytes)
 	return offset + bytes.len < offset ? IQ_ERR_CORRUPT : 0;
 }
 
+static const unsigned text_columns[] = { IQ_COLUMN_KEY, IQ_COLUMN_BODY, IQ_COLUMN_ATTRS, IQ_STORED_RAW };
+
 static void read_everything(struct iq_segment *segment)
 {
 	uint64_t raw_bytes = 0;
 
 	for (size_t i = 0; i < segment->zone_count; i++) {
-		struct iq_chunk chunk = { .zone = &segment->zones[i], .memory = IQ_ARENA_INIT };
+		struct iq_chunk chunk;
+		struct iq_view text;
 
-		for (unsigned column = IQ_COLUMN_TS; column < IQ_STORED_COUNT; column++)
-			(void)iq_segment_read_column(segment, &chunk, column, NULL);
+		iq_segment_chunk(segment, &segment->zones[i], &chunk);
+		if (iq_chunk_load(&chunk, IQ_STORED_ALL | 1u << IQ_COLUMN_SESSION, NULL) == 0)
+			for (uint32_t row = 0; row < chunk.zone->rows; row++)
+				for (size_t column = 0; column < 4; column++)
+					(void)iq_chunk_text(&chunk, text_columns[column], row, &text);
 		iq_chunk_release(&chunk);
 	}
 	for (size_t i = 0; i < segment->evidence_count; i++)

@@ -1,0 +1,18 @@
+/* store/body_finder.h - where in an event's raw bytes its body stands, and how it is escaped there. Free of I/O.
+ */
+#ifndef IQ_STORE_BODY_FINDER_H
+#define IQ_STORE_BODY_FINDER_H
+
+#include "store/template.h"
+
+/* What was found last: the next event is mostly like it. Begin with zeros. */
+struct iq_body_finder {
+	size_t at;
+	unsigned escape;
+};
+
+/* True with the place of the body: `ret_len` bytes from `ret_at` on are `body` escaped in the style `ret_escape`. */
+bool iq_body_find(struct iq_body_finder *finder, struct iq_view raw, struct iq_view body, size_t *ret_at,
+		  size_t *ret_len, unsigned *ret_escape);
+
+#endif

@@ -1,0 +1,510 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/chunk.h"
+
+void iq_chunk_init(struct iq_chunk *chunk, const struct iq_zone *zone, struct iq_codec *codec,
+		   const struct iq_chunk_outside *outside)
+{
+	*chunk = (struct iq_chunk){ .zone = zone, .outside = outside, .codec = codec, .memory = IQ_ARENA_INIT };
+}
+
+void iq_chunk_release(struct iq_chunk *chunk)
+{
+	iq_arena_release(&chunk->memory);
+	for (size_t i = 0; i < 3; i++)
+		iq_buf_release(&chunk->scratch[i]);
+	*chunk = (struct iq_chunk){ .memory = IQ_ARENA_INIT };
+}
+
+/* ---- Order ---- */
+
+/* From session order to rows, in place of `values`. */
+static int to_rows(struct iq_chunk *chunk, int64_t **values)
+{
+	const uint32_t count = chunk->zone->rows;
+	int64_t *ordered;
+
+	if (!chunk->rows)
+		return 0;
+	ordered = iq_arena_alloc(&chunk->memory, count * sizeof(*ordered));
+	if (!ordered)
+		return IQ_ERR_NOMEM;
+	for (uint32_t i = 0; i < count; i++)
+		ordered[chunk->rows[i]] = (*values)[i];
+	*values = ordered;
+	return 0;
+}
+
+static bool is_identity(const int64_t *steps, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (steps[i] != 0)
+			return false;
+	return true;
+}
+
+/* Each row once: a permutation. */
+static int make_order(struct iq_chunk *chunk, const int64_t *steps)
+{
+	const uint32_t count = chunk->zone->rows;
+	int64_t row = -1;
+
+	if (is_identity(steps, count))
+		return 0;
+	chunk->rows = iq_arena_alloc(&chunk->memory, count * sizeof(*chunk->rows));
+	chunk->positions = iq_arena_alloc(&chunk->memory, count * sizeof(*chunk->positions));
+	if (!chunk->rows || !chunk->positions)
+		return IQ_ERR_NOMEM;
+	memset(chunk->positions, 0xff, count * sizeof(*chunk->positions));
+	for (uint32_t i = 0; i < count; i++) {
+		row = (int64_t)((uint64_t)row + 1 + (uint64_t)steps[i]);
+		if (row < 0 || row >= count || chunk->positions[row] != UINT32_MAX)
+			return IQ_ERR_CORRUPT;
+		chunk->rows[i] = (uint32_t)row;
+		chunk->positions[row] = i;
+	}
+	return 0;
+}
+
+static int load_order(struct iq_chunk *chunk, struct iq_view bytes)
+{
+	int64_t *steps;
+	int rc = iq_stream_take_ints(chunk->codec, &bytes, chunk->zone->rows, NULL, &chunk->memory, &steps);
+
+	return rc == 0 ? make_order(chunk, steps) : rc;
+}
+
+/* The zone says how many rows each session has, and they stand one after the other. */
+static int load_sessions(struct iq_chunk *chunk)
+{
+	const struct iq_zone *zone = chunk->zone;
+	int64_t *sessions = iq_arena_alloc(&chunk->memory, zone->rows * sizeof(*sessions));
+	uint32_t at = 0;
+
+	if (!sessions)
+		return IQ_ERR_NOMEM;
+	for (size_t i = 0; i < zone->session_count; i++) {
+		if (zone->sessions[i].value > zone->rows - at)
+			return IQ_ERR_CORRUPT;
+		for (uint64_t j = 0; j < zone->sessions[i].value; j++)
+			sessions[at++] = zone->sessions[i].no;
+	}
+	chunk->numbers[IQ_COLUMN_SESSION] = sessions;
+	return at == zone->rows ? to_rows(chunk, &chunk->numbers[IQ_COLUMN_SESSION]) : IQ_ERR_CORRUPT;
+}
+
+bool iq_chunk_session_rows(const struct iq_chunk *chunk, uint32_t session, const uint32_t **ret_rows, uint32_t *ret_first,
+			   uint32_t *ret_count)
+{
+	const struct iq_zone *zone = chunk->zone;
+	uint64_t at = 0;
+
+	for (size_t i = 0; i < zone->session_count; i++) {
+		if (zone->sessions[i].no == session && at + zone->sessions[i].value <= zone->rows) {
+			*ret_first = (uint32_t)at;
+			*ret_rows = chunk->rows ? chunk->rows + at : NULL;
+			*ret_count = (uint32_t)zone->sessions[i].value;
+			return true;
+		}
+		at += zone->sessions[i].value;
+	}
+	return false;
+}
+
+/* ---- Numbers ---- */
+
+static int take_numbers(struct iq_chunk *chunk, struct iq_view *rest, const int64_t *shapes, int64_t **ret_values)
+{
+	const size_t count = chunk->zone->rows;
+	struct iq_view bits;
+	int64_t *known, *values;
+	size_t present = 0, at = 0;
+	uint8_t nulls;
+	int rc;
+
+	if (!iq_byte_take(rest, &nulls) || nulls > 1)
+		return IQ_ERR_CORRUPT;
+	if (!nulls)
+		return iq_stream_take_ints(chunk->codec, rest, count, shapes, &chunk->memory, ret_values);
+	rc = iq_stream_take_bytes(chunk->codec, rest, &chunk->memory, &bits);
+	if (rc < 0 || bits.len != (count + 7) / 8)
+		return rc < 0 ? rc : IQ_ERR_CORRUPT;
+	for (size_t i = 0; i < count; i++)
+		present += (unsigned char)bits.data[i / 8] >> (i % 8) & 1;
+	rc = iq_stream_take_ints(chunk->codec, rest, present, NULL, &chunk->memory, &known);
+	values = iq_arena_alloc(&chunk->memory, (count + 1) * sizeof(*values));
+	if (rc < 0 || !values)
+		return rc < 0 ? rc : IQ_ERR_NOMEM;
+	for (size_t i = 0; i < count; i++)
+		values[i] = (unsigned char)bits.data[i / 8] >> (i % 8) & 1 ? known[at++] : IQ_NUMBER_NONE;
+	*ret_values = values;
+	return 0;
+}
+
+static int load_observed(struct iq_chunk *chunk, struct iq_view *rest)
+{
+	int64_t **observed = &chunk->numbers[IQ_COLUMN_OBSERVED];
+	const int64_t *ts = chunk->numbers[IQ_COLUMN_TS];
+	uint8_t relative;
+	int rc;
+
+	if (!iq_byte_take(rest, &relative) || relative > 1)
+		return IQ_ERR_CORRUPT;
+	if (!relative)
+		return take_numbers(chunk, rest, NULL, observed);
+	rc = iq_stream_take_ints(chunk->codec, rest, chunk->zone->rows, NULL, &chunk->memory, observed);
+	for (uint32_t i = 0; rc == 0 && i < chunk->zone->rows; i++)
+		(*observed)[i] = (int64_t)((uint64_t)(*observed)[i] + (uint64_t)ts[i]);
+	return rc;
+}
+
+/* Numbers come from outside: those used as an index or an enum are checked once. */
+static bool in_range(const struct iq_chunk *chunk, unsigned column)
+{
+	static const int64_t largest[IQ_STORED_COUNT] = {
+		[IQ_COLUMN_SOURCE] = UINT32_MAX,
+		[IQ_COLUMN_KIND] = IQ_KIND_COUNT - 1,
+		[IQ_COLUMN_DIRECTION] = IQ_DIRECTION_SERVER,
+		[IQ_COLUMN_SEVERITY] = IQ_SEVERITY_CRITICAL,
+		[IQ_COLUMN_EVIDENCE] = UINT32_MAX,
+		[IQ_STORED_FORM] = IQ_BODY_NONE,
+	};
+
+	for (uint32_t row = 0; largest[column] > 0 && row < chunk->zone->rows; row++)
+		if (chunk->numbers[column][row] < 0 || chunk->numbers[column][row] > largest[column])
+			return false;
+	return true;
+}
+
+/* Is the column told by the shape of the body? */
+static bool is_given(unsigned column)
+{
+	return column != IQ_COLUMN_TS && column != IQ_COLUMN_SEQ;
+}
+
+static int load_numbers(struct iq_chunk *chunk, unsigned column, struct iq_view *rest)
+{
+	int rc = take_numbers(chunk, rest, is_given(column) ? chunk->numbers[IQ_STORED_SHAPE] : NULL,
+			      &chunk->numbers[column]);
+
+	if (rc == 0 && column != IQ_COLUMN_TS)
+		rc = to_rows(chunk, &chunk->numbers[column]);
+	return rc == 0 && !in_range(chunk, column) ? IQ_ERR_CORRUPT : rc;
+}
+
+/* Shapes stay in session order: that is how they are asked for. */
+static int load_shapes(struct iq_chunk *chunk, struct iq_view *rest)
+{
+	return iq_stream_take_ints(chunk->codec, rest, chunk->zone->rows, NULL, &chunk->memory,
+				   &chunk->numbers[IQ_STORED_SHAPE]);
+}
+
+/* ---- Texts ---- */
+
+static int copy_types(struct iq_chunk *chunk, struct iq_texts *names)
+{
+	struct iq_view name;
+	int rc = 0;
+
+	chunk->types = iq_arena_calloc(&chunk->memory, chunk->type_count + 1, sizeof(*chunk->types));
+	if (!chunk->types)
+		return IQ_ERR_NOMEM;
+	for (size_t i = 1; i <= chunk->type_count && rc == 0; i++) {
+		iq_buf_clear(&chunk->scratch[2]);
+		rc = iq_texts_get(names, i - 1, NULL, &chunk->scratch[2], &name);
+		if (rc == 0)
+			chunk->types[i] = iq_arena_copy(&chunk->memory, name);
+		if (rc == 0 && !chunk->types[i].data)
+			rc = name.data ? IQ_ERR_NOMEM : IQ_ERR_CORRUPT;
+	}
+	return rc;
+}
+
+static int load_types(struct iq_chunk *chunk, struct iq_view *rest)
+{
+	struct iq_texts *names;
+	struct iq_view bytes;
+	uint64_t count, len;
+	int64_t **codes = &chunk->numbers[IQ_COLUMN_TYPE];
+	int rc;
+
+	if (!iq_varint_take(rest, &count) || count > chunk->zone->rows || !iq_varint_take(rest, &len) ||
+	    !iq_bytes_take(rest, len, &bytes))
+		return IQ_ERR_CORRUPT;
+	chunk->type_count = (size_t)count;
+	rc = iq_texts_open(chunk->codec, bytes, chunk->type_count, &chunk->memory, NULL, &names);
+	if (rc == 0)
+		rc = copy_types(chunk, names);
+	if (rc == 0)
+		rc = iq_stream_take_ints(chunk->codec, rest, chunk->zone->rows, chunk->numbers[IQ_STORED_SHAPE],
+					 &chunk->memory, codes);
+	for (uint32_t i = 0; rc == 0 && i < chunk->zone->rows; i++)
+		if ((uint64_t)(*codes)[i] > count)
+			rc = IQ_ERR_CORRUPT;
+	return rc == 0 ? to_rows(chunk, codes) : rc;
+}
+
+struct iq_view iq_chunk_type(const struct iq_chunk *chunk, uint32_t row)
+{
+	return chunk->types[chunk->numbers[IQ_COLUMN_TYPE][row]];
+}
+
+static int load_texts(struct iq_chunk *chunk, unsigned column, struct iq_view bytes)
+{
+	const struct iq_texts_outside outside = { .pattern = chunk->outside->pattern,
+						  .context = chunk->outside->context,
+						  .shapes = chunk->numbers[IQ_STORED_SHAPE] };
+
+	return iq_texts_open(chunk->codec, bytes, chunk->zone->rows, &chunk->memory,
+			     column == IQ_COLUMN_BODY ? &outside : NULL, &chunk->texts[column]);
+}
+
+static struct iq_view name_view(const char *name)
+{
+	return name ? iq_view_cstr(name) : IQ_VIEW_NULL;
+}
+
+/* What templates may refer to. Columns that are not loaded are not referred to: see needs(). */
+static int know(struct iq_chunk *chunk, uint32_t row, uint32_t refers, struct iq_known *known)
+{
+	int64_t *const *numbers = chunk->numbers;
+
+	*known = (struct iq_known){ .ts = IQ_TIME_NONE, .observed = IQ_TIME_NONE, .seq = IQ_NUMBER_NONE };
+	if (refers >> IQ_SLOT_TS & 1)
+		known->ts = numbers[IQ_COLUMN_TS][row];
+	if (refers >> IQ_SLOT_OBSERVED & 1)
+		known->observed = numbers[IQ_COLUMN_OBSERVED][row];
+	if (refers >> IQ_SLOT_SEQ & 1)
+		known->seq = numbers[IQ_COLUMN_SEQ][row];
+	if (refers >> IQ_SLOT_SESSION & 1)
+		known->texts[IQ_SLOT_SESSION] = chunk->outside->session(chunk->outside->context,
+									(uint32_t)numbers[IQ_COLUMN_SESSION][row]);
+	if (refers >> IQ_SLOT_SOURCE & 1)
+		known->texts[IQ_SLOT_SOURCE] =
+			chunk->outside->source(chunk->outside->context, (uint32_t)numbers[IQ_COLUMN_SOURCE][row]);
+	if (refers >> IQ_SLOT_TYPE & 1)
+		known->texts[IQ_SLOT_TYPE] = iq_chunk_type(chunk, row);
+	if (refers >> IQ_SLOT_KIND & 1)
+		known->texts[IQ_SLOT_KIND] = name_view(iq_kind_name((enum iq_kind)numbers[IQ_COLUMN_KIND][row]));
+	if (refers >> IQ_SLOT_DIRECTION & 1)
+		known->texts[IQ_SLOT_DIRECTION] =
+			name_view(iq_direction_name((enum iq_direction)numbers[IQ_COLUMN_DIRECTION][row]));
+	if (!(refers >> IQ_SLOT_KEY & 1))
+		return 0;
+	iq_buf_clear(&chunk->scratch[0]);
+	return iq_texts_get(chunk->texts[IQ_COLUMN_KEY], chunk->positions ? chunk->positions[row] : row, NULL,
+			    &chunk->scratch[0], &known->texts[IQ_SLOT_KEY]);
+}
+
+/* One text into a scratch buffer of its own. The body of a raw record is got first: it may need the key's scratch too. */
+static int get_text(struct iq_chunk *chunk, unsigned column, uint32_t row, struct iq_buf *scratch,
+		    struct iq_view *ret_text)
+{
+	struct iq_texts *texts = chunk->texts[column];
+	const uint32_t refers = iq_texts_refers(texts);
+	struct iq_view body = IQ_VIEW_NULL;
+	struct iq_known known;
+	int rc = 0;
+
+	if (refers >> IQ_SLOT_BODY & 1)
+		rc = get_text(chunk, IQ_COLUMN_BODY, row, &chunk->scratch[1], &body);
+	if (rc == 0)
+		rc = know(chunk, row, refers, &known);
+	if (rc < 0)
+		return rc;
+	known.texts[IQ_SLOT_BODY] = body;
+	iq_buf_clear(scratch);
+	return iq_texts_get(texts, chunk->positions ? chunk->positions[row] : row, &known, scratch, ret_text);
+}
+
+int iq_chunk_text(struct iq_chunk *chunk, unsigned column, uint32_t row, struct iq_view *ret_text)
+{
+	if (column == IQ_COLUMN_BODY && chunk->numbers[IQ_STORED_FORM][row] == IQ_BODY_NONE) {
+		*ret_text = IQ_VIEW_NULL;
+		return 0;
+	}
+	return get_text(chunk, column, row, &chunk->scratch[column == IQ_COLUMN_BODY ? 1 : 2], ret_text);
+}
+
+/* ---- Loading ---- */
+
+/* What a column needs before it can be read; of texts, also what their templates refer to. */
+static uint32_t needs(unsigned column)
+{
+	static const uint32_t order = 1u << IQ_STORED_ORDER, shape = 1u << IQ_STORED_SHAPE;
+
+	switch (column) {
+	case IQ_COLUMN_TS:
+	case IQ_STORED_ORDER:
+	case IQ_STORED_SHAPE:
+	case IQ_STORED_FILTER:
+		return 0;
+	case IQ_COLUMN_OBSERVED:
+		return 1u << IQ_COLUMN_TS;
+	case IQ_COLUMN_SESSION:
+	case IQ_COLUMN_KEY:
+	case IQ_COLUMN_ATTRS:
+	case IQ_COLUMN_SEQ:
+		return order;
+	case IQ_COLUMN_BODY:
+		return order | shape | 1u << IQ_STORED_FORM;
+	default:
+		return order | shape;
+	}
+}
+
+static uint32_t referred_columns(uint32_t refers)
+{
+	static const uint8_t columns[IQ_SLOT_COUNT] = {
+		[IQ_SLOT_TS] = IQ_COLUMN_TS,	       [IQ_SLOT_OBSERVED] = IQ_COLUMN_OBSERVED,
+		[IQ_SLOT_SEQ] = IQ_COLUMN_SEQ,	       [IQ_SLOT_SESSION] = IQ_COLUMN_SESSION,
+		[IQ_SLOT_SOURCE] = IQ_COLUMN_SOURCE,   [IQ_SLOT_TYPE] = IQ_COLUMN_TYPE,
+		[IQ_SLOT_KEY] = IQ_COLUMN_KEY,	       [IQ_SLOT_KIND] = IQ_COLUMN_KIND,
+		[IQ_SLOT_DIRECTION] = IQ_COLUMN_DIRECTION, [IQ_SLOT_BODY] = IQ_COLUMN_BODY,
+	};
+	uint32_t result = 0;
+
+	for (unsigned kind = IQ_SLOT_TS; kind < IQ_SLOT_COUNT; kind++)
+		if (refers >> kind & 1)
+			result |= 1u << columns[kind];
+	return result;
+}
+
+static int load_one(struct iq_chunk *chunk, unsigned column, struct iq_view bytes)
+{
+	int rc;
+
+	switch (column) {
+	case IQ_STORED_ORDER:
+		return load_order(chunk, bytes);
+	case IQ_COLUMN_OBSERVED:
+		return load_observed(chunk, &bytes);
+	case IQ_STORED_SHAPE:
+		return load_shapes(chunk, &bytes);
+	case IQ_COLUMN_TYPE:
+		return load_types(chunk, &bytes);
+	case IQ_COLUMN_KEY:
+	case IQ_COLUMN_BODY:
+	case IQ_COLUMN_ATTRS:
+	case IQ_STORED_RAW:
+		return load_texts(chunk, column, bytes);
+	case IQ_STORED_FILTER:
+		return 0;
+	default:
+		rc = load_numbers(chunk, column, &bytes);
+		return rc == 0 && bytes.len > 0 ? IQ_ERR_CORRUPT : rc;
+	}
+}
+
+static int damaged(const struct iq_chunk *chunk, int rc, struct iq_error *error)
+{
+	const struct iq_zone *zone = chunk->zone;
+
+	if (rc == IQ_ERR_NOMEM)
+		return iq_error_nomem(error);
+	return iq_error_set(error, IQ_ERR_CORRUPT,
+			    "chunk %u (events %llu-%llu): is damaged; run `inquest store verify`", zone->chunk,
+			    (unsigned long long)zone->id_first, (unsigned long long)(zone->id_first + zone->rows - 1));
+}
+
+static int read_column(struct iq_chunk *chunk, unsigned column, struct iq_error *error)
+{
+	struct iq_view bytes;
+	uint32_t referred = 0;
+	int rc = iq_chunk_load(chunk, needs(column), error);
+
+	if (rc < 0)
+		return rc;
+	if (column == IQ_COLUMN_SESSION) {
+		rc = load_sessions(chunk);
+		return rc < 0 ? damaged(chunk, rc, error) : 0;
+	}
+	rc = chunk->outside->read(chunk->outside->context, chunk->zone->chunk, column, &chunk->memory, &bytes, error);
+	if (rc < 0)
+		return rc;
+	rc = load_one(chunk, column, bytes);
+	if (rc == 0 && chunk->texts[column])
+		referred = referred_columns(iq_texts_refers(chunk->texts[column]));
+	/* Templates of a body that refer to bodies, or those of a key to anything, are nobody's. */
+	if ((referred && column != IQ_COLUMN_BODY && column != IQ_STORED_RAW) ||
+	    (column == IQ_COLUMN_BODY && referred >> IQ_COLUMN_BODY & 1))
+		rc = IQ_ERR_CORRUPT;
+	return rc < 0 ? damaged(chunk, rc, error) : iq_chunk_load(chunk, referred, error);
+}
+
+/* Marked before what it needs is loaded, so that columns that refer to each other come to an end. */
+static int load_column(struct iq_chunk *chunk, unsigned column, struct iq_error *error)
+{
+	int rc;
+
+	chunk->loaded |= 1u << column;
+	rc = read_column(chunk, column, error);
+	if (rc < 0)
+		chunk->loaded &= ~(1u << column);
+	return rc;
+}
+
+int iq_chunk_load(struct iq_chunk *chunk, uint32_t columns, struct iq_error *error)
+{
+	int rc = 0;
+
+	columns &= ~(1u << IQ_COLUMN_ID | 1u << IQ_COLUMN_OFFSET | 1u << IQ_COLUMN_LENGTH);
+	columns &= ~chunk->loaded;
+	for (unsigned column = 0; columns != 0 && rc == 0; column++, columns >>= 1)
+		if (columns & 1)
+			rc = load_column(chunk, column, error);
+	return rc;
+}
+
+/* ---- Lists of a zone map ---- */
+
+bool iq_zone_take_entries(struct iq_view blob, struct iq_arena *arena, const struct iq_zone_entry **ret_entries,
+			  size_t *ret_count)
+{
+	struct iq_zone_entry *entries = iq_arena_calloc(arena, blob.len / 2 + 1, sizeof(*entries));
+	size_t count = 0;
+	uint64_t step, sum = 0;
+
+	if (!entries)
+		return false;
+	while (blob.len > 0) {
+		if (!iq_varint_take(&blob, &step) || step > UINT32_MAX - sum ||
+		    !iq_varint_take(&blob, &entries[count].value))
+			return false;
+		sum += step;
+		entries[count++].no = (uint32_t)sum;
+	}
+	*ret_entries = entries;
+	*ret_count = count;
+	return true;
+}
+
+bool iq_zone_take_types(struct iq_view blob, struct iq_arena *arena, const struct iq_zone_type **ret_types,
+			size_t *ret_count)
+{
+	struct iq_zone_type *types = iq_arena_calloc(arena, blob.len / 2 + 1, sizeof(*types));
+	size_t count = 0;
+	uint64_t len, events;
+	struct iq_view name;
+
+	if (!types)
+		return false;
+	while (blob.len > 0) {
+		if (!iq_varint_take(&blob, &len))
+			return false;
+		if (len > 0) {
+			if (!iq_bytes_take(&blob, len - 1, &name))
+				return false;
+			types[count].name = iq_arena_copy(arena, name);
+			if (!types[count].name.data)
+				return false;
+		}
+		if (!iq_varint_take(&blob, &events) || events > UINT32_MAX)
+			return false;
+		types[count++].events = (uint32_t)events;
+	}
+	*ret_types = types;
+	*ret_count = count;
+	return true;
+}

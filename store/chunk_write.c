@@ -1,0 +1,633 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/chunk.h"
+#include "store/filter.h"
+#include "store/split.h"
+
+static const unsigned text_columns[] = { IQ_COLUMN_TYPE, IQ_COLUMN_KEY, IQ_COLUMN_BODY, IQ_COLUMN_ATTRS, IQ_STORED_RAW };
+static const unsigned number_columns[] = {
+	IQ_COLUMN_TS,	IQ_COLUMN_OBSERVED, IQ_COLUMN_SOURCE,	IQ_COLUMN_SESSION, IQ_COLUMN_KIND,
+	IQ_COLUMN_DIRECTION, IQ_COLUMN_SEQ, IQ_COLUMN_SEVERITY, IQ_COLUMN_EVIDENCE, IQ_STORED_FORM,
+	IQ_STORED_SKIP, IQ_STORED_LEAD, IQ_STORED_EXCESS,
+};
+#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
+
+/* ---- Collecting ---- */
+
+static int allocate(void *pointer, size_t size)
+{
+	void *memory = malloc(IQ_CHUNK_MAX_EVENTS * size);
+
+	*(void **)pointer = memory;
+	return memory ? 0 : IQ_ERR_NOMEM;
+}
+
+int iq_chunk_builder_init(struct iq_chunk_builder *builder)
+{
+	int rc = 0;
+
+	*builder = (struct iq_chunk_builder){ .memory = IQ_ARENA_INIT };
+	for (size_t i = 0; i < COUNT(text_columns); i++)
+		rc |= allocate(&builder->texts[text_columns[i]], sizeof(struct iq_view));
+	for (size_t i = 0; i < COUNT(number_columns); i++)
+		rc |= allocate(&builder->numbers[number_columns[i]], sizeof(int64_t));
+	rc |= allocate(&builder->source_names, sizeof(struct iq_view));
+	rc |= allocate(&builder->session_names, sizeof(struct iq_view));
+	rc |= allocate(&builder->holes, sizeof(uint32_t));
+	rc |= allocate(&builder->escapes, sizeof(uint8_t));
+	rc |= allocate(&builder->evidence, sizeof(struct iq_zone_entry));
+	if (rc != 0)
+		iq_chunk_builder_release(builder);
+	return rc != 0 ? IQ_ERR_NOMEM : 0;
+}
+
+void iq_chunk_builder_release(struct iq_chunk_builder *builder)
+{
+	for (unsigned column = 0; column < IQ_STORED_COUNT; column++) {
+		free(builder->numbers[column]);
+		free(builder->texts[column]);
+	}
+	free(builder->source_names);
+	free(builder->session_names);
+	free(builder->holes);
+	free(builder->escapes);
+	free(builder->evidence);
+	iq_arena_release(&builder->memory);
+	*builder = (struct iq_chunk_builder){ .memory = IQ_ARENA_INIT };
+}
+
+void iq_chunk_builder_clear(struct iq_chunk_builder *builder)
+{
+	builder->rows = 0;
+	builder->bytes = 0;
+	builder->evidence_count = 0;
+	iq_arena_clear(&builder->memory);
+}
+
+bool iq_chunk_builder_full(const struct iq_chunk_builder *builder)
+{
+	return builder->rows >= IQ_CHUNK_MAX_EVENTS || builder->bytes >= IQ_CHUNK_MAX_BYTES;
+}
+
+static int add_text(struct iq_chunk_builder *builder, unsigned column, struct iq_view text)
+{
+	struct iq_view copy = iq_arena_copy(&builder->memory, text);
+
+	if (text.data && !copy.data)
+		return IQ_ERR_NOMEM;
+	builder->texts[column][builder->rows] = copy;
+	builder->bytes += copy.len;
+	return 0;
+}
+
+static enum iq_body_form form_of(const struct iq_event *event)
+{
+	if (!event->body.data)
+		return IQ_BODY_NONE;
+	return event->body_is_binary ? IQ_BODY_BINARY : IQ_BODY_TEXT;
+}
+
+/* The zone says where the raw bytes of an evidence's first event begin: nothing is skipped before them. */
+static void note_evidence(struct iq_chunk_builder *builder, uint32_t no, uint64_t offset)
+{
+	if (builder->evidence_count > 0 && builder->evidence[builder->evidence_count - 1].no == no)
+		return;
+	builder->evidence[builder->evidence_count++] = (struct iq_zone_entry){ no, offset };
+	builder->numbers[IQ_STORED_SKIP][builder->rows] = 0;
+}
+
+int iq_chunk_builder_add(struct iq_chunk_builder *builder, const struct iq_event *event, uint32_t source_no,
+			 const struct iq_raw_record *raw)
+{
+	const int64_t numbers[IQ_STORED_COUNT] = {
+		[IQ_COLUMN_TS] = event->ts,
+		[IQ_COLUMN_OBSERVED] = event->observed,
+		[IQ_COLUMN_SOURCE] = source_no,
+		[IQ_COLUMN_SESSION] = event->session_no,
+		[IQ_COLUMN_KIND] = event->kind,
+		[IQ_COLUMN_DIRECTION] = event->direction,
+		[IQ_COLUMN_SEQ] = event->seq,
+		[IQ_COLUMN_SEVERITY] = event->severity,
+		[IQ_COLUMN_EVIDENCE] = event->evidence,
+		[IQ_STORED_FORM] = form_of(event),
+		[IQ_STORED_SKIP] = (int64_t)raw->skip,
+		[IQ_STORED_LEAD] = raw->lead,
+		[IQ_STORED_EXCESS] = raw->excess,
+	};
+	const uint32_t row = builder->rows;
+
+	for (size_t i = 0; i < COUNT(number_columns); i++)
+		builder->numbers[number_columns[i]][row] = numbers[number_columns[i]];
+	builder->source_names[row] = event->source;
+	builder->session_names[row] = event->session;
+	builder->holes[row] = raw->hole;
+	builder->escapes[row] = raw->escape;
+	if (add_text(builder, IQ_COLUMN_TYPE, event->type) < 0 || add_text(builder, IQ_COLUMN_KEY, event->key) < 0 ||
+	    add_text(builder, IQ_COLUMN_BODY, event->body.data ? event->body : IQ_LIT("")) < 0 ||
+	    add_text(builder, IQ_COLUMN_ATTRS, event->attrs) < 0 ||
+	    add_text(builder, IQ_STORED_RAW, raw->bytes.data ? raw->bytes : IQ_LIT("")) < 0)
+		return IQ_ERR_NOMEM;
+	note_evidence(builder, event->evidence, raw->offset);
+	if (row == 0)
+		builder->id_first = event->id;
+	builder->rows++;
+	return 0;
+}
+
+/* ---- Coding ---- */
+
+struct coding {
+	const struct iq_chunk_builder *builder;
+	struct iq_codec *codec;
+	const struct iq_templates *templates;
+	uint32_t *rows; /* session order -> row; NULL: the same */
+	int64_t *shapes;
+	size_t shape_count;
+	int64_t *template_numbers; /* by shape */
+	size_t template_count;
+	int64_t *numbers; /* a column in session order */
+	struct iq_view *texts;
+	uint32_t *holes;
+	uint8_t *escapes;
+	struct iq_buf out;
+};
+
+static uint32_t row_at(const struct coding *coding, size_t position)
+{
+	return coding->rows ? coding->rows[position] : (uint32_t)position;
+}
+
+static const int64_t *ordered_numbers(struct coding *coding, unsigned column)
+{
+	const int64_t *numbers = coding->builder->numbers[column];
+
+	if (!coding->rows)
+		return numbers;
+	for (uint32_t i = 0; i < coding->builder->rows; i++)
+		coding->numbers[i] = numbers[coding->rows[i]];
+	return coding->numbers;
+}
+
+static const struct iq_view *ordered_texts(struct coding *coding, unsigned column)
+{
+	const struct iq_view *texts = coding->builder->texts[column];
+
+	if (!coding->rows)
+		return texts;
+	for (uint32_t i = 0; i < coding->builder->rows; i++)
+		coding->texts[i] = texts[coding->rows[i]];
+	return coding->texts;
+}
+
+struct session_row {
+	uint32_t session;
+	uint32_t row;
+};
+
+static int compare_session_rows(const void *a, const void *b)
+{
+	const struct session_row *x = a, *y = b;
+
+	if (x->session != y->session)
+		return x->session < y->session ? -1 : 1;
+	return (x->row > y->row) - (x->row < y->row);
+}
+
+/* Rows by session, and by number inside one. */
+static int order_rows(struct coding *coding)
+{
+	const int64_t *sessions = coding->builder->numbers[IQ_COLUMN_SESSION];
+	const uint32_t count = coding->builder->rows;
+	struct session_row *sorted;
+	bool in_order = true;
+
+	for (uint32_t i = 1; i < count && in_order; i++)
+		in_order = sessions[i] >= sessions[i - 1];
+	if (in_order)
+		return 0;
+	sorted = malloc(count * sizeof(*sorted));
+	coding->rows = malloc(count * sizeof(*coding->rows));
+	if (!sorted || !coding->rows) {
+		free(sorted);
+		return IQ_ERR_NOMEM;
+	}
+	for (uint32_t i = 0; i < count; i++)
+		sorted[i] = (struct session_row){ (uint32_t)sessions[i], i };
+	qsort(sorted, count, sizeof(*sorted), compare_session_rows);
+	for (uint32_t i = 0; i < count; i++)
+		coding->rows[i] = sorted[i].row;
+	free(sorted);
+	return 0;
+}
+
+/* Numbers of which some may be unknown: a byte, 1 where there is a bit for each, then those that are known. */
+static int append_numbers(struct coding *coding, const int64_t *values, bool by_shape)
+{
+	const size_t count = coding->builder->rows;
+	struct iq_buf bits = IQ_BUF_INIT;
+	int64_t *known;
+	size_t kept = 0;
+	int rc;
+
+	for (size_t i = 0; i < count; i++)
+		kept += values[i] != IQ_NUMBER_NONE;
+	(void)iq_buf_append_char(&coding->out, kept == count || kept == 0 ? 0 : 1);
+	if (kept == count || kept == 0)
+		return iq_stream_append_ints_given(coding->codec, values, by_shape ? coding->shapes : NULL,
+						   coding->shape_count, count, &coding->out);
+	known = malloc(kept * sizeof(*known));
+	if (!known || iq_buf_reserve(&bits, count / 8 + 1) < 0) {
+		free(known);
+		return IQ_ERR_NOMEM;
+	}
+	memset(bits.data, 0, count / 8 + 1);
+	kept = 0;
+	for (size_t i = 0; i < count; i++) {
+		if (values[i] == IQ_NUMBER_NONE)
+			continue;
+		bits.data[i / 8] = (char)((unsigned char)bits.data[i / 8] | 1u << (i % 8));
+		known[kept++] = values[i];
+	}
+	rc = iq_stream_append_bytes(coding->codec, iq_view_make(bits.data, (count + 7) / 8), &coding->out);
+	if (rc == 0)
+		rc = iq_stream_append_ints(coding->codec, known, kept, &coding->out);
+	iq_buf_release(&bits);
+	free(known);
+	return rc;
+}
+
+static bool all_known(const int64_t *values, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (values[i] == IQ_TIME_NONE)
+			return false;
+	return true;
+}
+
+/* A byte: 1 where it is the difference to ts. */
+static int append_observed(struct coding *coding)
+{
+	const struct iq_chunk_builder *builder = coding->builder;
+	const int64_t *ts = builder->numbers[IQ_COLUMN_TS], *observed = builder->numbers[IQ_COLUMN_OBSERVED];
+	bool relative = all_known(ts, builder->rows) && all_known(observed, builder->rows);
+
+	(void)iq_buf_append_char(&coding->out, relative ? 1 : 0);
+	if (!relative)
+		return append_numbers(coding, observed, false);
+	for (uint32_t i = 0; i < builder->rows; i++)
+		coding->numbers[i] = (int64_t)((uint64_t)observed[i] - (uint64_t)ts[i]);
+	return iq_stream_append_ints(coding->codec, coding->numbers, builder->rows, &coding->out);
+}
+
+/* Steps from each row to the next one in session order. */
+static int append_order(struct coding *coding)
+{
+	for (uint32_t i = 0; i < coding->builder->rows; i++)
+		coding->numbers[i] = (int64_t)row_at(coding, i) - (i ? (int64_t)row_at(coding, i - 1) + 1 : 0);
+	return iq_stream_append_ints(coding->codec, coding->numbers, coding->builder->rows, &coding->out);
+}
+
+/* Varint number of types; varint length and texts: their names; ints: a code for each event, told by its shape. */
+static int append_types(struct coding *coding)
+{
+	const struct iq_view *types = ordered_texts(coding, IQ_COLUMN_TYPE);
+	const size_t count = coding->builder->rows;
+	struct iq_map map = IQ_MAP_INIT;
+	struct iq_buf names = IQ_BUF_INIT;
+	struct iq_view *list = NULL;
+	uint32_t index = 0;
+	int rc = 0;
+
+	for (size_t i = 0; i < count && rc >= 0; i++) {
+		rc = types[i].data ? iq_map_intern(&map, types[i], &index) : 0;
+		coding->numbers[i] = types[i].data ? (int64_t)index + 1 : 0;
+	}
+	list = malloc((map.count + 1) * sizeof(*list));
+	for (size_t i = 0; list && i < map.count; i++)
+		list[i] = map.entries[i].key;
+	if (!list || rc < 0 || iq_texts_append(coding->codec, list, map.count, 0, &names) < 0)
+		rc = IQ_ERR_NOMEM;
+	(void)iq_varint_append(&coding->out, map.count);
+	(void)iq_varint_append(&coding->out, names.len);
+	(void)iq_buf_append(&coding->out, iq_buf_view(&names));
+	if (rc >= 0)
+		rc = iq_stream_append_ints_given(coding->codec, coding->numbers, coding->shapes, coding->shape_count,
+						 count, &coding->out);
+	iq_buf_release(&names);
+	iq_map_release(&map);
+	free(list);
+	return rc < 0 ? rc : 0;
+}
+
+/* ---- Texts that refer to other columns ---- */
+
+static void know_for_body(void *context, size_t index, struct iq_known *known)
+{
+	const struct coding *coding = context;
+	const struct iq_chunk_builder *builder = coding->builder;
+	const uint32_t row = row_at(coding, index);
+
+	known->ts = builder->numbers[IQ_COLUMN_TS][row];
+	known->texts[IQ_SLOT_SESSION] = builder->session_names[row];
+	known->texts[IQ_SLOT_KEY] = builder->texts[IQ_COLUMN_KEY][row];
+}
+
+static struct iq_view name_view(const char *name)
+{
+	return name ? iq_view_cstr(name) : IQ_VIEW_NULL;
+}
+
+static void know_for_raw(void *context, size_t index, struct iq_known *known)
+{
+	const struct coding *coding = context;
+	const struct iq_chunk_builder *builder = coding->builder;
+	const uint32_t row = row_at(coding, index);
+
+	know_for_body(context, index, known);
+	known->observed = builder->numbers[IQ_COLUMN_OBSERVED][row];
+	known->seq = builder->numbers[IQ_COLUMN_SEQ][row];
+	known->texts[IQ_SLOT_SOURCE] = builder->source_names[row];
+	known->texts[IQ_SLOT_TYPE] = builder->texts[IQ_COLUMN_TYPE][row];
+	known->texts[IQ_SLOT_KIND] = name_view(iq_kind_name((enum iq_kind)builder->numbers[IQ_COLUMN_KIND][row]));
+	known->texts[IQ_SLOT_DIRECTION] =
+		name_view(iq_direction_name((enum iq_direction)builder->numbers[IQ_COLUMN_DIRECTION][row]));
+}
+
+static int64_t number_template(void *context, struct iq_view pattern, uint64_t texts)
+{
+	struct coding *coding = context;
+	int64_t number = coding->templates->number(coding->templates->context, pattern, texts);
+	int64_t *grown = realloc(coding->template_numbers, (coding->template_count + 1) * sizeof(*grown));
+
+	if (!grown || number < 0)
+		return IQ_ERR_NOMEM;
+	coding->template_numbers = grown;
+	grown[coding->template_count++] = number;
+	return number;
+}
+
+static void note_times(struct coding *coding)
+{
+	const int64_t *ts = coding->builder->numbers[IQ_COLUMN_TS];
+
+	for (uint32_t i = 0; i < coding->builder->rows; i++)
+		if (coding->shapes[i] > 0 && ts[row_at(coding, i)] != IQ_TIME_NONE)
+			coding->templates->seen(coding->templates->context,
+						coding->template_numbers[coding->shapes[i] - 1], ts[row_at(coding, i)]);
+}
+
+/* Sets the shapes as well, which other columns are told by. */
+static int append_body(struct coding *coding)
+{
+	const struct iq_split_input input = {
+		.values = ordered_texts(coding, IQ_COLUMN_BODY),
+		.count = coding->builder->rows,
+		.known = know_for_body,
+		.pattern_id = number_template,
+		.context = coding,
+		.ret_shapes = coding->shapes,
+		.ret_shape_count = &coding->shape_count,
+	};
+	int rc = iq_split_append(coding->codec, &input, 50, &coding->out);
+
+	if (rc == 1)
+		note_times(coding);
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
+	memset(coding->shapes, 0, coding->builder->rows * sizeof(*coding->shapes));
+	coding->shape_count = 1;
+	return iq_texts_append(coding->codec, input.values, input.count, 0, &coding->out);
+}
+
+static int append_raw(struct coding *coding)
+{
+	const struct iq_split_input input = {
+		.values = ordered_texts(coding, IQ_STORED_RAW),
+		.count = coding->builder->rows,
+		.known = know_for_raw,
+		.context = coding,
+		.holes = coding->holes,
+		.escapes = coding->escapes,
+	};
+	int rc;
+
+	for (uint32_t i = 0; i < coding->builder->rows; i++) {
+		coding->holes[i] = coding->builder->holes[row_at(coding, i)];
+		coding->escapes[i] = coding->builder->escapes[row_at(coding, i)];
+	}
+	rc = iq_split_append(coding->codec, &input, 0, &coding->out);
+	return rc < 0 ? rc : 0;
+}
+
+static int append_column(struct coding *coding, unsigned column)
+{
+	switch (column) {
+	case IQ_COLUMN_TS:
+		return append_numbers(coding, coding->builder->numbers[column], false);
+	case IQ_COLUMN_OBSERVED:
+		return append_observed(coding);
+	case IQ_COLUMN_TYPE:
+		return append_types(coding);
+	case IQ_COLUMN_KEY:
+	case IQ_COLUMN_ATTRS:
+		return iq_texts_append(coding->codec, ordered_texts(coding, column), coding->builder->rows, 0,
+				       &coding->out);
+	case IQ_STORED_ORDER:
+		return append_order(coding);
+	case IQ_STORED_SHAPE:
+		return iq_stream_append_ints(coding->codec, coding->shapes, coding->builder->rows, &coding->out);
+	case IQ_STORED_RAW:
+		return append_raw(coding);
+	case IQ_STORED_FILTER:
+		return iq_filter_append(coding->builder->texts[IQ_COLUMN_BODY], coding->builder->rows, &coding->out);
+	default:
+		return append_numbers(coding, ordered_numbers(coding, column), column != IQ_COLUMN_SEQ);
+	}
+}
+
+/* ---- The zone map ---- */
+
+static int compare_numbers(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* The distinct values of a number column, ascending, with how often each occurs. */
+static int count_numbers(const struct iq_chunk_builder *builder, unsigned column, struct iq_arena *arena,
+			 const struct iq_zone_entry **ret_entries, size_t *ret_count)
+{
+	uint32_t *numbers = malloc(((size_t)builder->rows + 1) * sizeof(*numbers));
+	struct iq_zone_entry *entries;
+	size_t count = 0;
+
+	if (!numbers)
+		return IQ_ERR_NOMEM;
+	for (uint32_t row = 0; row < builder->rows; row++)
+		numbers[row] = (uint32_t)builder->numbers[column][row];
+	qsort(numbers, builder->rows, sizeof(*numbers), compare_numbers);
+	for (uint32_t row = 0; row < builder->rows; row++)
+		count += row == 0 || numbers[row] != numbers[row - 1];
+	entries = iq_arena_calloc(arena, count + 1, sizeof(*entries));
+	count = 0;
+	for (uint32_t row = 0; entries && row < builder->rows; row++) {
+		if (row == 0 || numbers[row] != numbers[row - 1])
+			entries[count++].no = numbers[row];
+		entries[count - 1].value++;
+	}
+	free(numbers);
+	*ret_entries = entries;
+	*ret_count = count;
+	return entries ? 0 : IQ_ERR_NOMEM;
+}
+
+static int count_types(const struct iq_chunk_builder *builder, struct iq_arena *arena, struct iq_zone *zone)
+{
+	const struct iq_view *types = builder->texts[IQ_COLUMN_TYPE];
+	struct iq_map seen = IQ_MAP_INIT;
+	struct iq_zone_type *list;
+	uint32_t nulls = 0, index;
+	int rc = 0;
+
+	for (uint32_t row = 0; row < builder->rows && rc >= 0; row++) {
+		nulls += !types[row].data;
+		rc = types[row].data ? iq_map_intern(&seen, types[row], &index) : 0;
+		if (rc == 1)
+			seen.entries[index].value = 0;
+		if (rc >= 0 && types[row].data)
+			seen.entries[index].value++;
+	}
+	list = iq_arena_calloc(arena, seen.count + 1, sizeof(*list));
+	for (size_t i = 0; list && i < seen.count; i++)
+		list[i] = (struct iq_zone_type){ iq_arena_copy(arena, seen.entries[i].key),
+						 (uint32_t)seen.entries[i].value };
+	if (list && nulls)
+		list[seen.count] = (struct iq_zone_type){ IQ_VIEW_NULL, nulls };
+	zone->types = list;
+	zone->type_count = seen.count + (nulls > 0);
+	iq_map_release(&seen);
+	return rc < 0 || !list ? IQ_ERR_NOMEM : 0;
+}
+
+static int make_zone(const struct iq_chunk_builder *builder, struct iq_arena *arena, struct iq_zone *zone)
+{
+	struct iq_zone_entry *evidence = iq_arena_calloc(arena, builder->evidence_count + 1, sizeof(*evidence));
+
+	if (!evidence)
+		return IQ_ERR_NOMEM;
+	*zone = (struct iq_zone){
+		.rows = builder->rows,
+		.id_first = builder->id_first,
+		.ts_min = INT64_MAX,
+		.ts_max = INT64_MIN,
+		.evidence = evidence,
+		.evidence_count = builder->evidence_count,
+	};
+	memcpy(evidence, builder->evidence, builder->evidence_count * sizeof(*evidence));
+	for (uint32_t row = 0; row < builder->rows; row++) {
+		int64_t ts = builder->numbers[IQ_COLUMN_TS][row];
+
+		zone->kinds |= 1u << builder->numbers[IQ_COLUMN_KIND][row];
+		zone->ts_nulls += ts == IQ_TIME_NONE;
+		if (ts == IQ_TIME_NONE)
+			continue;
+		zone->ts_min = ts < zone->ts_min ? ts : zone->ts_min;
+		zone->ts_max = ts > zone->ts_max ? ts : zone->ts_max;
+	}
+	if (count_numbers(builder, IQ_COLUMN_SOURCE, arena, &zone->sources, &zone->source_count) < 0 ||
+	    count_numbers(builder, IQ_COLUMN_SESSION, arena, &zone->sessions, &zone->session_count) < 0)
+		return IQ_ERR_NOMEM;
+	return count_types(builder, arena, zone);
+}
+
+/* Numbers as differences, then their values. */
+int iq_zone_append_entries(struct iq_buf *buf, const struct iq_zone_entry *entries, size_t count)
+{
+	uint32_t before = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		(void)iq_varint_append(buf, entries[i].no - before);
+		(void)iq_varint_append(buf, entries[i].value);
+		before = entries[i].no;
+	}
+	return buf->failed ? IQ_ERR_NOMEM : 0;
+}
+
+int iq_zone_append_types(struct iq_buf *buf, const struct iq_zone_type *types, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		(void)iq_varint_append(buf, types[i].name.data ? types[i].name.len + 1 : 0);
+		(void)iq_buf_append(buf, types[i].name);
+		(void)iq_varint_append(buf, types[i].events);
+	}
+	return buf->failed ? IQ_ERR_NOMEM : 0;
+}
+
+/* ---- The whole ---- */
+
+static int allocate_coding(struct coding *coding)
+{
+	const size_t count = (size_t)coding->builder->rows + 1;
+
+	coding->shapes = calloc(count, sizeof(*coding->shapes));
+	coding->numbers = malloc(count * sizeof(*coding->numbers));
+	coding->texts = malloc(count * sizeof(*coding->texts));
+	coding->holes = malloc(count * sizeof(*coding->holes));
+	coding->escapes = malloc(count * sizeof(*coding->escapes));
+	return coding->shapes && coding->numbers && coding->texts && coding->holes && coding->escapes ? 0
+												      : IQ_ERR_NOMEM;
+}
+
+static void release_coding(struct coding *coding)
+{
+	free(coding->rows);
+	free(coding->shapes);
+	free(coding->template_numbers);
+	free(coding->numbers);
+	free(coding->texts);
+	free(coding->holes);
+	free(coding->escapes);
+	iq_buf_release(&coding->out);
+}
+
+static int give_column(struct coding *coding, unsigned number,
+		       int (*column)(void *context, unsigned column, struct iq_view bytes), void *context)
+{
+	int rc;
+
+	iq_buf_clear(&coding->out);
+	rc = append_column(coding, number);
+	if (rc < 0 || coding->out.failed)
+		return rc < 0 ? rc : IQ_ERR_NOMEM;
+	return column(context, number, iq_buf_view(&coding->out));
+}
+
+int iq_chunk_encode(const struct iq_chunk_builder *builder, struct iq_codec *codec, const struct iq_templates *templates,
+		    int (*column)(void *context, unsigned column, struct iq_view bytes), void *context,
+		    struct iq_arena *arena, struct iq_zone *ret_zone)
+{
+	struct coding coding = { .builder = builder, .codec = codec, .templates = templates, .out = IQ_BUF_INIT };
+	struct iq_buf body = IQ_BUF_INIT;
+	int rc = allocate_coding(&coding);
+
+	if (rc == 0)
+		rc = order_rows(&coding);
+	/* The body comes first: its shapes tell other columns. */
+	if (rc == 0)
+		rc = append_body(&coding);
+	body = coding.out;
+	coding.out = (struct iq_buf)IQ_BUF_INIT;
+	for (unsigned i = 0; i < IQ_STORED_COUNT && rc == 0; i++) {
+		if (i == IQ_COLUMN_BODY)
+			rc = column(context, i, iq_buf_view(&body));
+		else if (IQ_STORED_ALL >> i & 1)
+			rc = give_column(&coding, i, column, context);
+	}
+	if (rc == 0)
+		rc = make_zone(builder, arena, ret_zone);
+	iq_buf_release(&body);
+	release_coding(&coding);
+	return rc;
+}

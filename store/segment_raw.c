@@ -1,0 +1,238 @@
+/* The raw bytes of an evidence: those of its events, chunk by chunk, and between them the blocks that belong to no event. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/segment.h"
+
+#define RAW_COLUMNS \
+	(1u << IQ_COLUMN_EVIDENCE | 1u << IQ_STORED_RAW | 1u << IQ_STORED_SKIP | 1u << IQ_STORED_LEAD | \
+	 1u << IQ_STORED_EXCESS)
+
+/* A walk through one evidence. */
+struct walk {
+	struct iq_segment *segment;
+	uint32_t evidence;
+	uint64_t at; /* everything before was passed */
+	uint64_t offset;
+	uint64_t end;
+	int (*take)(void *context, uint64_t offset, struct iq_view bytes);
+	void *context;
+	struct iq_error *error;
+};
+
+static int damaged(const struct walk *walk)
+{
+	return iq_error_set(walk->error, IQ_ERR_CORRUPT, "%s: raw evidence at offset %llu is damaged",
+			    walk->segment->path, (unsigned long long)walk->at);
+}
+
+/* Hands over what is asked for of the bytes that come next. */
+static int pass(struct walk *walk, struct iq_view bytes)
+{
+	uint64_t start = walk->at;
+	size_t skip = walk->offset > start ? (size_t)(walk->offset - start < bytes.len ? walk->offset - start : bytes.len)
+					   : 0;
+	struct iq_view wanted = iq_view_from(bytes, skip);
+
+	walk->at += bytes.len;
+	if (start + skip >= walk->end || wanted.len == 0)
+		return 0;
+	if (wanted.len > walk->end - (start + skip))
+		wanted.len = (size_t)(walk->end - (start + skip));
+	return walk->take(walk->context, start + skip, wanted);
+}
+
+static int read_block(struct walk *walk, const struct iq_raw_block *block, struct iq_arena *arena, struct iq_view *ret)
+{
+	struct iq_segment *segment = walk->segment;
+	sqlite3_stmt *statement;
+	struct iq_view digest, bytes;
+	uint8_t computed[IQ_SHA256_SIZE];
+	int rc = IQ_ERR_CORRUPT;
+
+	if (sqlite3_prepare_v2(segment->db, "SELECT sha256, data FROM raw WHERE id = ?1", -1, &statement, NULL) !=
+	    SQLITE_OK)
+		return iq_segment_sqlite_error(segment->db, segment->path, walk->error);
+	(void)sqlite3_bind_int64(statement, 1, block->id);
+	if (sqlite3_step(statement) == SQLITE_ROW) {
+		digest = iq_view_make(sqlite3_column_blob(statement, 0), (size_t)sqlite3_column_bytes(statement, 0));
+		bytes = iq_view_make(sqlite3_column_blob(statement, 1), (size_t)sqlite3_column_bytes(statement, 1));
+		iq_sha256_of(bytes.data, bytes.len, computed);
+		if (digest.len == IQ_SHA256_SIZE && memcmp(computed, digest.data, IQ_SHA256_SIZE) == 0) {
+			bytes = iq_arena_copy(arena, bytes);
+			rc = bytes.data ? iq_stream_take_bytes(segment->codec, &bytes, arena, ret) : IQ_ERR_NOMEM;
+		}
+	}
+	(void)sqlite3_finalize(statement);
+	return rc == 0 && ret->len != block->size ? IQ_ERR_CORRUPT : rc;
+}
+
+static int pass_block(struct walk *walk, const struct iq_raw_block *block)
+{
+	struct iq_arena arena = IQ_ARENA_INIT;
+	struct iq_view bytes;
+	int rc = 0;
+
+	if (block->offset + block->size <= walk->offset || walk->at >= walk->end) {
+		walk->at += block->size;
+		return 0;
+	}
+	rc = read_block(walk, block, &arena, &bytes);
+	if (rc == 0)
+		rc = pass(walk, bytes);
+	else
+		rc = rc == IQ_ERR_NOMEM ? iq_error_nomem(walk->error) : damaged(walk);
+	iq_arena_release(&arena);
+	return rc;
+}
+
+/* The blocks from here up to `end`, which have to follow each other. */
+static int pass_blocks(struct walk *walk, uint64_t end)
+{
+	const struct iq_segment *segment = walk->segment;
+	int rc = 0;
+
+	for (size_t i = 0; i < segment->raw_block_count && rc == 0 && walk->at < end; i++) {
+		const struct iq_raw_block *block = &segment->raw_blocks[i];
+
+		if (block->evidence == walk->evidence && block->offset == walk->at)
+			rc = pass_block(walk, block);
+	}
+	return rc == 0 && walk->at != end && walk->at < walk->end ? damaged(walk) : rc;
+}
+
+static int pass_row(struct walk *walk, struct iq_chunk *chunk, uint32_t row)
+{
+	uint64_t skip = (uint64_t)chunk->numbers[IQ_STORED_SKIP][row];
+	struct iq_view bytes;
+	int rc = 0;
+
+	if (skip > 0)
+		rc = skip > INT64_MAX ? damaged(walk) : pass_blocks(walk, walk->at + skip);
+	if (rc == 0 && iq_chunk_text(chunk, IQ_STORED_RAW, row, &bytes) < 0)
+		rc = damaged(walk);
+	return rc == 0 ? pass(walk, bytes) : rc;
+}
+
+static int pass_chunk(struct walk *walk, const struct iq_zone *zone)
+{
+	struct iq_chunk chunk;
+	int rc;
+
+	iq_segment_chunk(walk->segment, zone, &chunk);
+	rc = iq_chunk_load(&chunk, RAW_COLUMNS, walk->error);
+	for (uint32_t row = 0; rc == 0 && row < zone->rows && walk->at < walk->end; row++)
+		if (chunk.numbers[IQ_COLUMN_EVIDENCE][row] == (int64_t)walk->evidence)
+			rc = pass_row(walk, &chunk, row);
+	iq_chunk_release(&chunk);
+	return rc;
+}
+
+/* The offset at which the evidence's events begin in the chunk; false where it has none. */
+static bool begins_at(const struct iq_zone *zone, uint32_t evidence, uint64_t *ret_offset)
+{
+	for (size_t i = 0; i < zone->evidence_count; i++)
+		if (zone->evidence[i].no == evidence) {
+			*ret_offset = zone->evidence[i].value;
+			return true;
+		}
+	return false;
+}
+
+/* The chunk after `index` that has events of the evidence tells where this one ends. */
+static bool ends_before(const struct walk *walk, size_t index)
+{
+	uint64_t next;
+
+	for (size_t i = index + 1; i < walk->segment->zone_count; i++)
+		if (begins_at(&walk->segment->zones[i], walk->evidence, &next))
+			return next <= walk->offset;
+	return false;
+}
+
+static const struct iq_evidence *find_evidence(const struct iq_segment *segment, uint32_t no)
+{
+	for (size_t i = 0; i < segment->evidence_count; i++)
+		if (segment->evidence[i].no == no)
+			return &segment->evidence[i];
+	return NULL;
+}
+
+int iq_segment_read_raw(struct iq_segment *segment, uint32_t evidence, uint64_t offset, uint64_t end,
+			int (*take)(void *context, uint64_t offset, struct iq_view bytes), void *context,
+			struct iq_error *error)
+{
+	struct walk walk = { segment, evidence, 0, offset, end, take, context, error };
+	const struct iq_evidence *row = find_evidence(segment, evidence);
+	uint64_t begin;
+	int rc = 0;
+
+	if (!row)
+		return 0;
+	if (walk.end > row->bytes)
+		walk.end = row->bytes;
+	for (size_t i = 0; i < segment->zone_count && rc == 0 && walk.at < walk.end; i++) {
+		if (!begins_at(&segment->zones[i], evidence, &begin) || ends_before(&walk, i))
+			continue;
+		if (begin > walk.offset && walk.at < begin)
+			rc = pass_blocks(&walk, begin);
+		if (rc == 0) {
+			walk.at = begin;
+			rc = pass_chunk(&walk, &segment->zones[i]);
+		}
+	}
+	return rc == 0 && walk.at < walk.end ? pass_blocks(&walk, row->bytes) : rc;
+}
+
+/* ---- Where the events of a chunk are ---- */
+
+/* Where the next event's bytes begin, by evidence. */
+static uint64_t *next_offset(const struct iq_zone *zone, uint64_t *nexts, uint32_t evidence)
+{
+	for (size_t i = 0; i < zone->evidence_count; i++)
+		if (zone->evidence[i].no == evidence)
+			return &nexts[i];
+	return NULL;
+}
+
+static int locate_row(struct iq_chunk *chunk, uint32_t row, uint64_t *nexts)
+{
+	uint64_t *next = next_offset(chunk->zone, nexts, (uint32_t)chunk->numbers[IQ_COLUMN_EVIDENCE][row]);
+	int64_t lead = chunk->numbers[IQ_STORED_LEAD][row];
+	struct iq_view bytes;
+	int rc = iq_chunk_text(chunk, IQ_STORED_RAW, row, &bytes);
+
+	if (rc < 0 || !next)
+		return IQ_ERR_CORRUPT;
+	*next += (uint64_t)chunk->numbers[IQ_STORED_SKIP][row];
+	chunk->offsets[row] = *next + (uint64_t)lead;
+	chunk->lengths[row] = (uint64_t)((int64_t)bytes.len - lead + chunk->numbers[IQ_STORED_EXCESS][row]);
+	*next += bytes.len;
+	return 0;
+}
+
+int iq_segment_locate(struct iq_segment *segment, struct iq_chunk *chunk, struct iq_error *error)
+{
+	const struct iq_zone *zone = chunk->zone;
+	uint64_t *nexts = iq_arena_calloc(&chunk->memory, zone->evidence_count + 1, sizeof(*nexts));
+	int rc;
+
+	if (chunk->offsets)
+		return 0;
+	rc = iq_chunk_load(chunk, RAW_COLUMNS, error);
+	if (rc < 0)
+		return rc;
+	chunk->lengths = iq_arena_calloc(&chunk->memory, (size_t)zone->rows + 1, sizeof(*chunk->lengths));
+	chunk->offsets = iq_arena_calloc(&chunk->memory, (size_t)zone->rows + 1, sizeof(*chunk->offsets));
+	if (!nexts || !chunk->lengths || !chunk->offsets)
+		return iq_error_nomem(error);
+	for (size_t i = 0; i < zone->evidence_count; i++)
+		nexts[i] = zone->evidence[i].value;
+	for (uint32_t row = 0; rc == 0 && row < zone->rows; row++)
+		rc = locate_row(chunk, row, nexts);
+	if (rc < 0)
+		chunk->offsets = NULL;
+	return rc < 0 ? iq_error_set(error, IQ_ERR_CORRUPT, "%s: chunk %u is damaged; run `inquest store verify`",
+				     segment->path, zone->chunk)
+		      : 0;
+}

@@ -1,0 +1,480 @@
+#include <string.h>
+
+#include "store/split.h"
+
+struct shape {
+	struct iq_piece *pieces;
+	size_t piece_count;
+	uint32_t first_slot; /* among the valued slots of all shapes */
+	uint32_t varying;    /* slots that have a column */
+};
+
+struct column {
+	enum iq_slot_kind kind;
+	size_t count;
+	struct iq_view bytes;
+	bool open;
+	struct iq_texts *texts;
+	int64_t *numbers;
+	int64_t *digits; /* EACH */
+	enum iq_digits_layout layout;
+	uint8_t places;
+};
+
+struct iq_split {
+	struct iq_codec *codec;
+	struct iq_arena *arena;
+	unsigned depth;
+	size_t count;
+	struct shape *shapes;
+	size_t shape_count;
+	const int64_t *shape_of;
+	int64_t *columns_of; /* by valued slot */
+	int64_t *constant_of; /* by valued slot: which constant of its kind */
+	struct iq_texts *constant_texts;
+	int64_t *constant_numbers;
+	int64_t *constant_digits;
+	struct column *columns;
+	size_t column_count;
+	size_t unfit_count;
+	struct iq_view unfit_bytes;
+	struct iq_texts *unfit;
+	/* Where the values of each text lie, made when the first text is asked for: for each varying slot of each text its
+	 * place in its column; for those that did not fit their place among these. */
+	uint32_t *first_place;
+	uint32_t *places;
+	uint32_t refers;
+};
+
+static bool has_value(enum iq_slot_kind kind)
+{
+	return kind != IQ_SLOT_NONE && kind <= IQ_SLOT_OBSERVED;
+}
+
+/* ---- Templates ---- */
+
+static int keep_pattern(struct iq_split *split, struct iq_texts *texts, size_t index, struct iq_view *ret_pattern)
+{
+	struct iq_buf scratch = IQ_BUF_INIT;
+	struct iq_view text;
+	int rc = iq_texts_get(texts, index, NULL, &scratch, &text);
+
+	if (rc == 0 && text.data) {
+		*ret_pattern = iq_arena_copy(split->arena, text);
+		rc = ret_pattern->data ? 0 : IQ_ERR_NOMEM;
+	}
+	iq_buf_release(&scratch);
+	return rc;
+}
+
+static int take_patterns(struct iq_split *split, struct iq_view *rest, const struct iq_texts_outside *outside,
+			 struct iq_view *patterns)
+{
+	struct iq_texts *texts;
+	struct iq_view bytes;
+	int64_t *ids;
+	uint8_t outer;
+	uint64_t len;
+	int rc = 0;
+
+	if (!iq_byte_take(rest, &outer) || outer > 1 || (outer && (!outside || !outside->pattern)))
+		return IQ_ERR_CORRUPT;
+	if (outer) {
+		rc = iq_stream_take_ints(split->codec, rest, split->shape_count, NULL, split->arena, &ids);
+		for (size_t i = 0; rc == 0 && i < split->shape_count; i++)
+			patterns[i] = outside->pattern(outside->context, (uint64_t)ids[i]);
+		return rc;
+	}
+	if (!iq_varint_take(rest, &len) || !iq_bytes_take(rest, len, &bytes))
+		return IQ_ERR_CORRUPT;
+	rc = iq_texts_open_inner(split->codec, bytes, split->shape_count, split->arena, NULL, split->depth + 1, &texts);
+	for (size_t i = 0; rc == 0 && i < split->shape_count; i++)
+		rc = keep_pattern(split, texts, i, &patterns[i]);
+	return rc;
+}
+
+static int parse_patterns(struct iq_split *split, struct iq_view *rest, const struct iq_texts_outside *outside)
+{
+	struct iq_view *patterns = iq_arena_calloc(split->arena, split->shape_count + 1, sizeof(*patterns));
+	int rc;
+
+	split->shapes = iq_arena_calloc(split->arena, split->shape_count + 1, sizeof(*split->shapes));
+	if (!patterns || !split->shapes)
+		return IQ_ERR_NOMEM;
+	rc = take_patterns(split, rest, outside, patterns);
+	for (size_t i = 0; rc == 0 && i < split->shape_count; i++) {
+		rc = patterns[i].data ? iq_template_parse(patterns[i], split->arena, &split->shapes[i].pieces,
+							  &split->shapes[i].piece_count)
+				      : IQ_ERR_CORRUPT;
+		for (size_t j = 0; rc == 0 && j < split->shapes[i].piece_count; j++)
+			split->refers |= 1u << split->shapes[i].pieces[j].kind;
+	}
+	return rc;
+}
+
+static int take_shapes(struct iq_split *split, struct iq_view *rest, const struct iq_texts_outside *outside)
+{
+	uint8_t outer;
+	int64_t *own;
+	int rc = 0;
+
+	if (!iq_byte_take(rest, &outer) || outer > 1 || (outer && (!outside || !outside->shapes)))
+		return IQ_ERR_CORRUPT;
+	if (outer) {
+		split->shape_of = outside->shapes;
+	} else {
+		rc = iq_stream_take_ints(split->codec, rest, split->count, NULL, split->arena, &own);
+		split->shape_of = own;
+	}
+	for (size_t i = 0; rc == 0 && i < split->count; i++)
+		if ((uint64_t)split->shape_of[i] > split->shape_count)
+			rc = IQ_ERR_CORRUPT;
+	return rc;
+}
+
+/* ---- Slots and columns ---- */
+
+static size_t count_slots(struct iq_split *split)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < split->shape_count; i++) {
+		split->shapes[i].first_slot = (uint32_t)count;
+		for (size_t j = 0; j < split->shapes[i].piece_count; j++)
+			count += has_value(split->shapes[i].pieces[j].kind);
+	}
+	return count;
+}
+
+static int take_slots(struct iq_split *split, struct iq_view *rest)
+{
+	size_t slots = count_slots(split), slot = 0;
+	int64_t text_count = 0, number_count = 0;
+	struct iq_view bytes;
+	uint64_t len;
+	int rc = iq_stream_take_ints(split->codec, rest, slots, NULL, split->arena, &split->columns_of);
+
+	split->constant_of = iq_arena_calloc(split->arena, slots + 1, sizeof(*split->constant_of));
+	if (rc < 0 || !split->constant_of)
+		return rc < 0 ? rc : IQ_ERR_NOMEM;
+	for (size_t i = 0; i < split->shape_count; i++)
+		for (size_t j = 0; j < split->shapes[i].piece_count; j++) {
+			enum iq_slot_kind kind = split->shapes[i].pieces[j].kind;
+
+			if (!has_value(kind))
+				continue;
+			if (split->columns_of[slot])
+				split->shapes[i].varying++;
+			else
+				split->constant_of[slot] = kind == IQ_SLOT_TEXT ? text_count++ : number_count++;
+			slot++;
+		}
+	if (!iq_varint_take(rest, &len) || !iq_bytes_take(rest, len, &bytes))
+		return IQ_ERR_CORRUPT;
+	rc = iq_texts_open_inner(split->codec, bytes, (size_t)text_count, split->arena, NULL, split->depth + 1,
+				 &split->constant_texts);
+	if (rc == 0)
+		rc = iq_stream_take_ints(split->codec, rest, (size_t)number_count, NULL, split->arena,
+					 &split->constant_numbers);
+	if (rc == 0)
+		rc = iq_stream_take_ints(split->codec, rest, (size_t)number_count, NULL, split->arena,
+					 &split->constant_digits);
+	return rc;
+}
+
+static int take_column(struct iq_view *rest, struct column *column)
+{
+	uint64_t count, len;
+	uint8_t kind;
+
+	if (!iq_byte_take(rest, &kind) || !iq_varint_take(rest, &count) || !iq_varint_take(rest, &len) ||
+	    !iq_bytes_take(rest, len, &column->bytes) || !has_value((enum iq_slot_kind)kind) || count > UINT32_MAX)
+		return IQ_ERR_CORRUPT;
+	column->kind = (enum iq_slot_kind)kind;
+	column->count = (size_t)count;
+	return 0;
+}
+
+static int take_columns(struct iq_split *split, struct iq_view *rest)
+{
+	uint64_t count;
+	size_t slot = 0;
+	int rc = 0;
+
+	if (!iq_varint_take(rest, &count) || count > rest->len)
+		return IQ_ERR_CORRUPT;
+	split->column_count = (size_t)count;
+	split->columns = iq_arena_calloc(split->arena, split->column_count + 1, sizeof(*split->columns));
+	if (!split->columns)
+		return IQ_ERR_NOMEM;
+	for (size_t i = 0; i < split->column_count && rc == 0; i++)
+		rc = take_column(rest, &split->columns[i]);
+	for (size_t i = 0; i < split->shape_count && rc == 0; i++)
+		for (size_t j = 0; j < split->shapes[i].piece_count; j++) {
+			enum iq_slot_kind kind = split->shapes[i].pieces[j].kind;
+			uint64_t column;
+
+			if (!has_value(kind))
+				continue;
+			column = (uint64_t)split->columns_of[slot++];
+			if (column > split->column_count || (column && split->columns[column - 1].kind != kind))
+				return IQ_ERR_CORRUPT;
+		}
+	return rc;
+}
+
+int iq_split_open(struct iq_codec *codec, struct iq_view *rest, size_t count, struct iq_arena *arena,
+		  const struct iq_texts_outside *outside, unsigned depth, struct iq_split **ret_split)
+{
+	struct iq_split *split = iq_arena_calloc(arena, 1, sizeof(*split));
+	uint64_t shapes, unfit, len;
+	int rc;
+
+	if (!split)
+		return IQ_ERR_NOMEM;
+	*split = (struct iq_split){ .codec = codec, .arena = arena, .depth = depth, .count = count };
+	if (!iq_varint_take(rest, &shapes) || shapes > count)
+		return IQ_ERR_CORRUPT;
+	split->shape_count = (size_t)shapes;
+	rc = parse_patterns(split, rest, outside);
+	if (rc == 0)
+		rc = take_shapes(split, rest, outside);
+	if (rc == 0)
+		rc = take_slots(split, rest);
+	if (rc == 0)
+		rc = take_columns(split, rest);
+	if (rc == 0 && (!iq_varint_take(rest, &unfit) || unfit > count || !iq_varint_take(rest, &len) ||
+			!iq_bytes_take(rest, len, &split->unfit_bytes)))
+		rc = IQ_ERR_CORRUPT;
+	if (rc == 0)
+		split->unfit_count = (size_t)unfit;
+	*ret_split = split;
+	return rc;
+}
+
+/* ---- Opening a column when it is needed ---- */
+
+static int open_numbers(struct iq_split *split, struct column *column)
+{
+	struct iq_view rest = column->bytes;
+	uint8_t layout = IQ_DIGITS_ALL;
+	int rc = 0;
+
+	if (column->kind != IQ_SLOT_INT) {
+		if (!iq_byte_take(&rest, &layout) || layout > IQ_DIGITS_EACH)
+			return IQ_ERR_CORRUPT;
+		if (layout == IQ_DIGITS_EACH)
+			rc = iq_stream_take_ints(split->codec, &rest, column->count, NULL, split->arena,
+						 &column->digits);
+		else if (!iq_byte_take(&rest, &column->places) || column->places > 18)
+			rc = IQ_ERR_CORRUPT;
+	}
+	column->layout = (enum iq_digits_layout)layout;
+	if (rc == 0 && column->kind <= IQ_SLOT_TIME)
+		rc = iq_stream_take_ints(split->codec, &rest, column->count, NULL, split->arena, &column->numbers);
+	return rc == 0 && rest.len > 0 ? IQ_ERR_CORRUPT : rc;
+}
+
+static int open_column(struct iq_split *split, struct column *column)
+{
+	int rc;
+
+	if (column->open)
+		return 0;
+	if (column->kind == IQ_SLOT_TEXT)
+		rc = iq_texts_open_inner(split->codec, column->bytes, column->count, split->arena, NULL,
+					 split->depth + 1, &column->texts);
+	else
+		rc = open_numbers(split, column);
+	column->open = rc == 0;
+	return rc;
+}
+
+/* ---- Places ---- */
+
+static int find_places(struct iq_split *split)
+{
+	uint32_t *next = iq_arena_calloc(split->arena, split->column_count + 1, sizeof(*next));
+	uint64_t total = 0;
+	uint32_t at = 0, unfit = 0;
+
+	if (split->places)
+		return 0;
+	for (size_t i = 0; i < split->count; i++)
+		total += split->shape_of[i] ? split->shapes[split->shape_of[i] - 1].varying : 1;
+	if (total > IQ_STREAM_MAX_BYTES / sizeof(*split->places))
+		return IQ_ERR_CORRUPT;
+	split->first_place = iq_arena_alloc(split->arena, (split->count + 1) * sizeof(*split->first_place));
+	split->places = iq_arena_alloc(split->arena, ((size_t)total + 1) * sizeof(*split->places));
+	if (!next || !split->first_place || !split->places)
+		return IQ_ERR_NOMEM;
+	for (size_t i = 0; i < split->count; i++) {
+		const struct shape *shape = split->shape_of[i] ? &split->shapes[split->shape_of[i] - 1] : NULL;
+		const int64_t *columns = shape ? split->columns_of + shape->first_slot : NULL;
+		uint32_t left = shape ? shape->varying : 0;
+
+		split->first_place[i] = at;
+		if (!shape)
+			split->places[at++] = unfit++;
+		for (; left > 0; columns++) {
+			if (*columns == 0)
+				continue;
+			split->places[at++] = next[*columns - 1]++;
+			left--;
+		}
+	}
+	for (size_t i = 0; i < split->column_count; i++)
+		if (next[i] != split->columns[i].count)
+			return IQ_ERR_CORRUPT;
+	return unfit == split->unfit_count ? 0 : IQ_ERR_CORRUPT;
+}
+
+/* ---- Getting ---- */
+
+static uint8_t trimmed_digits(int64_t number, unsigned places)
+{
+	unsigned zeros = 0;
+
+	while (zeros + 1 < places && number % 10 == 0) {
+		number /= 10;
+		zeros++;
+	}
+	return (uint8_t)(places - zeros);
+}
+
+static int64_t known_time(const struct iq_known *known, enum iq_slot_kind kind)
+{
+	return kind == IQ_SLOT_TS ? known->ts : known->observed;
+}
+
+static int get_number(const struct column *column, uint32_t place, const struct iq_known *known,
+		      struct iq_slot_value *value)
+{
+	const bool refers = column->kind > IQ_SLOT_TIME;
+
+	value->number = refers ? known_time(known, column->kind) : column->numbers[place];
+	if (column->kind == IQ_SLOT_INT)
+		return 0;
+	if (column->layout == IQ_DIGITS_EACH)
+		value->digits = (uint64_t)column->digits[place] > 18 ? 255 : (uint8_t)column->digits[place];
+	else if (column->layout == IQ_DIGITS_ALL)
+		value->digits = column->places;
+	else
+		value->digits = trimmed_digits(column->kind == IQ_SLOT_DECIMAL ? value->number
+									       : value->number % 1000000000,
+					       column->places);
+	if (column->layout == IQ_DIGITS_TRIMMED && column->kind == IQ_SLOT_DECIMAL)
+		for (unsigned i = value->digits; i < column->places; i++)
+			value->number /= 10;
+	return value->digits > 18 ? IQ_ERR_CORRUPT : 0;
+}
+
+static int append_text(struct iq_texts *texts, size_t index, struct iq_buf *scratch)
+{
+	size_t before = scratch->len;
+	struct iq_view text;
+	int rc = iq_texts_get(texts, index, NULL, scratch, &text);
+
+	if (rc < 0 || !text.data)
+		return rc < 0 ? rc : IQ_ERR_CORRUPT;
+	return scratch->len > before ? 0 : iq_buf_append(scratch, text);
+}
+
+static int append_constant(struct iq_split *split, const struct iq_piece *piece, size_t slot,
+			   const struct iq_known *known, struct iq_buf *scratch)
+{
+	struct iq_slot_value value = { .kind = piece->kind };
+	int64_t index = split->constant_of[slot];
+
+	if (piece->kind == IQ_SLOT_TEXT)
+		return append_text(split->constant_texts, (size_t)index, scratch);
+	value.number = piece->kind <= IQ_SLOT_TIME ? split->constant_numbers[index] : known_time(known, piece->kind);
+	if ((uint64_t)split->constant_digits[index] > 18)
+		return IQ_ERR_CORRUPT;
+	value.digits = (uint8_t)split->constant_digits[index];
+	return iq_slot_append(scratch, piece, &value);
+}
+
+static int append_varying(struct iq_split *split, const struct iq_piece *piece, struct column *column, uint32_t place,
+			  const struct iq_known *known, struct iq_buf *scratch)
+{
+	struct iq_slot_value value = { .kind = piece->kind };
+	int rc = open_column(split, column);
+
+	if (rc < 0)
+		return rc;
+	if (piece->kind == IQ_SLOT_TEXT)
+		return append_text(column->texts, place, scratch);
+	rc = get_number(column, place, known, &value);
+	return rc < 0 ? rc : iq_slot_append(scratch, piece, &value);
+}
+
+static int append_reference(const struct iq_piece *piece, const struct iq_known *known, struct iq_buf *scratch)
+{
+	const struct iq_slot_value value = { .kind = piece->kind,
+					     .number = known->seq,
+					     .text = known->texts[piece->kind] };
+
+	if (piece->kind != IQ_SLOT_SEQ && !value.text.data)
+		return IQ_ERR_CORRUPT;
+	return iq_slot_append(scratch, piece, &value);
+}
+
+static int append_pieces(struct iq_split *split, size_t index, const struct iq_known *known, struct iq_buf *scratch)
+{
+	const struct shape *shape = &split->shapes[split->shape_of[index] - 1];
+	const uint32_t *place = split->places + split->first_place[index];
+	size_t slot = shape->first_slot, start = scratch->len;
+	int rc = 0;
+
+	for (size_t i = 0; i < shape->piece_count && rc == 0; i++) {
+		const struct iq_piece *piece = &shape->pieces[i];
+
+		rc = iq_buf_append(scratch, piece->text);
+		if (rc < 0 || piece->kind == IQ_SLOT_NONE)
+			continue;
+		if (!known && piece->kind > IQ_SLOT_TIME)
+			return IQ_ERR_CORRUPT;
+		if (!has_value(piece->kind))
+			rc = append_reference(piece, known, scratch);
+		else if (split->columns_of[slot] == 0)
+			rc = append_constant(split, piece, slot++, known, scratch);
+		else
+			rc = append_varying(split, piece, &split->columns[split->columns_of[slot++] - 1], *place++,
+					    known, scratch);
+		if (scratch->len - start > IQ_TEXT_MAX_BYTES)
+			rc = IQ_ERR_CORRUPT;
+	}
+	return rc;
+}
+
+static int get_unfit(struct iq_split *split, size_t index, struct iq_buf *scratch, struct iq_view *ret_text)
+{
+	int rc = 0;
+
+	if (!split->unfit)
+		rc = iq_texts_open_inner(split->codec, split->unfit_bytes, split->unfit_count, split->arena, NULL,
+					 split->depth + 1, &split->unfit);
+	return rc == 0 ? iq_texts_get(split->unfit, split->places[split->first_place[index]], NULL, scratch, ret_text)
+		       : rc;
+}
+
+int iq_split_get(struct iq_split *split, size_t index, const struct iq_known *known, struct iq_buf *scratch,
+		 struct iq_view *ret_text)
+{
+	size_t start = scratch->len;
+	int rc = find_places(split);
+
+	if (rc < 0)
+		return rc;
+	if (split->shape_of[index] == 0)
+		return get_unfit(split, index, scratch, ret_text);
+	rc = append_pieces(split, index, known, scratch);
+	*ret_text = iq_view_make(scratch->data ? scratch->data + start : "", scratch->len - start);
+	return rc;
+}
+
+uint32_t iq_split_refers(const struct iq_split *split)
+{
+	return split->refers;
+}

@@ -1,0 +1,529 @@
+#include "store/stream.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <zstd.h>
+
+/* So many values are looked at to choose a layout. */
+#define SAMPLE 2048u
+/* Streams shorter than this are not worth a frame. */
+#define LEAST_COMPRESSED 24u
+
+struct iq_codec {
+	ZSTD_CCtx *compressor;
+	ZSTD_DCtx *decompressor;
+	int level;
+	struct iq_buf planes;
+	struct iq_buf numbers; /* int64_t */
+};
+
+struct iq_codec *iq_codec_new(int level)
+{
+	struct iq_codec *codec = calloc(1, sizeof(*codec));
+
+	if (!codec)
+		return NULL;
+	codec->level = level;
+	codec->compressor = ZSTD_createCCtx();
+	codec->decompressor = ZSTD_createDCtx();
+	if (!codec->compressor || !codec->decompressor) {
+		iq_codec_free(codec);
+		return NULL;
+	}
+	(void)ZSTD_CCtx_setParameter(codec->compressor, ZSTD_c_compressionLevel, level);
+	(void)ZSTD_CCtx_setParameter(codec->compressor, ZSTD_c_contentSizeFlag, 0);
+	return codec;
+}
+
+void iq_codec_free(struct iq_codec *codec)
+{
+	if (!codec)
+		return;
+	ZSTD_freeCCtx(codec->compressor);
+	ZSTD_freeDCtx(codec->decompressor);
+	iq_buf_release(&codec->planes);
+	iq_buf_release(&codec->numbers);
+	free(codec);
+}
+
+int iq_codec_level(const struct iq_codec *codec)
+{
+	return codec->level;
+}
+
+/* ---- Varints ---- */
+
+static uint64_t zigzag(int64_t value)
+{
+	return (uint64_t)value << 1 ^ (uint64_t)(value >> 63);
+}
+
+static int64_t unzigzag(uint64_t value)
+{
+	return (int64_t)(value >> 1 ^ (0 - (value & 1)));
+}
+
+int iq_varint_append(struct iq_buf *buf, uint64_t value)
+{
+	char bytes[10];
+	size_t len = 0;
+
+	while (value >= 0x80) {
+		bytes[len++] = (char)(value | 0x80);
+		value >>= 7;
+	}
+	bytes[len++] = (char)value;
+	return iq_buf_append(buf, iq_view_make(bytes, len));
+}
+
+int iq_zigzag_append(struct iq_buf *buf, int64_t value)
+{
+	return iq_varint_append(buf, zigzag(value));
+}
+
+bool iq_varint_take(struct iq_view *rest, uint64_t *ret_value)
+{
+	uint64_t value = 0;
+
+	for (size_t i = 0; i < rest->len && i < 10; i++) {
+		uint64_t bits = (unsigned char)rest->data[i] & 0x7Fu;
+
+		if (i == 9 && bits > 1)
+			return false;
+		value |= bits << (7 * i);
+		if (((unsigned char)rest->data[i] & 0x80) == 0) {
+			*rest = iq_view_from(*rest, i + 1);
+			*ret_value = value;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool iq_zigzag_take(struct iq_view *rest, int64_t *ret_value)
+{
+	uint64_t raw;
+
+	if (!iq_varint_take(rest, &raw))
+		return false;
+	*ret_value = unzigzag(raw);
+	return true;
+}
+
+bool iq_byte_take(struct iq_view *rest, uint8_t *ret_byte)
+{
+	if (rest->len == 0)
+		return false;
+	*ret_byte = (uint8_t)rest->data[0];
+	*rest = iq_view_from(*rest, 1);
+	return true;
+}
+
+bool iq_bytes_take(struct iq_view *rest, uint64_t len, struct iq_view *ret_bytes)
+{
+	if (len > rest->len)
+		return false;
+	*ret_bytes = iq_view_make(rest->data, (size_t)len);
+	*rest = iq_view_from(*rest, (size_t)len);
+	return true;
+}
+
+/* ---- Bytes ---- */
+
+static int append_plain(struct iq_view bytes, struct iq_buf *out)
+{
+	(void)iq_varint_append(out, (uint64_t)bytes.len << 1);
+	return iq_buf_append(out, bytes);
+}
+
+/* Room for the packed length is left before the frame, which is moved up where the varint is shorter. */
+static int append_packed(struct iq_codec *codec, struct iq_view bytes, struct iq_buf *out)
+{
+	size_t start = out->len, bound = ZSTD_compressBound(bytes.len), packed;
+	struct iq_buf head = IQ_BUF_INIT;
+
+	if (iq_buf_reserve(out, bound + 32) < 0)
+		return IQ_ERR_NOMEM;
+	packed = ZSTD_compress2(codec->compressor, out->data + start + 20, bound, bytes.data, bytes.len);
+	if (ZSTD_isError(packed))
+		return IQ_ERR_NOMEM;
+	if (packed + 4 >= bytes.len)
+		return append_plain(bytes, out);
+	(void)iq_varint_append(&head, (uint64_t)bytes.len << 1 | 1);
+	(void)iq_varint_append(&head, packed);
+	if (!head.failed) {
+		memcpy(out->data + start, head.data, head.len);
+		memmove(out->data + start + head.len, out->data + start + 20, packed);
+		out->len = start + head.len + packed;
+		out->data[out->len] = '\0';
+	}
+	iq_buf_release(&head);
+	return out->len > start ? 0 : IQ_ERR_NOMEM;
+}
+
+int iq_stream_append_bytes(struct iq_codec *codec, struct iq_view bytes, struct iq_buf *out)
+{
+	return bytes.len < LEAST_COMPRESSED ? append_plain(bytes, out) : append_packed(codec, bytes, out);
+}
+
+int iq_stream_take_bytes(struct iq_codec *codec, struct iq_view *rest, struct iq_arena *arena, struct iq_view *ret_bytes)
+{
+	uint64_t head, packed;
+	struct iq_view frame;
+	size_t size, got;
+	char *data;
+
+	if (!iq_varint_take(rest, &head) || head >> 1 > IQ_STREAM_MAX_BYTES)
+		return IQ_ERR_CORRUPT;
+	size = (size_t)(head >> 1);
+	if ((head & 1) == 0)
+		return iq_bytes_take(rest, size, ret_bytes) ? 0 : IQ_ERR_CORRUPT;
+	if (!iq_varint_take(rest, &packed) || !iq_bytes_take(rest, packed, &frame))
+		return IQ_ERR_CORRUPT;
+	/* zstd cannot do better than this: a smaller frame that claims more is not given memory. */
+	if (size / 40000 > frame.len)
+		return IQ_ERR_CORRUPT;
+	data = iq_arena_alloc(arena, size + 1);
+	if (!data)
+		return IQ_ERR_NOMEM;
+	got = ZSTD_decompressDCtx(codec->decompressor, data, size, frame.data, frame.len);
+	if (ZSTD_isError(got) || got != size)
+		return IQ_ERR_CORRUPT;
+	data[size] = '\0';
+	*ret_bytes = iq_view_make(data, size);
+	return 0;
+}
+
+/* ---- Packed numbers ---- */
+
+struct span {
+	uint64_t base;
+	uint64_t scale;
+	unsigned width;
+};
+
+static uint64_t gcd(uint64_t a, uint64_t b)
+{
+	while (b != 0) {
+		uint64_t rest = a % b;
+
+		a = b;
+		b = rest;
+	}
+	return a;
+}
+
+static unsigned bytes_of(uint64_t value)
+{
+	unsigned width = 0;
+
+	for (; value != 0; value >>= 8)
+		width++;
+	return width;
+}
+
+static struct span measure(const int64_t *values, size_t count)
+{
+	int64_t least = values[0], most = values[0];
+	uint64_t scale = 0;
+
+	for (size_t i = 1; i < count; i++) {
+		least = values[i] < least ? values[i] : least;
+		most = values[i] > most ? values[i] : most;
+	}
+	for (size_t i = 0; i < count && scale != 1; i++)
+		if (values[i] != least)
+			scale = scale && ((uint64_t)values[i] - (uint64_t)least) % scale == 0
+					? scale
+					: gcd((uint64_t)values[i] - (uint64_t)least, scale);
+	if (scale == 0)
+		scale = 1;
+	return (struct span){ (uint64_t)least, scale, bytes_of(((uint64_t)most - (uint64_t)least) / scale) };
+}
+
+static void split_planes(const int64_t *values, size_t count, struct span span, char *planes)
+{
+	for (unsigned plane = 0; plane < span.width; plane++) {
+		unsigned shift = 8 * plane;
+		char *out = planes + (size_t)plane * count;
+
+		if (span.scale == 1)
+			for (size_t i = 0; i < count; i++)
+				out[i] = (char)(((uint64_t)values[i] - span.base) >> shift);
+		else
+			for (size_t i = 0; i < count; i++)
+				out[i] = (char)(((uint64_t)values[i] - span.base) / span.scale >> shift);
+	}
+}
+
+static int append_numbers(struct iq_codec *codec, const int64_t *values, size_t count, struct iq_buf *out)
+{
+	struct span span = count ? measure(values, count) : (struct span){ 0, 1, 0 };
+
+	iq_buf_clear(&codec->planes);
+	if (iq_buf_reserve(&codec->planes, count * span.width + 1) < 0)
+		return IQ_ERR_NOMEM;
+	split_planes(values, count, span, codec->planes.data);
+	(void)iq_zigzag_append(out, (int64_t)span.base);
+	(void)iq_varint_append(out, span.scale);
+	(void)iq_buf_append_char(out, (char)span.width);
+	return iq_stream_append_bytes(codec, iq_view_make(codec->planes.data, count * span.width), out);
+}
+
+static int take_numbers(struct iq_codec *codec, struct iq_view *rest, size_t count, int64_t *values,
+			struct iq_arena *arena)
+{
+	struct iq_view planes;
+	int64_t base;
+	uint64_t scale;
+	uint8_t width;
+	int rc;
+
+	if (!iq_zigzag_take(rest, &base) || !iq_varint_take(rest, &scale) || !iq_byte_take(rest, &width) || width > 8)
+		return IQ_ERR_CORRUPT;
+	rc = iq_stream_take_bytes(codec, rest, arena, &planes);
+	if (rc < 0 || planes.len != count * width)
+		return rc < 0 ? rc : IQ_ERR_CORRUPT;
+	for (size_t i = 0; i < count; i++)
+		values[i] = 0;
+	for (unsigned plane = 0; plane < width; plane++) {
+		const unsigned char *bytes = (const unsigned char *)planes.data + plane * count;
+
+		for (size_t i = 0; i < count; i++)
+			values[i] = (int64_t)((uint64_t)values[i] | (uint64_t)bytes[i] << (8 * plane));
+	}
+	for (size_t i = 0; i < count; i++)
+		values[i] = (int64_t)((uint64_t)base + scale * (uint64_t)values[i]);
+	return 0;
+}
+
+/* ---- Integers ---- */
+
+/* Replaces values by their differences, in place, from `from` on. */
+static void to_differences(int64_t *values, size_t count, size_t from)
+{
+	for (size_t i = count; i-- > from;)
+		values[i] = (int64_t)((uint64_t)values[i] - (uint64_t)values[i - 1]);
+}
+
+static void from_differences(int64_t *values, size_t count, size_t from)
+{
+	for (size_t i = from; i < count; i++)
+		values[i] = (int64_t)((uint64_t)values[i] + (uint64_t)values[i - 1]);
+}
+
+/* log2(n) * 16 for n <= SAMPLE, by table: entropies are compared, not believed. */
+static uint32_t log2_16(uint32_t n)
+{
+	static const uint8_t fraction[16] = { 0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 15 };
+	unsigned whole = 31 - (unsigned)__builtin_clz(n);
+	uint32_t mantissa = whole >= 4 ? n >> (whole - 4) & 15 : n << (4 - whole) & 15;
+
+	return whole * 16 + fraction[mantissa];
+}
+
+/* About what the values' planes come to, in sixteenths of bits. */
+static uint64_t cost(const int64_t *values, size_t count)
+{
+	uint32_t histogram[256];
+	struct span span = count ? measure(values, count) : (struct span){ 0, 1, 0 };
+	uint64_t bits = 0;
+
+	for (unsigned plane = 0; plane < span.width; plane++) {
+		memset(histogram, 0, sizeof(histogram));
+		for (size_t i = 0; i < count; i++)
+			histogram[(((uint64_t)values[i] - span.base) / span.scale >> (8 * plane)) & 0xff]++;
+		for (unsigned byte = 0; byte < 256; byte++)
+			if (histogram[byte])
+				bits += (uint64_t)histogram[byte] *
+					(log2_16((uint32_t)count) - log2_16(histogram[byte]));
+	}
+	return bits;
+}
+
+static enum iq_ints_layout choose_layout(const int64_t *values, size_t count)
+{
+	int64_t sample[SAMPLE];
+	size_t size = count < SAMPLE ? count : SAMPLE;
+	uint64_t best, one, two;
+
+	if (count < 4)
+		return IQ_INTS_PLANES;
+	memcpy(sample, values + (count - size) / 2, size * sizeof(*sample));
+	best = cost(sample, size);
+	to_differences(sample, size, 1);
+	one = cost(sample + 1, size - 1);
+	to_differences(sample, size, 2);
+	two = cost(sample + 2, size - 2);
+	if (one < best && one <= two)
+		return IQ_INTS_DELTA;
+	return two < best && two < one ? IQ_INTS_DELTA2 : IQ_INTS_PLANES;
+}
+
+static bool all_equal(const int64_t *values, size_t count)
+{
+	for (size_t i = 1; i < count; i++)
+		if (values[i] != values[0])
+			return false;
+	return true;
+}
+
+static int append_differences(struct iq_codec *codec, const int64_t *values, size_t count, size_t order,
+			      struct iq_buf *out)
+{
+	int64_t *numbers;
+
+	iq_buf_clear(&codec->numbers);
+	if (iq_buf_reserve(&codec->numbers, count * sizeof(*numbers)) < 0)
+		return IQ_ERR_NOMEM;
+	numbers = (int64_t *)(void *)codec->numbers.data;
+	memcpy(numbers, values, count * sizeof(*numbers));
+	for (size_t i = 1; i <= order; i++)
+		to_differences(numbers, count, i);
+	for (size_t i = 0; i < order; i++)
+		(void)iq_zigzag_append(out, numbers[i]);
+	return append_numbers(codec, numbers + order, count - order, out);
+}
+
+int iq_stream_append_ints(struct iq_codec *codec, const int64_t *values, size_t count, struct iq_buf *out)
+{
+	enum iq_ints_layout layout;
+
+	if (all_equal(values, count)) {
+		(void)iq_buf_append_char(out, IQ_INTS_CONST);
+		return iq_zigzag_append(out, count ? values[0] : 0);
+	}
+	layout = choose_layout(values, count);
+	(void)iq_buf_append_char(out, (char)layout);
+	if (layout == IQ_INTS_PLANES)
+		return append_numbers(codec, values, count, out);
+	return append_differences(codec, values, count, layout == IQ_INTS_DELTA ? 1 : 2, out);
+}
+
+/* The value that most rows of each code have, by majority vote (Boyer and Moore), and the rows that differ from it. */
+static int append_given(struct iq_codec *codec, const int64_t *values, const int64_t *given, size_t given_count,
+			size_t count, struct iq_buf *out, bool *ret_done)
+{
+	int64_t *table = calloc(given_count + 1, sizeof(*table));
+	uint32_t *votes = calloc(given_count + 1, sizeof(*votes));
+	int64_t *rows = malloc((count / 16 + 1) * 2 * sizeof(*rows)), *others = rows + count / 16 + 1;
+	size_t differ = 0, before = 0;
+
+	for (size_t i = 0; table && votes && i < count; i++) {
+		size_t code = (size_t)given[i];
+
+		if (votes[code] == 0)
+			table[code] = values[i];
+		votes[code] += table[code] == values[i] ? 1 : UINT32_MAX;
+	}
+	*ret_done = table && votes && rows;
+	for (size_t i = 0; *ret_done && i < count; i++) {
+		if (values[i] == table[given[i]])
+			continue;
+		if (differ == count / 16) {
+			*ret_done = false;
+			break;
+		}
+		rows[differ] = (int64_t)(i - before);
+		others[differ++] = values[i];
+		before = i;
+	}
+	if (*ret_done) {
+		(void)iq_buf_append_char(out, IQ_INTS_GIVEN);
+		(void)iq_varint_append(out, given_count);
+		(void)iq_stream_append_ints(codec, table, given_count, out);
+		(void)iq_varint_append(out, differ);
+		(void)iq_stream_append_ints(codec, rows, differ, out);
+		(void)iq_stream_append_ints(codec, others, differ, out);
+	}
+	free(table);
+	free(votes);
+	free(rows);
+	return out->failed ? IQ_ERR_NOMEM : 0;
+}
+
+int iq_stream_append_ints_given(struct iq_codec *codec, const int64_t *values, const int64_t *given, size_t given_count,
+				size_t count, struct iq_buf *out)
+{
+	bool done = false;
+	int rc = 0;
+
+	/* A table of codes as long as the column tells nothing. */
+	if (given && given_count > 1 && given_count < count / 4 && !all_equal(values, count))
+		rc = append_given(codec, values, given, given_count, count, out, &done);
+	return rc < 0 || done ? rc : iq_stream_append_ints(codec, values, count, out);
+}
+
+static int take_differences(struct iq_codec *codec, struct iq_view *rest, size_t count, size_t order,
+			    struct iq_arena *arena, int64_t *values)
+{
+	int rc;
+
+	if (count < order)
+		return IQ_ERR_CORRUPT;
+	for (size_t i = 0; i < order; i++)
+		if (!iq_zigzag_take(rest, &values[i]))
+			return IQ_ERR_CORRUPT;
+	rc = take_numbers(codec, rest, count - order, values + order, arena);
+	for (size_t i = order; i > 0 && rc == 0; i--)
+		from_differences(values, count, i);
+	return rc;
+}
+
+static int take_given(struct iq_codec *codec, struct iq_view *rest, size_t count, const int64_t *given,
+		      struct iq_arena *arena, int64_t *values)
+{
+	uint64_t codes, differ, row = 0;
+	int64_t *table, *rows, *others;
+	int rc;
+
+	if (!given || !iq_varint_take(rest, &codes) || codes > IQ_STREAM_MAX_BYTES / sizeof(*table))
+		return IQ_ERR_CORRUPT;
+	rc = iq_stream_take_ints(codec, rest, (size_t)codes, NULL, arena, &table);
+	if (rc == 0 && (!iq_varint_take(rest, &differ) || differ > count))
+		rc = IQ_ERR_CORRUPT;
+	if (rc == 0)
+		rc = iq_stream_take_ints(codec, rest, (size_t)differ, NULL, arena, &rows);
+	if (rc == 0)
+		rc = iq_stream_take_ints(codec, rest, (size_t)differ, NULL, arena, &others);
+	for (size_t i = 0; rc == 0 && i < count; i++) {
+		if ((uint64_t)given[i] >= codes)
+			return IQ_ERR_CORRUPT;
+		values[i] = table[given[i]];
+	}
+	for (uint64_t i = 0; rc == 0 && i < differ; i++) {
+		row += (uint64_t)rows[i];
+		if (row >= count)
+			return IQ_ERR_CORRUPT;
+		values[row] = others[i];
+	}
+	return rc;
+}
+
+int iq_stream_take_ints(struct iq_codec *codec, struct iq_view *rest, size_t count, const int64_t *given,
+			struct iq_arena *arena, int64_t **ret_values)
+{
+	int64_t *values, value;
+	uint8_t layout;
+	int rc = 0;
+
+	if (!iq_byte_take(rest, &layout) || layout > IQ_INTS_GIVEN || count > IQ_STREAM_MAX_BYTES / sizeof(*values))
+		return IQ_ERR_CORRUPT;
+	values = iq_arena_alloc(arena, (count + 1) * sizeof(*values));
+	if (!values)
+		return IQ_ERR_NOMEM;
+	if (layout == IQ_INTS_CONST) {
+		if (!iq_zigzag_take(rest, &value))
+			return IQ_ERR_CORRUPT;
+		for (size_t i = 0; i < count; i++)
+			values[i] = value;
+	} else if (layout == IQ_INTS_PLANES) {
+		rc = take_numbers(codec, rest, count, values, arena);
+	} else if (layout == IQ_INTS_GIVEN) {
+		rc = take_given(codec, rest, count, given, arena, values);
+	} else {
+		rc = take_differences(codec, rest, count, layout == IQ_INTS_DELTA ? 1 : 2, arena, values);
+	}
+	*ret_values = values;
+	return rc;
+}

@@ -1,0 +1,56 @@
+/* store/stream.h - bytes and integers as compressed streams: the leaves that every column is made of. Free of I/O.
+ *
+ *	bytes    varint (length << 1 | compressed); where compressed, varint packed length and one zstd frame; else the
+ *	         bytes themselves
+ *	ints     a layout byte, then
+ *	           CONST   zigzag varint                       all values are this one
+ *	           PLANES  packed numbers
+ *	           DELTA   zigzag varint first value; packed differences
+ *	           DELTA2  zigzag varint first value, first difference; packed differences of the differences
+ *	           GIVEN   ints: a value for each code of a column known beforehand; ints: rows that differ, as differences;
+ *	                   ints: their values (both of the count that comes first, a varint)
+ *	packed   zigzag varint base, varint scale, byte width, bytes: value = base + scale * u, u split into `width` planes of
+ *	         bytes, least significant first. Arithmetic wraps at 64 bits.
+ *
+ * How many values a stream holds is always known beforehand. Varints are LEB128.
+ */
+#ifndef IQ_STORE_STREAM_H
+#define IQ_STORE_STREAM_H
+
+#include "base/base.h"
+
+/* No stream decodes to more bytes than this. */
+#define IQ_STREAM_MAX_BYTES (256u << 20)
+
+enum iq_ints_layout { IQ_INTS_CONST, IQ_INTS_PLANES, IQ_INTS_DELTA, IQ_INTS_DELTA2, IQ_INTS_GIVEN };
+
+/* Working memory for coding; not shared between threads. */
+struct iq_codec;
+/* `level`: of zstd. Caller owns; release with iq_codec_free(). NULL when memory is out. */
+struct iq_codec *iq_codec_new(int level);
+void iq_codec_free(struct iq_codec *codec);
+int iq_codec_level(const struct iq_codec *codec);
+
+int iq_varint_append(struct iq_buf *buf, uint64_t value);
+int iq_zigzag_append(struct iq_buf *buf, int64_t value);
+/* Takes one off the front of `rest`; false at its end or beyond 64 bits. */
+bool iq_varint_take(struct iq_view *rest, uint64_t *ret_value);
+bool iq_zigzag_take(struct iq_view *rest, int64_t *ret_value);
+bool iq_byte_take(struct iq_view *rest, uint8_t *ret_byte);
+bool iq_bytes_take(struct iq_view *rest, uint64_t len, struct iq_view *ret_bytes);
+
+/* Appends a stream of bytes. */
+int iq_stream_append_bytes(struct iq_codec *codec, struct iq_view bytes, struct iq_buf *out);
+/* Takes one. Borrowed: from `rest` where it was not compressed, else from `arena`. IQ_ERR_CORRUPT, IQ_ERR_NOMEM. */
+int iq_stream_take_bytes(struct iq_codec *codec, struct iq_view *rest, struct iq_arena *arena, struct iq_view *ret_bytes);
+
+/* Appends a stream of integers in the layout that comes out smallest on a sample. */
+int iq_stream_append_ints(struct iq_codec *codec, const int64_t *values, size_t count, struct iq_buf *out);
+/* As above, where `given` (codes below `given_count`, one for each value) may tell most values. */
+int iq_stream_append_ints_given(struct iq_codec *codec, const int64_t *values, const int64_t *given, size_t given_count,
+				size_t count, struct iq_buf *out);
+/* Takes a stream of `count` integers. Without `given` a stream that needs it is IQ_ERR_CORRUPT. */
+int iq_stream_take_ints(struct iq_codec *codec, struct iq_view *rest, size_t count, const int64_t *given,
+			struct iq_arena *arena, int64_t **ret_values);
+
+#endif

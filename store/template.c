@@ -1,0 +1,961 @@
+#include "store/template.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "event/event.h"
+
+#define NS 1000000000
+
+/* ---- Classes of bytes ---- */
+
+enum byte_class { OTHER, DIGIT, LETTER, QUOTE, MINUS, ANGLE };
+
+static const uint8_t classes[256] = {
+	['"'] = QUOTE,	['-'] = MINUS,	['<'] = ANGLE,	['_'] = LETTER, ['0'] = DIGIT,	['1'] = DIGIT,	['2'] = DIGIT,
+	['3'] = DIGIT,	['4'] = DIGIT,	['5'] = DIGIT,	['6'] = DIGIT,	['7'] = DIGIT,	['8'] = DIGIT,	['9'] = DIGIT,
+	['a'] = LETTER, ['b'] = LETTER, ['c'] = LETTER, ['d'] = LETTER, ['e'] = LETTER, ['f'] = LETTER, ['g'] = LETTER,
+	['h'] = LETTER, ['i'] = LETTER, ['j'] = LETTER, ['k'] = LETTER, ['l'] = LETTER, ['m'] = LETTER, ['n'] = LETTER,
+	['o'] = LETTER, ['p'] = LETTER, ['q'] = LETTER, ['r'] = LETTER, ['s'] = LETTER, ['t'] = LETTER, ['u'] = LETTER,
+	['v'] = LETTER, ['w'] = LETTER, ['x'] = LETTER, ['y'] = LETTER, ['z'] = LETTER, ['A'] = LETTER, ['B'] = LETTER,
+	['C'] = LETTER, ['D'] = LETTER, ['E'] = LETTER, ['F'] = LETTER, ['G'] = LETTER, ['H'] = LETTER, ['I'] = LETTER,
+	['J'] = LETTER, ['K'] = LETTER, ['L'] = LETTER, ['M'] = LETTER, ['N'] = LETTER, ['O'] = LETTER, ['P'] = LETTER,
+	['Q'] = LETTER, ['R'] = LETTER, ['S'] = LETTER, ['T'] = LETTER, ['U'] = LETTER, ['V'] = LETTER, ['W'] = LETTER,
+	['X'] = LETTER, ['Y'] = LETTER, ['Z'] = LETTER,
+};
+
+static enum byte_class class_of(char c)
+{
+	return (enum byte_class)classes[(unsigned char)c];
+}
+
+static bool is_word(char c)
+{
+	return class_of(c) == LETTER || class_of(c) == DIGIT;
+}
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* ---- Times ---- */
+
+/* Days since 1970-01-01 of a proleptic Gregorian date, and back (H. Hinnant, "chrono-compatible low-level date
+ * algorithms"). */
+static int64_t days_of(int64_t year, unsigned month, unsigned day)
+{
+	int64_t era, y = year - (month <= 2);
+	unsigned of_era, of_year;
+
+	era = (y >= 0 ? y : y - 399) / 400;
+	of_era = (unsigned)(y - era * 400);
+	of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+	return era * 146097 + (int64_t)(of_era * 365 + of_era / 4 - of_era / 100 + of_year) - 719468;
+}
+
+static void date_of(int64_t days, unsigned *ret_year, unsigned *ret_month, unsigned *ret_day)
+{
+	int64_t shifted = days + 719468, era = (shifted >= 0 ? shifted : shifted - 146096) / 146097;
+	unsigned of_era = (unsigned)(shifted - era * 146097);
+	unsigned year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+	unsigned of_year = of_era - (365 * year + year / 4 - year / 100), month = (5 * of_year + 2) / 153;
+
+	*ret_day = of_year - (153 * month + 2) / 5 + 1;
+	*ret_month = month < 10 ? month + 3 : month - 9;
+	*ret_year = (unsigned)((int64_t)year + era * 400) + (*ret_month <= 2);
+}
+
+static bool take_two(const char *text, unsigned *ret_value)
+{
+	if (!is_digit(text[0]) || !is_digit(text[1]))
+		return false;
+	*ret_value = (unsigned)(text[0] - '0') * 10 + (unsigned)(text[1] - '0');
+	return true;
+}
+
+#define DATE_TIME_LEN 19
+
+/* `2026-11-24T03:27:59`; separators are left to the caller. */
+static bool read_date_time(const char *text, int64_t *ret_seconds)
+{
+	unsigned century, year, month, day, hour, minute, second;
+	unsigned back_year, back_month, back_day;
+	int64_t days;
+
+	if (!take_two(text, &century) || !take_two(text + 2, &year) || !take_two(text + 5, &month) ||
+	    !take_two(text + 8, &day) || !take_two(text + 11, &hour) || !take_two(text + 14, &minute) ||
+	    !take_two(text + 17, &second) || text[13] != ':' || text[16] != ':')
+		return false;
+	year += century * 100;
+	if (year < 1970 || year > 2261 || month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 ||
+	    second > 59)
+		return false;
+	days = days_of(year, month, day);
+	date_of(days, &back_year, &back_month, &back_day);
+	*ret_seconds = days * 86400 + (int64_t)(hour * 3600 + minute * 60 + second);
+	return back_day == day;
+}
+
+static const int64_t powers[] = { 1,	    10,	       100,	   1000,	10000,
+				  100000,   1000000,   10000000,   100000000,	1000000000 };
+
+struct time_text {
+	int64_t ns;
+	size_t len;
+	uint8_t digits;
+	char style[4];
+};
+
+static bool read_time(const char *text, size_t len, struct time_text *ret)
+{
+	size_t digits = 0;
+	int64_t fraction = 0;
+
+	if (len < DATE_TIME_LEN || text[4] != text[7] || (text[4] != '-' && text[4] != '.' && text[4] != '/') ||
+	    (text[10] != 'T' && text[10] != ' ') || !read_date_time(text, &ret->ns))
+		return false;
+	*ret = (struct time_text){ .ns = ret->ns, .len = DATE_TIME_LEN, .style = { text[4], text[10] } };
+	if (len > DATE_TIME_LEN && is_digit(text[DATE_TIME_LEN]))
+		return false;
+	if (len > DATE_TIME_LEN + 1 && (text[DATE_TIME_LEN] == '.' || text[DATE_TIME_LEN] == ','))
+		for (const char *c = text + DATE_TIME_LEN + 1; c < text + len && is_digit(*c) && digits < 10; c++) {
+			fraction = fraction * 10 + (*c - '0');
+			digits++;
+		}
+	if (digits > 0 && digits < 10) {
+		ret->style[2] = text[DATE_TIME_LEN];
+		ret->digits = (uint8_t)digits;
+		ret->len += 1 + digits;
+	} else {
+		fraction = 0;
+	}
+	ret->ns = ret->ns * NS + fraction * powers[9 - ret->digits];
+	return true;
+}
+
+static char *put_digits(char *out, uint64_t value, unsigned count)
+{
+	for (unsigned i = count; i-- > 0; value /= 10)
+		out[i] = (char)('0' + value % 10);
+	return out + count;
+}
+
+static int append_time(struct iq_buf *buf, const char style[4], int64_t ns, uint8_t digits)
+{
+	char text[40], *out = text;
+	int64_t seconds = ns / NS, fraction = ns % NS;
+	unsigned year, month, day, of_day;
+
+	if (fraction < 0) {
+		fraction += NS;
+		seconds--;
+	}
+	of_day = (unsigned)((seconds % 86400 + 86400) % 86400);
+	date_of((seconds - of_day) / 86400, &year, &month, &day);
+	out = put_digits(out, year, 4);
+	*out++ = style[0];
+	out = put_digits(out, month, 2);
+	*out++ = style[0];
+	out = put_digits(out, day, 2);
+	*out++ = style[1];
+	out = put_digits(out, of_day / 3600, 2);
+	*out++ = ':';
+	out = put_digits(out, of_day / 60 % 60, 2);
+	*out++ = ':';
+	out = put_digits(out, of_day % 60, 2);
+	if (style[2]) {
+		*out++ = style[2];
+		out = put_digits(out, (uint64_t)(fraction / powers[9 - digits]), digits);
+	}
+	return iq_buf_append(buf, iq_view_make(text, (size_t)(out - text)));
+}
+
+/* ---- Numbers ---- */
+
+/* Digits of a number that is sure to fit. */
+#define MAX_DIGITS 18
+
+static char *put_int(char *out, int64_t value)
+{
+	uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+	char digits[20], *first = digits + sizeof(digits);
+
+	do {
+		*--first = (char)('0' + rest % 10);
+		rest /= 10;
+	} while (rest != 0);
+	if (value < 0)
+		*out++ = '-';
+	memcpy(out, first, (size_t)(digits + sizeof(digits) - first));
+	return out + (digits + sizeof(digits) - first);
+}
+
+static int append_int(struct iq_buf *buf, int64_t value)
+{
+	char text[24];
+
+	return iq_buf_append(buf, iq_view_make(text, (size_t)(put_int(text, value) - text)));
+}
+
+static int append_decimal(struct iq_buf *buf, int64_t value, uint8_t digits)
+{
+	char text[48], *out = text;
+	uint64_t magnitude = value < 0 ? 0 - (uint64_t)value : (uint64_t)value, power = 1;
+
+	for (unsigned i = 0; i < digits && i < MAX_DIGITS; i++)
+		power *= 10;
+	if (value < 0)
+		*out++ = '-';
+	out = put_int(out, (int64_t)(magnitude / power));
+	*out++ = '.';
+	out = put_digits(out, magnitude % power, digits < MAX_DIGITS ? digits : MAX_DIGITS);
+	return iq_buf_append(buf, iq_view_make(text, (size_t)(out - text)));
+}
+
+/* An integer or a decimal fraction at the front, exactly as it would be written again; its length, or 0. */
+static size_t read_number(const char *text, size_t len, struct iq_slot_value *ret)
+{
+	size_t sign = len > 0 && text[0] == '-', i = sign, point = 0;
+	uint64_t value = 0;
+
+	while (i < len && is_digit(text[i]) && i - sign <= MAX_DIGITS)
+		value = value * 10 + (uint64_t)(text[i++] - '0');
+	if (i == sign || i - sign > MAX_DIGITS || (text[sign] == '0' && i - sign > 1))
+		return 0;
+	if (i + 1 < len && text[i] == '.' && is_digit(text[i + 1])) {
+		point = i++;
+		while (i < len && is_digit(text[i]) && i - sign <= MAX_DIGITS)
+			value = value * 10 + (uint64_t)(text[i++] - '0');
+		if (i - sign - 1 > MAX_DIGITS - 1)
+			return 0;
+	}
+	if (sign && value == 0)
+		return 0;
+	*ret = (struct iq_slot_value){ .kind = point ? IQ_SLOT_DECIMAL : IQ_SLOT_INT,
+				       .digits = point ? (uint8_t)(i - point - 1) : 0,
+				       .number = sign ? -(int64_t)value : (int64_t)value };
+	return i;
+}
+
+/* ---- Escapes ---- */
+
+static size_t put_u(char *out, uint32_t unit)
+{
+	static const char hex[] = "0123456789abcdef";
+
+	out[0] = '\\';
+	out[1] = 'u';
+	for (unsigned i = 0; i < 4; i++)
+		out[2 + i] = hex[unit >> (12 - 4 * i) & 15];
+	return 6;
+}
+
+/* Beyond ASCII: what `text` begins with, and how many bytes of it that is. */
+static size_t put_wide(char *out, struct iq_view text, unsigned escape, size_t *ret_taken)
+{
+	uint32_t point = 0;
+	size_t taken = iq_utf8_decode(text, &point);
+
+	*ret_taken = taken ? taken : 1;
+	if (taken && (escape & IQ_ESCAPE_ASCII)) {
+		if (point < 0x10000)
+			return put_u(out, point);
+		(void)put_u(out, 0xD800 + ((point - 0x10000) >> 10));
+		return 6 + put_u(out + 6, 0xDC00 + ((point - 0x10000) & 0x3FF));
+	}
+	if (taken && (escape & IQ_ESCAPE_HTML) && (point == 0x2028 || point == 0x2029))
+		return put_u(out, point);
+	memcpy(out, text.data, *ret_taken);
+	return *ret_taken;
+}
+
+static char short_escape(char c, unsigned escape)
+{
+	switch (c) {
+	case '"':
+	case '\\':
+		return c;
+	case '\n':
+		return 'n';
+	case '\r':
+		return 'r';
+	case '\t':
+		return 't';
+	case '\b':
+		return escape & IQ_ESCAPE_SHORT ? 'b' : 0;
+	case '\f':
+		return escape & IQ_ESCAPE_SHORT ? 'f' : 0;
+	case '/':
+		return escape & IQ_ESCAPE_SLASH ? '/' : 0;
+	default:
+		return 0;
+	}
+}
+
+/* One character, escaped, to at most 12 bytes. */
+static size_t put_escaped(char *out, struct iq_view text, unsigned escape, size_t *ret_taken)
+{
+	const unsigned char c = (unsigned char)text.data[0];
+	char letter;
+
+	*ret_taken = 1;
+	if (c >= 0x80)
+		return put_wide(out, text, escape, ret_taken);
+	letter = short_escape((char)c, escape);
+	if (letter) {
+		out[0] = '\\';
+		out[1] = letter;
+		return 2;
+	}
+	if (c < 0x20 || (c == 0x7f && (escape & IQ_ESCAPE_DELETE)) ||
+	    ((escape & IQ_ESCAPE_HTML) && (c == '<' || c == '>' || c == '&')))
+		return put_u(out, c);
+	out[0] = (char)c;
+	return 1;
+}
+
+/* Bytes that no style escapes. */
+static bool is_plain(unsigned char c)
+{
+	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\' && c != '/' && c != '<' && c != '>' && c != '&';
+}
+
+static size_t plain_run(struct iq_view text)
+{
+	size_t i = 0;
+
+	while (i < text.len && is_plain((unsigned char)text.data[i]))
+		i++;
+	return i;
+}
+
+int iq_escape_append(struct iq_buf *buf, struct iq_view text, unsigned escape)
+{
+	char out[16];
+	size_t taken;
+
+	if (escape & IQ_ESCAPE_VERBATIM)
+		return iq_buf_append(buf, text);
+	while (text.len > 0) {
+		size_t run = plain_run(text);
+
+		(void)iq_buf_append(buf, iq_view_make(text.data, run));
+		text = iq_view_from(text, run);
+		if (text.len == 0)
+			break;
+		run = put_escaped(out, text, escape, &taken);
+		(void)iq_buf_append(buf, iq_view_make(out, run));
+		text = iq_view_from(text, taken);
+	}
+	return buf->failed ? IQ_ERR_NOMEM : 0;
+}
+
+size_t iq_escape_match(struct iq_view raw, struct iq_view text, unsigned escape)
+{
+	size_t at = 0, taken;
+	char out[16];
+
+	if (escape & IQ_ESCAPE_VERBATIM)
+		return raw.len >= text.len && memcmp(raw.data, text.data, text.len) == 0 ? text.len : SIZE_MAX;
+	while (text.len > 0) {
+		size_t run = plain_run(text);
+
+		if (run == 0)
+			run = put_escaped(out, text, escape, &taken);
+		else
+			taken = run;
+		if (raw.len - at < run || memcmp(raw.data + at, taken == run && is_plain((unsigned char)text.data[0])
+									? text.data
+									: out,
+						 run) != 0)
+			return SIZE_MAX;
+		at += run;
+		text = iq_view_from(text, taken);
+	}
+	return at;
+}
+
+/* ---- Slots by name ---- */
+
+static const struct iq_view names[IQ_SLOT_COUNT] = {
+	[IQ_SLOT_TEXT] = { "str", 3 },	    [IQ_SLOT_INT] = { "int", 3 },	[IQ_SLOT_DECIMAL] = { "num", 3 },
+	[IQ_SLOT_TIME] = { "time", 4 },	    [IQ_SLOT_TS] = { "ts", 2 },		[IQ_SLOT_OBSERVED] = { "observed", 8 },
+	[IQ_SLOT_SEQ] = { "seq", 3 },	    [IQ_SLOT_SESSION] = { "session", 7 }, [IQ_SLOT_SOURCE] = { "source", 6 },
+	[IQ_SLOT_TYPE] = { "type", 4 },	    [IQ_SLOT_KEY] = { "key", 3 },	[IQ_SLOT_KIND] = { "kind", 4 },
+	[IQ_SLOT_DIRECTION] = { "direction", 9 }, [IQ_SLOT_BODY] = { "body", 4 },
+};
+
+static bool has_style(enum iq_slot_kind kind)
+{
+	return kind == IQ_SLOT_TIME || kind == IQ_SLOT_TS || kind == IQ_SLOT_OBSERVED || kind == IQ_SLOT_BODY;
+}
+
+static bool is_date_style(struct iq_view style)
+{
+	return (style.len == 2 || style.len == 3) && strchr("-./", style.data[0]) && strchr("T ", style.data[1]) &&
+	       (style.len == 2 || strchr(".,", style.data[2]));
+}
+
+static bool is_unit_style(struct iq_view style)
+{
+	return iq_view_eq(style, IQ_LIT("s")) || iq_view_eq(style, IQ_LIT("ms")) || iq_view_eq(style, IQ_LIT("us")) ||
+	       iq_view_eq(style, IQ_LIT("ns")) || iq_view_eq(style, IQ_LIT("s."));
+}
+
+static bool set_style(struct iq_piece *piece, struct iq_view style)
+{
+	if (!has_style(piece->kind))
+		return style.data == NULL;
+	if (!style.data || style.len > 3)
+		return false;
+	if (piece->kind == IQ_SLOT_BODY) {
+		piece->escape = style.len == 1 ? (uint8_t)(style.data[0] - '@') : 0xff;
+		return piece->escape <= IQ_ESCAPE_VERBATIM;
+	}
+	memcpy(piece->style, style.data, style.len);
+	return is_date_style(style) || (piece->kind != IQ_SLOT_TIME && is_unit_style(style));
+}
+
+static bool parse_tag(struct iq_view tag, struct iq_piece *piece)
+{
+	const char *colon = memchr(tag.data, ':', tag.len);
+	struct iq_view name = iq_view_make(tag.data, colon ? (size_t)(colon - tag.data) : tag.len);
+
+	for (unsigned kind = IQ_SLOT_TEXT; kind < IQ_SLOT_COUNT; kind++) {
+		if (!iq_view_eq(names[kind], name))
+			continue;
+		piece->kind = (enum iq_slot_kind)kind;
+		return set_style(piece, colon ? iq_view_from(tag, name.len + 1) : IQ_VIEW_NULL);
+	}
+	return false;
+}
+
+/* Constant text up to the next slot, with `<<` undone, into `out`; what is left begins with the slot. */
+static size_t take_constant(struct iq_view *pattern, char *out)
+{
+	size_t len = 0, i = 0;
+
+	while (i < pattern->len) {
+		if (pattern->data[i] == '<') {
+			if (i + 1 == pattern->len || pattern->data[i + 1] != '<')
+				break;
+			i++;
+		}
+		out[len++] = pattern->data[i++];
+	}
+	*pattern = iq_view_from(*pattern, i);
+	return len;
+}
+
+static size_t count_slots(struct iq_view pattern)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < pattern.len; i++)
+		count += pattern.data[i] == '<';
+	return count;
+}
+
+int iq_template_parse(struct iq_view pattern, struct iq_arena *arena, struct iq_piece **ret_pieces, size_t *ret_count)
+{
+	struct iq_piece *pieces = iq_arena_calloc(arena, count_slots(pattern) + 1, sizeof(*pieces));
+	char *text = iq_arena_alloc(arena, pattern.len + 1);
+	size_t count = 0, slots = 0;
+
+	if (!pieces || !text)
+		return IQ_ERR_NOMEM;
+	while (pattern.len > 0) {
+		struct iq_piece *piece = &pieces[count++];
+		const char *end;
+
+		piece->text = iq_view_make(text, take_constant(&pattern, text));
+		text += piece->text.len;
+		if (pattern.len == 0)
+			break;
+		end = memchr(pattern.data, '>', pattern.len);
+		if (!end || ++slots > IQ_TEMPLATE_MAX_SLOTS ||
+		    !parse_tag(iq_view_make(pattern.data + 1, (size_t)(end - pattern.data) - 1), piece))
+			return IQ_ERR_CORRUPT;
+		pattern = iq_view_from(pattern, (size_t)(end - pattern.data) + 1);
+	}
+	*ret_pieces = pieces;
+	*ret_count = count;
+	return 0;
+}
+
+static int append_unit_time(struct iq_buf *buf, const char *style, int64_t ns, uint8_t digits)
+{
+	if (strcmp(style, "s.") == 0)
+		return append_decimal(buf, ns / powers[9 - (digits <= 9 ? digits : 9)], digits);
+	return append_int(buf, ns / (style[0] == 's' ? NS : style[0] == 'm' ? 1000000 : style[0] == 'u' ? 1000 : 1));
+}
+
+int iq_slot_append(struct iq_buf *buf, const struct iq_piece *piece, const struct iq_slot_value *value)
+{
+	switch (piece->kind) {
+	case IQ_SLOT_INT:
+	case IQ_SLOT_SEQ:
+		return append_int(buf, value->number);
+	case IQ_SLOT_DECIMAL:
+		return append_decimal(buf, value->number, value->digits);
+	case IQ_SLOT_TIME:
+	case IQ_SLOT_TS:
+	case IQ_SLOT_OBSERVED:
+		if (value->digits > 9)
+			return IQ_ERR_CORRUPT;
+		if (is_unit_style(iq_view_cstr(piece->style)))
+			return append_unit_time(buf, piece->style, value->number, value->digits);
+		return append_time(buf, piece->style, value->number, value->digits);
+	case IQ_SLOT_BODY:
+		return iq_escape_append(buf, value->text, piece->escape);
+	default:
+		return iq_buf_append(buf, value->text);
+	}
+}
+
+/* ---- Splitting ---- */
+
+void iq_splitter_init(struct iq_splitter *splitter)
+{
+	splitter->pattern = (struct iq_buf)IQ_BUF_INIT;
+	splitter->count = 0;
+	splitter->known = (struct iq_known){ .ts = IQ_TIME_NONE, .observed = IQ_TIME_NONE, .seq = IQ_NUMBER_NONE };
+}
+
+void iq_splitter_release(struct iq_splitter *splitter)
+{
+	iq_buf_release(&splitter->pattern);
+}
+
+/* The text while it is split. */
+struct split {
+	struct iq_splitter *splitter;
+	const char *text;
+	size_t len;
+	size_t at;
+	size_t constant; /* where constant text that is not yet in the pattern begins */
+	bool full;
+};
+
+static void flush_constant(struct split *split)
+{
+	if (split->at > split->constant)
+		(void)iq_buf_append(&split->splitter->pattern,
+				    iq_view_make(split->text + split->constant, split->at - split->constant));
+	split->constant = split->at;
+}
+
+static void append_tag(struct iq_buf *pattern, enum iq_slot_kind kind, const char *style)
+{
+	char tag[24], *out = tag;
+
+	*out++ = '<';
+	memcpy(out, names[kind].data, names[kind].len);
+	out += names[kind].len;
+	if (style) {
+		*out++ = ':';
+		while (*style)
+			*out++ = *style++;
+	}
+	*out++ = '>';
+	(void)iq_buf_append(pattern, iq_view_make(tag, (size_t)(out - tag)));
+}
+
+/* Puts a slot in place of the next `len` bytes. */
+static void put_slot(struct split *split, size_t len, const struct iq_slot_value *value, const char *style)
+{
+	struct iq_splitter *splitter = split->splitter;
+
+	if (splitter->count == IQ_TEMPLATE_MAX_SLOTS) {
+		split->full = true;
+		return;
+	}
+	flush_constant(split);
+	append_tag(&splitter->pattern, value->kind, style);
+	splitter->values[splitter->count++] = *value;
+	split->at += len;
+	split->constant = split->at;
+}
+
+static void put_time(struct split *split, const struct time_text *time)
+{
+	const struct iq_known *known = &split->splitter->known;
+	struct iq_slot_value value = { .kind = IQ_SLOT_TIME, .digits = time->digits, .number = time->ns };
+
+	if (time->ns == known->ts)
+		value.kind = IQ_SLOT_TS;
+	else if (time->ns == known->observed)
+		value.kind = IQ_SLOT_OBSERVED;
+	put_slot(split, time->len, &value, time->style);
+}
+
+/* Is the number a known time since 1970 in one of the units? */
+static bool put_unit_time(struct split *split, size_t len, struct iq_slot_value value)
+{
+	static const struct {
+		const char *style;
+		int64_t ns;
+	} units[] = { { "s", NS }, { "ms", 1000000 }, { "us", 1000 }, { "ns", 1 } };
+	const struct iq_known *known = &split->splitter->known;
+	const int64_t times[] = { known->ts, known->observed };
+	int64_t number = value.number;
+
+	if (len < 10 || number <= 0)
+		return false;
+	for (unsigned i = 0; i < 2; i++) {
+		if (times[i] == IQ_TIME_NONE)
+			continue;
+		value.kind = i == 0 ? IQ_SLOT_TS : IQ_SLOT_OBSERVED;
+		value.number = times[i];
+		if (value.digits > 0) {
+			if (value.digits <= 9 && times[i] % powers[9 - value.digits] == 0 &&
+			    times[i] / powers[9 - value.digits] == number) {
+				put_slot(split, len, &value, "s.");
+				return true;
+			}
+			continue;
+		}
+		for (unsigned unit = 0; unit < 4; unit++)
+			if (times[i] % units[unit].ns == 0 && times[i] / units[unit].ns == number) {
+				put_slot(split, len, &value, units[unit].style);
+				return true;
+			}
+	}
+	return false;
+}
+
+static bool is_known_text(const struct iq_known *known, const char *text, size_t len, enum iq_slot_kind *ret_kind)
+{
+	for (unsigned kind = IQ_SLOT_SESSION; kind <= IQ_SLOT_DIRECTION; kind++)
+		if (known->texts[kind].len == len && known->texts[kind].data &&
+		    memcmp(known->texts[kind].data, text, len) == 0) {
+			*ret_kind = (enum iq_slot_kind)kind;
+			return true;
+		}
+	return false;
+}
+
+static void put_number(struct split *split, size_t len, struct iq_slot_value *value)
+{
+	const struct iq_known *known = &split->splitter->known;
+
+	if (put_unit_time(split, len, *value))
+		return;
+	if (value->kind == IQ_SLOT_INT && value->number == known->seq) {
+		value->kind = IQ_SLOT_SEQ;
+		split->splitter->known.seq = IQ_NUMBER_NONE; /* the first such number only */
+	} else if (len >= 4 && known->texts[IQ_SLOT_KEY].len == len &&
+		   memcmp(known->texts[IQ_SLOT_KEY].data, split->text + split->at, len) == 0) {
+		value->kind = IQ_SLOT_KEY;
+	}
+	put_slot(split, len, value, NULL);
+}
+
+/* A text that stands for itself: a known one, or any. */
+static void put_text(struct split *split, size_t len)
+{
+	const char *text = split->text + split->at;
+	struct iq_slot_value value = { .kind = IQ_SLOT_TEXT, .text = iq_view_make(text, len) };
+
+	if (len > 0)
+		(void)is_known_text(&split->splitter->known, text, len, &value.kind);
+	put_slot(split, len, &value, NULL);
+}
+
+/* What stands between quotation marks: a number or a time where it is nothing else, else a text. */
+static bool is_zone(const char *text, size_t len)
+{
+	return len == 0 || (len == 1 && text[0] == 'Z') ||
+	       (len == 6 && (text[0] == '+' || text[0] == '-') && is_digit(text[1]) && is_digit(text[2]) &&
+		text[3] == ':' && is_digit(text[4]) && is_digit(text[5]));
+}
+
+static void put_quoted(struct split *split, size_t len)
+{
+	const char *text = split->text + split->at;
+	struct iq_slot_value value;
+	struct time_text time;
+
+	if (len >= DATE_TIME_LEN && read_time(text, len, &time) && is_zone(text + time.len, len - time.len)) {
+		put_time(split, &time);
+		if (!split->full)
+			split->at += len - time.len;
+	} else if (len > 0 && len <= 20 && (is_digit(text[0]) || text[0] == '-') && read_number(text, len, &value) == len) {
+		put_number(split, len, &value);
+	} else {
+		put_text(split, len);
+	}
+}
+
+/* The length of what is quoted, or SIZE_MAX where no mark ends it on its line. */
+static size_t quoted_length(const char *text, size_t len)
+{
+	const char *at = text;
+
+	for (;;) {
+		const char *mark = memchr(at, '"', len - (size_t)(at - text));
+		size_t slashes = 0;
+
+		if (!mark)
+			return SIZE_MAX;
+		while (mark - slashes > text && mark[-1 - (ptrdiff_t)slashes] == '\\')
+			slashes++;
+		if (slashes % 2 == 0)
+			return memchr(text, '\n', (size_t)(mark - text)) ? SIZE_MAX : (size_t)(mark - text);
+		at = mark + 1;
+	}
+}
+
+static bool is_key(const struct split *split, size_t end)
+{
+	while (end < split->len && split->text[end] == ' ')
+		end++;
+	return end < split->len && split->text[end] == ':';
+}
+
+/* A name with several digits is data, not part of a shape. */
+static bool is_plain_name(const char *text, size_t len)
+{
+	size_t digits = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		digits += is_digit(text[i]);
+		if (text[i] == '<')
+			return false;
+	}
+	return digits < 3;
+}
+
+static void take_quote(struct split *split)
+{
+	const char *text = split->text + split->at + 1;
+	size_t len = quoted_length(text, split->len - split->at - 1);
+
+	split->at++;
+	if (len == SIZE_MAX)
+		return;
+	if (is_key(split, split->at + len + 1) && is_plain_name(text, len)) {
+		split->at += len + 1;
+		return;
+	}
+	put_quoted(split, len);
+	if (!split->full)
+		split->at++;
+}
+
+static size_t word_length(const struct split *split, bool *ret_digits)
+{
+	size_t len = 0;
+
+	*ret_digits = false;
+	while (split->at + len < split->len && is_word(split->text[split->at + len]))
+		*ret_digits |= is_digit(split->text[split->at + len++]);
+	return len;
+}
+
+/* 8-4-4-4-12 hexadecimal digits (RFC 9562). */
+static bool is_uuid(const char *text, size_t len)
+{
+	if (len < 36 || (len > 36 && is_word(text[36])))
+		return false;
+	for (unsigned i = 0; i < 36; i++) {
+		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+
+		if (dash ? text[i] != '-' : !(is_digit(text[i]) || ((text[i] | 0x20) >= 'a' && (text[i] | 0x20) <= 'f')))
+			return false;
+	}
+	return true;
+}
+
+static bool is_literal(const char *text, size_t len)
+{
+	return (len == 4 && (memcmp(text, "true", 4) == 0 || memcmp(text, "null", 4) == 0)) ||
+	       (len == 5 && memcmp(text, "false", 5) == 0);
+}
+
+/* Letters and then a number that can be written again: `worker12`. */
+static bool take_numbered(struct split *split, size_t len)
+{
+	const char *text = split->text + split->at;
+	struct iq_slot_value value;
+	size_t letters = len;
+
+	while (letters > 0 && is_digit(text[letters - 1]))
+		letters--;
+	for (size_t i = 0; i < letters; i++)
+		if (is_digit(text[i]))
+			return false;
+	if (letters == len || read_number(text + letters, len - letters, &value) != len - letters)
+		return false;
+	split->at += letters;
+	put_number(split, len - letters, &value);
+	return true;
+}
+
+static void take_word(struct split *split)
+{
+	const char *text = split->text + split->at;
+	bool digits;
+	size_t len = word_length(split, &digits);
+
+	if (is_uuid(text, split->len - split->at))
+		put_text(split, 36);
+	else if (!digits && is_literal(text, len))
+		put_text(split, len);
+	else if (!digits)
+		split->at += len;
+	else if (!take_numbered(split, len))
+		put_text(split, len);
+}
+
+/* A number ends where neither a word nor a further point goes on (`1.2.3` is no number). */
+static bool ends_number(const struct split *split, size_t end)
+{
+	if (end >= split->len)
+		return true;
+	return !is_word(split->text[end]) &&
+	       !(split->text[end] == '.' && end + 1 < split->len && is_digit(split->text[end + 1]));
+}
+
+static void take_digits(struct split *split)
+{
+	const char *text = split->text + split->at;
+	size_t left = split->len - split->at, len;
+	struct iq_slot_value value;
+	struct time_text time;
+	bool digits;
+
+	if (left >= DATE_TIME_LEN && read_time(text, left, &time)) {
+		put_time(split, &time);
+		return;
+	}
+	len = read_number(text, left, &value);
+	if (len > 0 && value.kind == IQ_SLOT_DECIMAL && (!ends_number(split, split->at + len) ||
+							 (split->at > 0 && text[-1] == '.'))) {
+		len = (size_t)((const char *)memchr(text, '.', len) - text);
+		(void)read_number(text, len, &value);
+	}
+	if (len > 0 && (split->at + len == split->len || !is_word(text[len]))) {
+		put_number(split, len, &value);
+		return;
+	}
+	if (is_uuid(text, left)) {
+		put_text(split, 36);
+		return;
+	}
+	len = word_length(split, &digits);
+	put_text(split, len);
+}
+
+/* A minus belongs to a number that no word stands before. */
+static void take_minus(struct split *split)
+{
+	const char *text = split->text + split->at;
+	size_t left = split->len - split->at, len;
+	struct iq_slot_value value;
+
+	if (left > 1 && is_digit(text[1]) && (split->at == 0 || !is_word(text[-1]))) {
+		len = read_number(text, left, &value);
+		if (len > 0 && ends_number(split, split->at + len)) {
+			put_number(split, len, &value);
+			return;
+		}
+	}
+	split->at++;
+}
+
+static void take_angle(struct split *split)
+{
+	split->at++;
+	flush_constant(split);
+	(void)iq_buf_append_char(&split->splitter->pattern, '<');
+}
+
+static void split_range(struct split *split)
+{
+	while (split->at < split->len && !split->full) {
+		switch (class_of(split->text[split->at])) {
+		case QUOTE:
+			take_quote(split);
+			break;
+		case DIGIT:
+			take_digits(split);
+			break;
+		case LETTER:
+			take_word(split);
+			break;
+		case MINUS:
+			take_minus(split);
+			break;
+		case ANGLE:
+			take_angle(split);
+			break;
+		default:
+			split->at++;
+		}
+	}
+	flush_constant(split);
+}
+
+/* After a body that stood between quotation marks: the rest of what was quoted is constant. */
+static void skip_quote_end(struct split *split)
+{
+	const char *mark = memchr(split->text + split->at, '"', split->len - split->at);
+
+	if (mark && !memchr(split->text + split->at, '<', (size_t)(mark - split->text) - split->at))
+		split->at = (size_t)(mark - split->text) + 1;
+}
+
+static void put_body(struct split *split, unsigned escape)
+{
+	const char style[2] = { (char)('@' + escape), '\0' };
+	struct iq_slot_value value = { .kind = IQ_SLOT_BODY };
+
+	put_slot(split, 0, &value, style);
+	if (escape != IQ_ESCAPE_VERBATIM)
+		skip_quote_end(split);
+}
+
+bool iq_template_split(struct iq_splitter *splitter, struct iq_view text, size_t hole, unsigned escape)
+{
+	struct split split = { .splitter = splitter, .text = text.data, .len = hole == SIZE_MAX ? text.len : hole };
+
+	iq_buf_clear(&splitter->pattern);
+	splitter->count = 0;
+	if (text.len > IQ_TEMPLATE_MAX_TEXT)
+		return false;
+	split_range(&split);
+	if (hole != SIZE_MAX) {
+		put_body(&split, escape);
+		split.len = text.len;
+		split_range(&split);
+	}
+	return !split.full && !splitter->pattern.failed;
+}
+
+static void append_doubled(struct iq_buf *pattern, struct iq_view text)
+{
+	for (;;) {
+		const char *angle = text.len ? memchr(text.data, '<', text.len) : NULL;
+		size_t len = angle ? (size_t)(angle - text.data) + 1 : text.len;
+
+		(void)iq_buf_append(pattern, iq_view_make(text.data, len));
+		if (!angle)
+			return;
+		(void)iq_buf_append_char(pattern, '<');
+		text = iq_view_from(text, len);
+	}
+}
+
+void iq_template_keep(struct iq_splitter *splitter, struct iq_view text, size_t hole, unsigned escape)
+{
+	const char style[2] = { (char)('@' + escape), '\0' };
+
+	iq_buf_clear(&splitter->pattern);
+	append_doubled(&splitter->pattern, iq_view_make(text.data, hole));
+	append_tag(&splitter->pattern, IQ_SLOT_BODY, style);
+	append_doubled(&splitter->pattern, iq_view_from(text, hole));
+	splitter->values[0] = (struct iq_slot_value){ .kind = IQ_SLOT_BODY };
+	splitter->count = 1;
+}

@@ -1,0 +1,109 @@
+/* store/template.h - a text as constant text with slots (its template) and what stood in the slots. Free of I/O.
+ *
+ *	text       GET /orders/4711 took 3.20 ms at 2026-11-24T03:27:59.374Z
+ *	template   GET /orders/<int> took <num> ms at <time:-T.>Z
+ *
+ * In a template `<` begins a slot and a literal one is doubled. What the slots stand for:
+ *
+ *	<str>             any text: what stood between quotation marks, or a word with digits in it
+ *	<int>             a decimal integer as it is written without leading zeros
+ *	<num>             a decimal fraction: an integer and a number of digits after the point
+ *	<time:STYLE>      nanoseconds since 1970 as date and time, and a number of digits of its fraction
+ *	<ts:STYLE> <observed:STYLE> <seq> <session> <source> <type> <key> <kind> <direction> <body:STYLE>
+ *	                  what the event's own column holds, written as STYLE says
+ *
+ * STYLE of a time: the separator of the date, of date and time and, where there is one, of the fraction (`-T.` for RFC
+ * 3339); or `s`, `ms`, `us`, `ns` for an integer and `s.` for a decimal fraction of seconds.
+ * STYLE of a body: one character, `@` plus the bits of enum iq_escape: how the JSON string around it escapes it.
+ */
+#ifndef IQ_STORE_TEMPLATE_H
+#define IQ_STORE_TEMPLATE_H
+
+#include "base/base.h"
+
+/* Slots of one template; a text with more is kept as it is. */
+#define IQ_TEMPLATE_MAX_SLOTS 256u
+/* Bytes of a text that is looked at for a template. */
+#define IQ_TEMPLATE_MAX_TEXT (64u << 10)
+
+enum iq_slot_kind {
+	IQ_SLOT_NONE, /* only constant text */
+	IQ_SLOT_TEXT,
+	IQ_SLOT_INT,
+	IQ_SLOT_DECIMAL,
+	IQ_SLOT_TIME,
+	/* From here on the value is another column's; of times only the digits are kept. */
+	IQ_SLOT_TS,
+	IQ_SLOT_OBSERVED,
+	IQ_SLOT_SEQ,
+	IQ_SLOT_SESSION,
+	IQ_SLOT_SOURCE,
+	IQ_SLOT_TYPE,
+	IQ_SLOT_KEY,
+	IQ_SLOT_KIND,
+	IQ_SLOT_DIRECTION,
+	IQ_SLOT_BODY,
+	IQ_SLOT_COUNT
+};
+
+/* How a JSON writer escapes a string; bits. All write \" \\ \n \r \t and other control characters as \u00xx. */
+enum iq_escape {
+	IQ_ESCAPE_SHORT = 1,	/* \b and \f instead of \u0008 and \u000c */
+	IQ_ESCAPE_HTML = 2,	/* < > & U+2028 U+2029 as \uxxxx (Go's encoding/json) */
+	IQ_ESCAPE_ASCII = 4,	/* everything beyond ASCII as \uxxxx (Python's json) */
+	IQ_ESCAPE_SLASH = 8,	/* \/ */
+	IQ_ESCAPE_DELETE = 16,	/* U+007F as \u007f */
+	IQ_ESCAPE_STYLES = 32,
+	IQ_ESCAPE_VERBATIM = 32 /* not a JSON string: the bytes themselves */
+};
+
+/* What stood in a slot. */
+struct iq_slot_value {
+	enum iq_slot_kind kind;
+	uint8_t digits;	     /* DECIMAL, times: after the point */
+	int64_t number;	     /* INT; DECIMAL without its point; TIME */
+	struct iq_view text; /* TEXT. Borrowed from the text that was split. */
+};
+
+/* The columns of the event that the text belongs to; NULL and IQ_TIME_NONE stand for "not to be looked for". */
+struct iq_known {
+	int64_t ts;
+	int64_t observed;
+	int64_t seq;
+	struct iq_view texts[IQ_SLOT_COUNT]; /* SESSION to DIRECTION, BODY */
+};
+
+struct iq_splitter {
+	struct iq_buf pattern; /* the template */
+	struct iq_slot_value values[IQ_TEMPLATE_MAX_SLOTS];
+	size_t count;
+	struct iq_known known;
+};
+
+void iq_splitter_init(struct iq_splitter *splitter);
+void iq_splitter_release(struct iq_splitter *splitter);
+/* Splits `text`, at whose byte `hole` (SIZE_MAX: nowhere) a body of that escape was taken out. False where it does not
+ * fit into a template; memory that is out shows as `splitter->pattern.failed`. */
+bool iq_template_split(struct iq_splitter *splitter, struct iq_view text, size_t hole, unsigned escape);
+/* The same with no slot but the body, for a text that iq_template_split() refused. */
+void iq_template_keep(struct iq_splitter *splitter, struct iq_view text, size_t hole, unsigned escape);
+
+/* One piece of a template: constant text, then a slot. */
+struct iq_piece {
+	struct iq_view text; /* with `<<` undone */
+	enum iq_slot_kind kind;
+	char style[4];
+	uint8_t escape;
+};
+
+/* Reads a template into pieces; the last may have no slot. IQ_ERR_CORRUPT, IQ_ERR_NOMEM. Borrowed: from `arena`. */
+int iq_template_parse(struct iq_view pattern, struct iq_arena *arena, struct iq_piece **ret_pieces, size_t *ret_count);
+/* Appends one slot as it was written. For times `number` is the time, also for TS and OBSERVED. */
+int iq_slot_append(struct iq_buf *buf, const struct iq_piece *piece, const struct iq_slot_value *value);
+
+/* Appends `text` as the inside of a JSON string. Text that is not UTF-8 is passed on as it is. */
+int iq_escape_append(struct iq_buf *buf, struct iq_view text, unsigned escape);
+/* Does `raw` begin with `text` so escaped? The escaped length, or SIZE_MAX. */
+size_t iq_escape_match(struct iq_view raw, struct iq_view text, unsigned escape);
+
+#endif

@@ -1,0 +1,68 @@
+/* store/texts.h - a column of texts as bytes and back. Free of I/O.
+ *
+ * A column begins with a layout byte; with IQ_TEXTS_NULLS set, a bytes stream follows that has a bit for each value, least
+ * significant first, set where there is one, and the rest holds these only. `n` is the number of values there are.
+ *
+ *	CONST   varint length, bytes                       all values are this one
+ *	PLAIN   ints: n lengths; bytes: all of them
+ *	DICT    varint count; texts: the words; ints: n indices
+ *	FIXED   varint length; bytes: a character for each place, NUL where a hexadecimal digit varies; bytes: those digits,
+ *	        two to a byte, the first one high
+ *	WORDS   ints: n counts of words; varint count; texts: the words; varint count; ints: indices. A space divides
+ *	        words.
+ *	SPLIT   see store/split.h
+ *
+ * The layout is chosen by what a sample promises to be smallest. Columns lie in columns: the words of a dictionary or
+ * the texts of a slot are columns of their own.
+ */
+#ifndef IQ_STORE_TEXTS_H
+#define IQ_STORE_TEXTS_H
+
+#include "store/stream.h"
+#include "store/template.h"
+
+enum iq_texts_layout {
+	IQ_TEXTS_CONST,
+	IQ_TEXTS_PLAIN,
+	IQ_TEXTS_DICT,
+	IQ_TEXTS_FIXED,
+	IQ_TEXTS_WORDS,
+	IQ_TEXTS_SPLIT,
+	IQ_TEXTS_LAYOUTS,
+	IQ_TEXTS_NULLS = 0x80
+};
+
+/* Columns do not lie deeper in each other than this. */
+#define IQ_TEXTS_MAX_DEPTH 8u
+/* No text of a column is longer. */
+#define IQ_TEXT_MAX_BYTES (1u << 30)
+
+/* Appends a column of `count` texts. `depth`: 0 for a column that is not part of another; it limits how far texts are taken
+ * apart. */
+int iq_texts_append(struct iq_codec *codec, const struct iq_view *values, size_t count, unsigned depth,
+		    struct iq_buf *out);
+
+/* A column that is being read. It lies in the arena, as do all its parts; they are decoded when they are first needed. */
+struct iq_texts;
+
+/* What a column may need that does not lie in it. Borrowed while the column is read. */
+struct iq_texts_outside {
+	/* Template `id` of the segment, or the NULL view. */
+	struct iq_view (*pattern)(void *context, uint64_t id);
+	void *context;
+	const int64_t *shapes; /* of a SPLIT whose shapes are a column of their own: one for each value */
+};
+
+/* Opens a column of `count` texts that `bytes` holds from its first to its last byte. `outside` may be NULL.
+ * IQ_ERR_CORRUPT, IQ_ERR_NOMEM. */
+int iq_texts_open(struct iq_codec *codec, struct iq_view bytes, size_t count, struct iq_arena *arena,
+		  const struct iq_texts_outside *outside, struct iq_texts **ret_texts);
+bool iq_texts_is_null(const struct iq_texts *texts, size_t index);
+/* The text at `index`: where it lies in the arena already, or put together at the end of `scratch` (Borrowed until that
+ * changes). `known` is needed where templates refer to other columns. IQ_ERR_CORRUPT, IQ_ERR_NOMEM. */
+int iq_texts_get(struct iq_texts *texts, size_t index, const struct iq_known *known, struct iq_buf *scratch,
+		 struct iq_view *ret_text);
+/* Which columns of the event its templates refer to: bits of 1 << enum iq_slot_kind. */
+uint32_t iq_texts_refers(const struct iq_texts *texts);
+
+#endif

@@ -1,0 +1,370 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/split.h"
+
+/* So many texts are looked at to choose a layout. */
+#define SAMPLE 512u
+/* Longer texts have no fixed layout. */
+#define MAX_FIXED 64u
+/* Texts are taken apart down to here. */
+#define MAX_SPLIT_DEPTH 3u
+
+/* ---- Small helpers ---- */
+
+static bool all_equal(const struct iq_view *values, size_t count)
+{
+	for (size_t i = 1; i < count; i++)
+		if (!iq_view_eq(values[i], values[0]))
+			return false;
+	return true;
+}
+
+static int append_lengths(struct iq_codec *codec, const struct iq_view *values, size_t count, struct iq_buf *out)
+{
+	int64_t *lengths = malloc((count + 1) * sizeof(*lengths));
+	int rc = lengths ? 0 : IQ_ERR_NOMEM;
+
+	for (size_t i = 0; rc == 0 && i < count; i++)
+		lengths[i] = (int64_t)values[i].len;
+	if (rc == 0)
+		rc = iq_stream_append_ints(codec, lengths, count, out);
+	free(lengths);
+	return rc;
+}
+
+static int append_const(struct iq_view value, struct iq_buf *out)
+{
+	(void)iq_buf_append_char(out, IQ_TEXTS_CONST);
+	(void)iq_varint_append(out, value.len);
+	return iq_buf_append(out, value);
+}
+
+static int append_plain(struct iq_codec *codec, const struct iq_view *values, size_t count, struct iq_buf *out)
+{
+	struct iq_buf bytes = IQ_BUF_INIT;
+	int rc;
+
+	for (size_t i = 0; i < count; i++)
+		(void)iq_buf_append(&bytes, values[i]);
+	(void)iq_buf_append_char(out, IQ_TEXTS_PLAIN);
+	rc = bytes.failed ? IQ_ERR_NOMEM : append_lengths(codec, values, count, out);
+	if (rc == 0)
+		rc = iq_stream_append_bytes(codec, iq_buf_view(&bytes), out);
+	iq_buf_release(&bytes);
+	return rc;
+}
+
+/* ---- FIXED ---- */
+
+static bool is_hex(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+}
+
+/* The characters that all values share, NUL where hexadecimal digits vary. False where something else varies, or where
+ * too little does for this to pay. */
+static bool find_fixed(const struct iq_view *values, size_t count, char *ret_places)
+{
+	size_t len = values[0].len, varying = 0;
+
+	if (len < 4 || len > MAX_FIXED || count < 4)
+		return false;
+	memcpy(ret_places, values[0].data, len);
+	for (size_t i = 0; i < count; i++) {
+		if (values[i].len != len)
+			return false;
+		for (size_t at = 0; at < len; at++) {
+			if (ret_places[at] == values[i].data[at])
+				continue;
+			if (!is_hex(values[i].data[at]) || (ret_places[at] && !is_hex(ret_places[at])))
+				return false;
+			ret_places[at] = '\0';
+		}
+	}
+	for (size_t at = 0; at < len; at++) {
+		if (values[0].data[at] == '\0')
+			return false;
+		varying += ret_places[at] == '\0';
+	}
+	return varying >= 4;
+}
+
+static unsigned hex_value(char c)
+{
+	return c <= '9' ? (unsigned)(c - '0') : (unsigned)(c - 'a' + 10);
+}
+
+static int append_fixed(struct iq_codec *codec, const struct iq_view *values, size_t count, const char *places,
+			struct iq_buf *out)
+{
+	size_t len = values[0].len, nibbles = 0;
+	struct iq_buf packed = IQ_BUF_INIT;
+	int rc;
+
+	if (iq_buf_reserve(&packed, (count * len + 1) / 2) < 0)
+		return IQ_ERR_NOMEM;
+	for (size_t i = 0; i < count; i++)
+		for (size_t at = 0; at < len; at++) {
+			unsigned value;
+
+			if (places[at])
+				continue;
+			value = hex_value(values[i].data[at]);
+			if (nibbles % 2 == 0)
+				packed.data[nibbles / 2] = (char)(value << 4);
+			else
+				packed.data[nibbles / 2] = (char)((unsigned char)packed.data[nibbles / 2] | value);
+			nibbles++;
+		}
+	packed.len = (nibbles + 1) / 2;
+	(void)iq_buf_append_char(out, IQ_TEXTS_FIXED);
+	(void)iq_varint_append(out, len);
+	(void)iq_stream_append_bytes(codec, iq_view_make(places, len), out);
+	rc = iq_stream_append_bytes(codec, iq_buf_view(&packed), out);
+	iq_buf_release(&packed);
+	return rc;
+}
+
+/* ---- DICT ---- */
+
+/* A dictionary while it is filled. */
+struct dictionary {
+	struct iq_map words;
+	int64_t *codes;
+	size_t count;
+	size_t capacity;
+	uint64_t bytes; /* of the words */
+};
+
+static void release_dictionary(struct dictionary *dictionary)
+{
+	iq_map_release(&dictionary->words);
+	free(dictionary->codes);
+}
+
+static int add_word(struct dictionary *dictionary, struct iq_view word)
+{
+	uint32_t index;
+	int rc;
+
+	if (dictionary->count == dictionary->capacity) {
+		size_t capacity = dictionary->capacity ? dictionary->capacity * 2 : 1024;
+		int64_t *codes = realloc(dictionary->codes, capacity * sizeof(*codes));
+
+		if (!codes)
+			return IQ_ERR_NOMEM;
+		dictionary->codes = codes;
+		dictionary->capacity = capacity;
+	}
+	rc = iq_map_intern(&dictionary->words, word, &index);
+	if (rc < 0)
+		return rc;
+	dictionary->bytes += rc == 1 ? word.len : 0;
+	dictionary->codes[dictionary->count++] = index;
+	return 0;
+}
+
+static int append_words(struct iq_codec *codec, const struct dictionary *dictionary, unsigned depth, struct iq_buf *out)
+{
+	size_t count = dictionary->words.count;
+	struct iq_view *words = malloc((count + 1) * sizeof(*words));
+	int rc = words ? 0 : IQ_ERR_NOMEM;
+
+	for (size_t i = 0; rc == 0 && i < count; i++)
+		words[i] = dictionary->words.entries[i].key;
+	(void)iq_varint_append(out, count);
+	if (rc == 0)
+		rc = iq_texts_append(codec, words, count, depth + 1, out);
+	free(words);
+	return rc;
+}
+
+static int append_dict(struct iq_codec *codec, const struct dictionary *dictionary, unsigned depth, struct iq_buf *out)
+{
+	int rc;
+
+	(void)iq_buf_append_char(out, IQ_TEXTS_DICT);
+	rc = append_words(codec, dictionary, depth, out);
+	return rc < 0 ? rc : iq_stream_append_ints(codec, dictionary->codes, dictionary->count, out);
+}
+
+/* 1 where the values repeat so often that a dictionary pays. */
+static int fill_dictionary(struct dictionary *dictionary, const struct iq_view *values, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (add_word(dictionary, values[i]) < 0)
+			return IQ_ERR_NOMEM;
+		if (i == SAMPLE && dictionary->words.count > SAMPLE / 4 * 3)
+			return 0;
+		if (i > 4096 && dictionary->words.count > i / 2)
+			return 0;
+	}
+	return dictionary->words.count <= count / 2;
+}
+
+/* ---- WORDS ---- */
+
+static int add_words(struct dictionary *dictionary, struct iq_view text, int64_t *ret_count)
+{
+	*ret_count = 0;
+	for (;;) {
+		const char *space = memchr(text.data, ' ', text.len);
+		size_t len = space ? (size_t)(space - text.data) : text.len;
+
+		if (add_word(dictionary, iq_view_make(text.data, len)) < 0)
+			return IQ_ERR_NOMEM;
+		++*ret_count;
+		if (!space)
+			return 0;
+		text = iq_view_from(text, len + 1);
+	}
+}
+
+/* 1 where the texts are made of words that repeat. */
+static int fill_words(struct dictionary *dictionary, const struct iq_view *values, size_t count, int64_t *counts)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (add_words(dictionary, values[i], &counts[i]) < 0)
+			return IQ_ERR_NOMEM;
+		if (i == SAMPLE && dictionary->count < 3 * i)
+			return 0;
+		if (i >= SAMPLE && i % SAMPLE == 0 && dictionary->words.count > dictionary->count / 3)
+			return 0;
+	}
+	return dictionary->count >= 3 * count && dictionary->words.count <= dictionary->count / 6;
+}
+
+static int append_word_texts(struct iq_codec *codec, const struct dictionary *dictionary, const int64_t *counts,
+			     size_t count, unsigned depth, struct iq_buf *out)
+{
+	int rc;
+
+	(void)iq_buf_append_char(out, IQ_TEXTS_WORDS);
+	rc = iq_stream_append_ints(codec, counts, count, out);
+	if (rc == 0)
+		rc = append_words(codec, dictionary, depth, out);
+	(void)iq_varint_append(out, dictionary->count);
+	return rc < 0 ? rc : iq_stream_append_ints(codec, dictionary->codes, dictionary->count, out);
+}
+
+static int append_as_words(struct iq_codec *codec, const struct iq_view *values, size_t count, unsigned depth,
+			   struct iq_buf *out)
+{
+	struct dictionary dictionary = { .words = IQ_MAP_INIT };
+	int64_t *counts = malloc((count + 1) * sizeof(*counts));
+	int rc = counts ? fill_words(&dictionary, values, count, counts) : IQ_ERR_NOMEM;
+
+	if (rc == 1)
+		rc = append_word_texts(codec, &dictionary, counts, count, depth, out) < 0 ? IQ_ERR_NOMEM : 1;
+	release_dictionary(&dictionary);
+	free(counts);
+	return rc;
+}
+
+/* ---- Choosing ---- */
+
+/* Do the templates of a sample repeat, and do they take something out of the texts? */
+static bool may_split(const struct iq_view *values, size_t count)
+{
+	struct iq_map shapes = IQ_MAP_INIT;
+	struct iq_splitter *splitter = malloc(sizeof(*splitter));
+	size_t step = count / SAMPLE + 1, looked_at = 0, with_slots = 0;
+	uint32_t index;
+	bool may = false;
+
+	if (!splitter)
+		return false;
+	iq_splitter_init(splitter);
+	for (size_t i = 0; i < count; i += step, looked_at++)
+		if (iq_template_split(splitter, values[i], SIZE_MAX, 0) &&
+		    iq_map_intern(&shapes, iq_buf_view(&splitter->pattern), &index) >= 0)
+			with_slots += splitter->count > 0 &&
+				      !(splitter->count == 1 && splitter->pattern.len == 5 &&
+					splitter->values[0].kind == IQ_SLOT_TEXT);
+	may = with_slots >= looked_at / 2 && shapes.count <= looked_at / 4 + 1;
+	iq_splitter_release(splitter);
+	free(splitter);
+	iq_map_release(&shapes);
+	return may;
+}
+
+static int append_split(struct iq_codec *codec, const struct iq_view *values, size_t count, unsigned depth,
+			struct iq_buf *out)
+{
+	const struct iq_split_input input = { .values = values, .count = count, .depth = depth };
+
+	if (depth >= MAX_SPLIT_DEPTH || count < 16 || !may_split(values, count))
+		return 0;
+	return iq_split_append(codec, &input, 50, out);
+}
+
+static int append_present(struct iq_codec *codec, const struct iq_view *values, size_t count, unsigned depth,
+			  struct iq_buf *out)
+{
+	struct dictionary dictionary = { .words = IQ_MAP_INIT };
+	char places[MAX_FIXED];
+	int rc;
+
+	if (count == 0 || all_equal(values, count))
+		return append_const(count ? values[0] : IQ_LIT(""), out);
+	if (depth + 2 >= IQ_TEXTS_MAX_DEPTH)
+		return append_plain(codec, values, count, out);
+	rc = fill_dictionary(&dictionary, values, count);
+	if (rc == 1)
+		rc = append_dict(codec, &dictionary, depth, out) < 0 ? IQ_ERR_NOMEM : 1;
+	release_dictionary(&dictionary);
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
+	if (find_fixed(values, count, places))
+		return append_fixed(codec, values, count, places, out);
+	rc = append_split(codec, values, count, depth, out);
+	if (rc == 0)
+		rc = append_as_words(codec, values, count, depth, out);
+	if (rc == 0)
+		rc = append_plain(codec, values, count, out);
+	return rc < 0 ? rc : 0;
+}
+
+static int append_with_nulls(struct iq_codec *codec, const struct iq_view *values, size_t count, size_t present_count,
+			     unsigned depth, struct iq_buf *out)
+{
+	struct iq_view *present = malloc((present_count + 1) * sizeof(*present));
+	char *bits = calloc(count / 8 + 1, 1);
+	struct iq_buf inner = IQ_BUF_INIT;
+	size_t kept = 0;
+	int rc = present && bits ? 0 : IQ_ERR_NOMEM;
+
+	for (size_t i = 0; rc == 0 && i < count; i++) {
+		if (!values[i].data)
+			continue;
+		bits[i / 8] = (char)((unsigned char)bits[i / 8] | 1u << (i % 8));
+		present[kept++] = values[i];
+	}
+	if (rc == 0)
+		rc = append_present(codec, present, kept, depth, &inner);
+	if (rc == 0) {
+		(void)iq_buf_append_char(out, (char)((unsigned char)inner.data[0] | IQ_TEXTS_NULLS));
+		(void)iq_stream_append_bytes(codec, iq_view_make(bits, (count + 7) / 8), out);
+		rc = iq_buf_append(out, iq_view_from(iq_buf_view(&inner), 1));
+	}
+	iq_buf_release(&inner);
+	free(present);
+	free(bits);
+	return rc;
+}
+
+int iq_texts_append(struct iq_codec *codec, const struct iq_view *values, size_t count, unsigned depth,
+		    struct iq_buf *out)
+{
+	size_t present = 0;
+	int rc;
+
+	for (size_t i = 0; i < count; i++)
+		present += values[i].data != NULL;
+	if (present == count)
+		rc = append_present(codec, values, count, depth, out);
+	else
+		rc = append_with_nulls(codec, values, count, present, depth, out);
+	return rc < 0 ? rc : out->failed ? IQ_ERR_NOMEM : 0;
+}
