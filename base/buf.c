@@ -13,15 +13,7 @@ void iq_buf_release(struct iq_buf *buf)
 	*buf = (struct iq_buf)IQ_BUF_INIT;
 }
 
-void iq_buf_clear(struct iq_buf *buf)
-{
-	buf->len = 0;
-	buf->failed = false;
-	if (buf->data)
-		buf->data[0] = '\0';
-}
-
-int iq_buf_reserve(struct iq_buf *buf, size_t extra)
+int iq_buf_grow(struct iq_buf *buf, size_t extra)
 {
 	size_t needed, cap;
 	char *data;
@@ -29,8 +21,6 @@ int iq_buf_reserve(struct iq_buf *buf, size_t extra)
 	if (extra >= SIZE_MAX / 2 - buf->len)
 		goto fail;
 	needed = buf->len + extra + 1;
-	if (needed <= buf->cap)
-		return 0;
 	cap = buf->cap + buf->cap / 2;
 	if (cap < needed)
 		cap = needed < 64 ? 64 : needed;
@@ -46,25 +36,9 @@ fail:
 	return IQ_ERR_NOMEM;
 }
 
-int iq_buf_append(struct iq_buf *buf, struct iq_view view)
-{
-	if (iq_buf_reserve(buf, view.len) < 0)
-		return IQ_ERR_NOMEM;
-	if (view.len > 0)
-		memcpy(buf->data + buf->len, view.data, view.len);
-	buf->len += view.len;
-	buf->data[buf->len] = '\0';
-	return 0;
-}
-
 int iq_buf_append_cstr(struct iq_buf *buf, const char *text)
 {
 	return iq_buf_append(buf, iq_view_cstr(text));
-}
-
-int iq_buf_append_char(struct iq_buf *buf, char c)
-{
-	return iq_buf_append(buf, iq_view_make(&c, 1));
 }
 
 int iq_buf_appendf(struct iq_buf *buf, const char *format, ...)
@@ -93,11 +67,6 @@ void iq_buf_consume(struct iq_buf *buf, size_t count)
 	memmove(buf->data, buf->data + count, buf->len - count);
 	buf->len -= count;
 	buf->data[buf->len] = '\0';
-}
-
-struct iq_view iq_buf_view(const struct iq_buf *buf)
-{
-	return iq_view_make(buf->data ? buf->data : "", buf->len);
 }
 
 char *iq_buf_detach(struct iq_buf *buf)

@@ -12,6 +12,7 @@
 #define IQ_BASE_BUF_H
 
 #include <inquest/base.h>
+#include <string.h>
 
 struct iq_buf {
 	char *data;
@@ -27,17 +28,43 @@ struct iq_buf {
 
 void iq_buf_release(struct iq_buf *buf);
 /* Empties it and keeps the memory; clears `failed`. */
-void iq_buf_clear(struct iq_buf *buf);
+static inline void iq_buf_clear(struct iq_buf *buf)
+{
+	buf->len = 0;
+	buf->failed = false;
+	if (buf->data)
+		buf->data[0] = '\0';
+}
+/* The part of iq_buf_reserve() that allocates. */
+int iq_buf_grow(struct iq_buf *buf, size_t extra);
 /* Makes room for `extra` more bytes. */
-int iq_buf_reserve(struct iq_buf *buf, size_t extra);
-int iq_buf_append(struct iq_buf *buf, struct iq_view view);
+static inline int iq_buf_reserve(struct iq_buf *buf, size_t extra)
+{
+	return extra < buf->cap - buf->len ? 0 : iq_buf_grow(buf, extra);
+}
+static inline int iq_buf_append(struct iq_buf *buf, struct iq_view view)
+{
+	if (iq_buf_reserve(buf, view.len) < 0)
+		return IQ_ERR_NOMEM;
+	if (view.len > 0)
+		memcpy(buf->data + buf->len, view.data, view.len);
+	buf->len += view.len;
+	buf->data[buf->len] = '\0';
+	return 0;
+}
 int iq_buf_append_cstr(struct iq_buf *buf, const char *text);
-int iq_buf_append_char(struct iq_buf *buf, char c);
+static inline int iq_buf_append_char(struct iq_buf *buf, char c)
+{
+	return iq_buf_append(buf, (struct iq_view){ &c, 1 });
+}
 int iq_buf_appendf(struct iq_buf *buf, const char *format, ...) IQ_PRINTF(2, 3);
 /* Drops the first `count` bytes. */
 void iq_buf_consume(struct iq_buf *buf, size_t count);
 /* Borrowed until the buffer changes. */
-struct iq_view iq_buf_view(const struct iq_buf *buf);
+static inline struct iq_view iq_buf_view(const struct iq_buf *buf)
+{
+	return (struct iq_view){ buf->data ? buf->data : "", buf->len };
+}
 /* Caller owns; release with free(). The buffer is empty afterwards. */
 char *iq_buf_detach(struct iq_buf *buf);
 

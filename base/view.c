@@ -35,13 +35,6 @@ size_t iq_view_find(struct iq_view view, struct iq_view needle)
 	return hit ? (size_t)(hit - view.data) : SIZE_MAX;
 }
 
-struct iq_view iq_view_from(struct iq_view view, size_t start)
-{
-	if (start > view.len)
-		start = view.len;
-	return iq_view_make(view.data ? view.data + start : NULL, view.len - start);
-}
-
 static bool is_space(char c)
 {
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';

@@ -37,7 +37,12 @@ bool iq_view_ends_with(struct iq_view view, struct iq_view suffix);
 /* Offset of `needle` in `view`, or SIZE_MAX. */
 size_t iq_view_find(struct iq_view view, struct iq_view needle);
 /* From `start` (clamped) to the end. */
-struct iq_view iq_view_from(struct iq_view view, size_t start);
+static inline struct iq_view iq_view_from(struct iq_view view, size_t start)
+{
+	if (start > view.len)
+		start = view.len;
+	return iq_view_make(view.data ? view.data + start : NULL, view.len - start);
+}
 /* Without white space (space, tab, CR, LF) at both ends. */
 struct iq_view iq_view_trim(struct iq_view view);
 /* The whole view as a decimal integer; false if it is anything else or overflows. */

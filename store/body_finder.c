@@ -52,21 +52,10 @@ static bool try_place(struct iq_body_finder *finder, struct iq_view raw, struct 
 	return false;
 }
 
-/* Characters at the front that every style leaves alone. */
-static size_t plain_beginning(struct iq_view body)
-{
-	size_t len = 0;
-
-	while (len < body.len && len < BEGINNING && body.data[len] >= ' ' && body.data[len] < 0x7f &&
-	       !strchr("\"\\/<>&", body.data[len]))
-		len++;
-	return len;
-}
-
 bool iq_body_find(struct iq_body_finder *finder, struct iq_view raw, struct iq_view body, size_t *ret_at,
 		  size_t *ret_len, unsigned *ret_escape)
 {
-	size_t len = plain_beginning(body), at;
+	size_t len = iq_escape_plain(iq_view_make(body.data, body.len < BEGINNING ? body.len : BEGINNING)), at;
 	bool found;
 
 	if (body.len < LEAST_BODY || raw.len < body.len || len == 0)

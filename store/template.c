@@ -2,6 +2,9 @@
 
 #include <stdio.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "event/event.h"
 
@@ -321,10 +324,28 @@ static bool is_plain(unsigned char c)
 	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\' && c != '/' && c != '<' && c != '>' && c != '&';
 }
 
+/* How many bytes at the front no style escapes. */
 static size_t plain_run(struct iq_view text)
 {
 	size_t i = 0;
 
+#ifdef __SSE2__
+	for (; i + 16 <= text.len; i += 16) {
+		const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(text.data + i));
+		/* Signed: bytes from 0x80 on are below the space as well. `<` and `>` differ in a bit. */
+		__m128i special = _mm_or_si128(_mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20)),
+					       _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f)));
+
+		special = _mm_or_si128(special, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')));
+		special = _mm_or_si128(special, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')));
+		special = _mm_or_si128(special, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('/')));
+		special = _mm_or_si128(special, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('&')));
+		special = _mm_or_si128(special, _mm_cmpeq_epi8(_mm_or_si128(bytes, _mm_set1_epi8(2)),
+							       _mm_set1_epi8('>')));
+		if (_mm_movemask_epi8(special) != 0)
+			return i + (size_t)__builtin_ctz((unsigned)_mm_movemask_epi8(special));
+	}
+#endif
 	while (i < text.len && is_plain((unsigned char)text.data[i]))
 		i++;
 	return i;
@@ -349,6 +370,11 @@ int iq_escape_append(struct iq_buf *buf, struct iq_view text, unsigned escape)
 		text = iq_view_from(text, taken);
 	}
 	return buf->failed ? IQ_ERR_NOMEM : 0;
+}
+
+size_t iq_escape_plain(struct iq_view text)
+{
+	return plain_run(text);
 }
 
 size_t iq_escape_match(struct iq_view raw, struct iq_view text, unsigned escape)
@@ -681,7 +707,7 @@ static void put_quoted(struct split *split, size_t len)
 		put_time(split, &time);
 		if (!split->full)
 			split->at += len - time.len;
-	} else if (len > 0 && len <= 20 && (is_digit(text[0]) || text[0] == '-') && read_number(text, len, &value) == len) {
+	} else if (len > 0 && len < 16 && (is_digit(text[0]) || text[0] == '-') && read_number(text, len, &value) == len) {
 		put_number(split, len, &value);
 	} else {
 		put_text(split, len);

@@ -103,6 +103,8 @@ int iq_slot_append(struct iq_buf *buf, const struct iq_piece *piece, const struc
 
 /* Appends `text` as the inside of a JSON string. Text that is not UTF-8 is passed on as it is. */
 int iq_escape_append(struct iq_buf *buf, struct iq_view text, unsigned escape);
+/* How many bytes at the front of `text` no style escapes. */
+size_t iq_escape_plain(struct iq_view text);
 /* Does `raw` begin with `text` so escaped? The escaped length, or SIZE_MAX. */
 size_t iq_escape_match(struct iq_view raw, struct iq_view text, unsigned escape);
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "store/body_finder.h"
+#include "store/encoder.h"
 #include "store/manifest.h"
 #include "store/reader.h"
 #include "store/segment.h"
@@ -60,7 +61,7 @@ struct iq_store_writer {
 	struct iq_segment_writer *segment; /* NULL until something is written */
 	char *segment_path;		   /* its temporary name */
 	uint64_t segment_first_id;
-	struct iq_chunk_builder builder;
+	struct iq_encoder *encoder;
 	uint64_t next_id;
 	uint32_t next_evidence;
 	struct iq_map source_numbers; /* name -> index in sources */
@@ -160,7 +161,7 @@ static void reset_state(struct iq_store_writer *writer)
 	iq_map_clear(&writer->source_numbers);
 	iq_map_clear(&writer->session_numbers);
 	iq_map_clear(&writer->known_evidence);
-	iq_chunk_builder_clear(&writer->builder);
+	iq_chunk_builder_clear(iq_encoder_builder(writer->encoder));
 	writer->next_id = 1;
 	writer->next_evidence = 1;
 }
@@ -342,9 +343,10 @@ int iq_store_writer_open(const char *path, struct iq_store_writer **ret_writer, 
 	writer->path = strdup(path);
 	writer->segments_path = iq_path_join(path, "segments");
 	writer->evidence.hash = iq_sha256_new();
-	if (!writer->path || !writer->segments_path || !writer->evidence.hash ||
-	    iq_chunk_builder_init(&writer->builder) < 0)
+	if (!writer->path || !writer->segments_path || !writer->evidence.hash)
 		rc = iq_error_nomem(error);
+	if (rc == 0)
+		rc = iq_encoder_new(&writer->encoder, error);
 	if (rc == 0)
 		rc = open_store(writer, error);
 	if (rc < 0) {
@@ -359,6 +361,8 @@ int iq_store_writer_open(const char *path, struct iq_store_writer **ret_writer, 
 
 static void drop_segment(struct iq_store_writer *writer)
 {
+	if (writer->encoder)
+		(void)iq_encoder_wait(writer->encoder, NULL);
 	iq_segment_writer_free(writer->segment);
 	free(writer->segment_path);
 	writer->segment = NULL;
@@ -407,7 +411,7 @@ void iq_store_writer_free(struct iq_store_writer *writer)
 	if (writer->segments_path)
 		forget_pending(writer, true);
 	iq_manifest_release(&writer->manifest);
-	iq_chunk_builder_release(&writer->builder);
+	iq_encoder_free(writer->encoder);
 	iq_map_release(&writer->source_numbers);
 	iq_map_release(&writer->session_numbers);
 	iq_map_release(&writer->known_evidence);
@@ -437,21 +441,26 @@ static int begin_segment(struct iq_store_writer *writer, struct iq_error *error)
 	writer->segment_path = iq_path_join(writer->segments_path, name);
 	if (!writer->segment_path)
 		return iq_error_nomem(error);
-	writer->segment_first_id = writer->next_id - writer->builder.rows;
+	writer->segment_first_id = writer->next_id - iq_encoder_builder(writer->encoder)->rows;
 	return iq_segment_writer_new(writer->segment_path, &writer->segment, error);
+}
+
+/* The segment, when no chunk is on its way into it. */
+static int take_segment(struct iq_store_writer *writer, struct iq_error *error)
+{
+	int rc = begin_segment(writer, error);
+
+	return rc == 0 ? iq_encoder_wait(writer->encoder, error) : rc;
 }
 
 static int flush_chunk(struct iq_store_writer *writer, struct iq_error *error)
 {
 	int rc;
 
-	if (writer->builder.rows == 0)
+	if (iq_encoder_builder(writer->encoder)->rows == 0)
 		return 0;
 	rc = begin_segment(writer, error);
-	if (rc == 0)
-		rc = iq_segment_writer_chunk(writer->segment, &writer->builder, error);
-	iq_chunk_builder_clear(&writer->builder);
-	return rc;
+	return rc == 0 ? iq_encoder_give(writer->encoder, writer->segment, error) : rc;
 }
 
 /* The parts of sources and sessions that this segment holds; then they begin anew. */
@@ -492,7 +501,7 @@ static int verify_segment(const char *path, struct iq_error *error)
 
 	if (rc < 0)
 		return rc;
-	iq_segment_verify(segment, NULL, NULL, &result);
+	iq_segment_verify(segment, false, NULL, NULL, &result);
 	iq_segment_close(segment);
 	if (result.damages > 0)
 		return iq_error_set(error, IQ_ERR_IO, "%s: does not read back as it was written; is the disk failing?",
@@ -527,8 +536,10 @@ static int seal_segment(struct iq_store_writer *writer, struct iq_error *error)
 {
 	uint8_t root[IQ_SHA256_SIZE];
 	char *final_path;
-	int rc = write_parts(writer, error);
+	int rc = iq_encoder_wait(writer->encoder, error);
 
+	if (rc == 0)
+		rc = write_parts(writer, error);
 	if (rc == 0)
 		rc = iq_segment_writer_finish(writer->segment, root, error);
 	if (rc == 0)
@@ -617,7 +628,7 @@ static void pass_raw(struct open_evidence *evidence, size_t len)
 static int write_raw_block(struct iq_store_writer *writer, size_t len, struct iq_error *error)
 {
 	struct open_evidence *evidence = &writer->evidence;
-	int rc = begin_segment(writer, error);
+	int rc = take_segment(writer, error);
 
 	if (rc == 0)
 		rc = iq_segment_writer_raw(writer->segment, evidence->row.no, evidence->raw_offset,
@@ -743,6 +754,7 @@ static int sink_event(void *context, const struct iq_event *event, struct iq_err
 	struct iq_store_writer *writer = context;
 	struct source_state *source = find_source(writer, event->source.data ? event->source : IQ_LIT("unknown"));
 	struct session_state *session = NULL;
+	struct iq_chunk_builder *builder = iq_encoder_builder(writer->encoder);
 	struct iq_event stored = *event;
 	struct iq_raw_record raw;
 
@@ -760,13 +772,13 @@ static int sink_event(void *context, const struct iq_event *event, struct iq_err
 	if (session)
 		fold_session(session, &stored);
 	take_raw(&writer->evidence, &stored, &writer->scratch, &raw);
-	if (iq_chunk_builder_add(&writer->builder, &stored, source->whole.no, &raw) < 0 ||
+	if (iq_chunk_builder_add(builder, &stored, source->whole.no, &raw) < 0 ||
 	    cover(&writer->evidence, event->offset, event->length) < 0)
 		return iq_error_nomem(error);
 	writer->evidence.row.records++;
 	writer->evidence.last_event = stored.id;
 	writer->evidence.last_ts = stored.ts;
-	return iq_chunk_builder_full(&writer->builder) ? flush_chunk(writer, error) : 0;
+	return iq_chunk_builder_full(builder) ? flush_chunk(writer, error) : 0;
 }
 
 /* Only events make sessions: a gap that names one without any matches its whole source. */
@@ -787,7 +799,7 @@ static int sink_gap(void *context, const struct iq_gap *gap, struct iq_error *er
 	struct iq_store_writer *writer = context;
 	struct open_evidence *evidence = &writer->evidence;
 	struct iq_gap stored = *gap;
-	int rc = begin_segment(writer, error);
+	int rc = take_segment(writer, error);
 
 	if (rc < 0)
 		return rc;
@@ -864,6 +876,8 @@ int iq_store_writer_evidence_end(struct iq_store_writer *writer, struct iq_evide
 	if (rc == 0 && raw_left(evidence).len > 0)
 		rc = write_raw_block(writer, raw_left(evidence).len, error);
 	iq_sha256_digest(evidence->hash, evidence->row.sha256);
+	if (rc == 0)
+		rc = take_segment(writer, error);
 	if (rc == 0)
 		rc = iq_segment_writer_end_evidence(writer->segment, &evidence->row, writer->next_id, error);
 	if (rc == 0 &&
