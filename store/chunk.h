@@ -2,7 +2,8 @@
  *
  * Rows are numbered in the order of ids. Most columns are stored in the order of sessions, and in that of ids inside one (the
  * session order), which brings alike values together and lets one session be read alone; times are stored in the order of
- * ids, in which they hardly differ. What a column holds is said in docs/format.md.
+ * ids, in which they hardly differ, and sessions too, as places in the zone's list, from which the order
+ * follows. What a column holds is said in docs/format.md.
  *
  * The raw bytes of an event's evidence, from the end of the event before it to its own end, are a column as well. Where the
  * body was found in them it is taken out: it is the body column's.
@@ -13,11 +14,10 @@
 #include "store/store.h"
 #include "store/texts.h"
 
-/* The columns of a chunk as they are stored: those of enum iq_column, of which id, session, offset and length follow from
+/* The columns of a chunk as they are stored: those of enum iq_column, of which id, offset and length follow from
  * others, and these. */
 enum iq_stored {
 	IQ_STORED_FORM = IQ_COLUMN_COUNT, /* of the body: enum iq_body_form */
-	IQ_STORED_ORDER,		  /* the row of each event, in session order */
 	IQ_STORED_SHAPE,		  /* of the body: 0, or 1 + which of its templates */
 	IQ_STORED_RAW,			  /* raw bytes without the body */
 	IQ_STORED_SKIP,			  /* raw bytes between the event before and this one that are not here */
@@ -31,7 +31,7 @@ enum iq_stored {
 /* Those that have a blob of their own. */
 #define IQ_STORED_ALL \
 	(((1u << IQ_STORED_COUNT) - 1u) & \
-	 ~(1u << IQ_COLUMN_ID | 1u << IQ_COLUMN_SESSION | 1u << IQ_COLUMN_OFFSET | 1u << IQ_COLUMN_LENGTH))
+	 ~(1u << IQ_COLUMN_ID | 1u << IQ_COLUMN_OFFSET | 1u << IQ_COLUMN_LENGTH))
 
 enum iq_body_form { IQ_BODY_TEXT, IQ_BODY_BINARY, IQ_BODY_NONE };
 
@@ -164,7 +164,7 @@ int iq_chunk_load(struct iq_chunk *chunk, uint32_t columns, struct iq_error *err
 int iq_chunk_text(struct iq_chunk *chunk, unsigned column, uint32_t row, struct iq_view *ret_text);
 /* The type of a row. Needs IQ_COLUMN_TYPE. */
 struct iq_view iq_chunk_type(const struct iq_chunk *chunk, uint32_t row);
-/* The rows of a session: `ret_count` of them from `ret_rows[0]` on, ascending; needs IQ_STORED_ORDER. Where rows are
+/* The rows of a session: `ret_count` of them from `ret_rows[0]` on, ascending; needs IQ_COLUMN_SESSION. Where rows are
  * not in session order *ret_rows is NULL and they begin at *ret_first. */
 bool iq_chunk_session_rows(const struct iq_chunk *chunk, uint32_t session, const uint32_t **ret_rows, uint32_t *ret_first,
 			   uint32_t *ret_count);

@@ -36,62 +36,67 @@ static int to_rows(struct iq_chunk *chunk, int64_t **values)
 	return 0;
 }
 
-static bool is_identity(const int64_t *steps, uint32_t count)
+/* Rows by session, and by number inside one: the order that texts are stored in. */
+static int make_order(struct iq_chunk *chunk, const int64_t *places)
 {
-	for (uint32_t i = 0; i < count; i++)
-		if (steps[i] != 0)
-			return false;
-	return true;
-}
+	const struct iq_zone *zone = chunk->zone;
+	uint32_t *next = iq_arena_alloc(&chunk->memory, (zone->session_count + 1) * sizeof(*next));
+	bool in_order = true;
+	uint32_t at = 0;
 
-/* Each row once: a permutation. */
-static int make_order(struct iq_chunk *chunk, const int64_t *steps)
-{
-	const uint32_t count = chunk->zone->rows;
-	int64_t row = -1;
-
-	if (is_identity(steps, count))
-		return 0;
-	chunk->rows = iq_arena_alloc(&chunk->memory, count * sizeof(*chunk->rows));
-	chunk->positions = iq_arena_alloc(&chunk->memory, count * sizeof(*chunk->positions));
-	if (!chunk->rows || !chunk->positions)
+	for (uint32_t i = 1; i < zone->rows && in_order; i++)
+		in_order = places[i] >= places[i - 1];
+	if (in_order)
+		return next ? 0 : IQ_ERR_NOMEM;
+	chunk->rows = iq_arena_alloc(&chunk->memory, zone->rows * sizeof(*chunk->rows));
+	chunk->positions = iq_arena_alloc(&chunk->memory, zone->rows * sizeof(*chunk->positions));
+	if (!next || !chunk->rows || !chunk->positions)
 		return IQ_ERR_NOMEM;
-	memset(chunk->positions, 0xff, count * sizeof(*chunk->positions));
-	for (uint32_t i = 0; i < count; i++) {
-		row = (int64_t)((uint64_t)row + 1 + (uint64_t)steps[i]);
-		if (row < 0 || row >= count || chunk->positions[row] != UINT32_MAX)
-			return IQ_ERR_CORRUPT;
-		chunk->rows[i] = (uint32_t)row;
-		chunk->positions[row] = i;
+	for (size_t i = 0; i < zone->session_count; i++) {
+		next[i] = at;
+		at += (uint32_t)zone->sessions[i].value;
+	}
+	for (uint32_t row = 0; row < zone->rows; row++) {
+		uint32_t position = next[places[row]]++;
+
+		chunk->rows[position] = row;
+		chunk->positions[row] = position;
 	}
 	return 0;
 }
 
-static int load_order(struct iq_chunk *chunk, struct iq_view bytes)
-{
-	int64_t *steps;
-	int rc = iq_stream_take_ints(chunk->codec, &bytes, chunk->zone->rows, NULL, &chunk->memory, &steps);
-
-	return rc == 0 ? make_order(chunk, steps) : rc;
-}
-
-/* The zone says how many rows each session has, and they stand one after the other. */
-static int load_sessions(struct iq_chunk *chunk)
+/* Each session as often as the zone says: then the order is one. */
+static bool sessions_agree(const struct iq_chunk *chunk, const int64_t *places, uint32_t *counts)
 {
 	const struct iq_zone *zone = chunk->zone;
-	int64_t *sessions = iq_arena_alloc(&chunk->memory, zone->rows * sizeof(*sessions));
-	uint32_t at = 0;
 
-	if (!sessions)
-		return IQ_ERR_NOMEM;
-	for (size_t i = 0; i < zone->session_count; i++) {
-		if (zone->sessions[i].value > zone->rows - at)
-			return IQ_ERR_CORRUPT;
-		for (uint64_t j = 0; j < zone->sessions[i].value; j++)
-			sessions[at++] = zone->sessions[i].no;
+	for (uint32_t row = 0; row < zone->rows; row++) {
+		if ((uint64_t)places[row] >= zone->session_count)
+			return false;
+		counts[places[row]]++;
 	}
-	chunk->numbers[IQ_COLUMN_SESSION] = sessions;
-	return at == zone->rows ? to_rows(chunk, &chunk->numbers[IQ_COLUMN_SESSION]) : IQ_ERR_CORRUPT;
+	for (size_t i = 0; i < zone->session_count; i++)
+		if (counts[i] != zone->sessions[i].value)
+			return false;
+	return true;
+}
+
+static int load_sessions(struct iq_chunk *chunk, struct iq_view bytes)
+{
+	uint32_t *counts = iq_arena_calloc(&chunk->memory, chunk->zone->session_count + 1, sizeof(*counts));
+	int64_t *places;
+	int rc = iq_stream_take_ints(chunk->codec, &bytes, chunk->zone->rows, NULL, &chunk->memory, &places);
+
+	if (rc == 0 && !counts)
+		rc = IQ_ERR_NOMEM;
+	if (rc == 0 && (bytes.len > 0 || !sessions_agree(chunk, places, counts)))
+		rc = IQ_ERR_CORRUPT;
+	if (rc == 0)
+		rc = make_order(chunk, places);
+	for (uint32_t row = 0; rc == 0 && row < chunk->zone->rows; row++)
+		places[row] = chunk->zone->sessions[places[row]].no;
+	chunk->numbers[IQ_COLUMN_SESSION] = places;
+	return rc;
 }
 
 bool iq_chunk_session_rows(const struct iq_chunk *chunk, uint32_t session, const uint32_t **ret_rows, uint32_t *ret_first,
@@ -332,17 +337,16 @@ int iq_chunk_text(struct iq_chunk *chunk, unsigned column, uint32_t row, struct 
 /* What a column needs before it can be read; of texts, also what their templates refer to. */
 static uint32_t needs(unsigned column)
 {
-	static const uint32_t order = 1u << IQ_STORED_ORDER, shape = 1u << IQ_STORED_SHAPE;
+	static const uint32_t order = 1u << IQ_COLUMN_SESSION, shape = 1u << IQ_STORED_SHAPE;
 
 	switch (column) {
 	case IQ_COLUMN_TS:
-	case IQ_STORED_ORDER:
+	case IQ_COLUMN_SESSION:
 	case IQ_STORED_SHAPE:
 	case IQ_STORED_FILTER:
 		return 0;
 	case IQ_COLUMN_OBSERVED:
 		return 1u << IQ_COLUMN_TS;
-	case IQ_COLUMN_SESSION:
 	case IQ_COLUMN_KEY:
 	case IQ_COLUMN_ATTRS:
 	case IQ_COLUMN_SEQ:
@@ -376,8 +380,8 @@ static int load_one(struct iq_chunk *chunk, unsigned column, struct iq_view byte
 	int rc;
 
 	switch (column) {
-	case IQ_STORED_ORDER:
-		return load_order(chunk, bytes);
+	case IQ_COLUMN_SESSION:
+		return load_sessions(chunk, bytes);
 	case IQ_COLUMN_OBSERVED:
 		return load_observed(chunk, &bytes);
 	case IQ_STORED_SHAPE:
@@ -416,10 +420,6 @@ static int read_column(struct iq_chunk *chunk, unsigned column, struct iq_error 
 
 	if (rc < 0)
 		return rc;
-	if (column == IQ_COLUMN_SESSION) {
-		rc = load_sessions(chunk);
-		return rc < 0 ? damaged(chunk, rc, error) : 0;
-	}
 	rc = chunk->outside->read(chunk->outside->context, chunk->zone->chunk, column, &chunk->memory, &bytes, error);
 	if (rc < 0)
 		return rc;

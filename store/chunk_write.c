@@ -280,11 +280,16 @@ static int append_observed(struct coding *coding)
 	return iq_stream_append_ints(coding->codec, coding->numbers, builder->rows, &coding->out);
 }
 
-/* Steps from each row to the next one in session order. */
-static int append_order(struct coding *coding)
+/* Places in the list of the chunk's sessions, by row. */
+static int append_sessions(struct coding *coding)
 {
-	for (uint32_t i = 0; i < coding->builder->rows; i++)
-		coding->numbers[i] = (int64_t)row_at(coding, i) - (i ? (int64_t)row_at(coding, i - 1) + 1 : 0);
+	const int64_t *sessions = coding->builder->numbers[IQ_COLUMN_SESSION];
+	int64_t place = 0;
+
+	for (uint32_t i = 0; i < coding->builder->rows; i++) {
+		place += i > 0 && sessions[row_at(coding, i)] != sessions[row_at(coding, i - 1)];
+		coding->numbers[row_at(coding, i)] = place;
+	}
 	return iq_stream_append_ints(coding->codec, coding->numbers, coding->builder->rows, &coding->out);
 }
 
@@ -433,8 +438,8 @@ static int append_column(struct coding *coding, unsigned column)
 	case IQ_COLUMN_ATTRS:
 		return iq_texts_append(coding->codec, ordered_texts(coding, column), coding->builder->rows, 0,
 				       &coding->out);
-	case IQ_STORED_ORDER:
-		return append_order(coding);
+	case IQ_COLUMN_SESSION:
+		return append_sessions(coding);
 	case IQ_STORED_SHAPE:
 		return iq_stream_append_ints(coding->codec, coding->shapes, coding->builder->rows, &coding->out);
 	case IQ_STORED_RAW:

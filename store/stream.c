@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#define ZSTD_STATIC_LINKING_ONLY /* for frames without magic number */
 #include <zstd.h>
 
 /* So many values are looked at to choose a layout. */
@@ -32,6 +33,8 @@ struct iq_codec *iq_codec_new(int level)
 	}
 	(void)ZSTD_CCtx_setParameter(codec->compressor, ZSTD_c_compressionLevel, level);
 	(void)ZSTD_CCtx_setParameter(codec->compressor, ZSTD_c_contentSizeFlag, 0);
+	(void)ZSTD_CCtx_setParameter(codec->compressor, ZSTD_c_format, ZSTD_f_zstd1_magicless);
+	(void)ZSTD_DCtx_setParameter(codec->decompressor, ZSTD_d_format, ZSTD_f_zstd1_magicless);
 	return codec;
 }
 
@@ -256,9 +259,44 @@ static void split_planes(const int64_t *values, size_t count, struct span span, 
 	}
 }
 
+/* log2(n) * 16, by table: entropies are compared, not believed. */
+static uint32_t log2_16(uint32_t n)
+{
+	static const uint8_t fraction[16] = { 0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 15 };
+	unsigned whole = 31 - (unsigned)__builtin_clz(n);
+	uint32_t mantissa = whole >= 4 ? n >> (whole - 4) & 15 : n << (4 - whole) & 15;
+
+	return whole * 16 + fraction[mantissa];
+}
+
+/* Entropy of a plane, in sixteenths of bits. */
+static uint64_t plane_bits(const char *plane, size_t count)
+{
+	uint32_t histogram[256] = { 0 };
+	uint64_t bits = 0;
+
+	for (size_t i = 0; i < count; i++)
+		histogram[(unsigned char)plane[i]]++;
+	for (unsigned byte = 0; byte < 256; byte++)
+		if (histogram[byte])
+			bits += (uint64_t)histogram[byte] * (log2_16((uint32_t)count) - log2_16(histogram[byte]));
+	return bits;
+}
+
+/* A plane of noise is stored as it is. */
+static int append_plane(struct iq_codec *codec, const char *plane, size_t count, struct iq_buf *out)
+{
+	const struct iq_view bytes = iq_view_make(plane, count);
+
+	if (count > 256 && count <= UINT32_MAX && plane_bits(plane, count) > (uint64_t)count * (8 * 16 - 3))
+		return append_plain(bytes, out);
+	return iq_stream_append_bytes(codec, bytes, out);
+}
+
 static int append_numbers(struct iq_codec *codec, const int64_t *values, size_t count, struct iq_buf *out)
 {
 	struct span span = count ? measure(values, count) : (struct span){ 0, 1, 0 };
+	int rc = 0;
 
 	iq_buf_clear(&codec->planes);
 	if (iq_buf_reserve(&codec->planes, count * span.width + 1) < 0)
@@ -267,30 +305,30 @@ static int append_numbers(struct iq_codec *codec, const int64_t *values, size_t 
 	(void)iq_zigzag_append(out, (int64_t)span.base);
 	(void)iq_varint_append(out, span.scale);
 	(void)iq_buf_append_char(out, (char)span.width);
-	return iq_stream_append_bytes(codec, iq_view_make(codec->planes.data, count * span.width), out);
+	for (unsigned plane = 0; plane < span.width && rc == 0; plane++)
+		rc = append_plane(codec, codec->planes.data + plane * count, count, out);
+	return rc;
 }
 
 static int take_numbers(struct iq_codec *codec, struct iq_view *rest, size_t count, int64_t *values,
 			struct iq_arena *arena)
 {
-	struct iq_view planes;
+	struct iq_view plane;
 	int64_t base;
 	uint64_t scale;
 	uint8_t width;
-	int rc;
 
 	if (!iq_zigzag_take(rest, &base) || !iq_varint_take(rest, &scale) || !iq_byte_take(rest, &width) || width > 8)
 		return IQ_ERR_CORRUPT;
-	rc = iq_stream_take_bytes(codec, rest, arena, &planes);
-	if (rc < 0 || planes.len != count * width)
-		return rc < 0 ? rc : IQ_ERR_CORRUPT;
 	for (size_t i = 0; i < count; i++)
 		values[i] = 0;
-	for (unsigned plane = 0; plane < width; plane++) {
-		const unsigned char *bytes = (const unsigned char *)planes.data + plane * count;
+	for (unsigned at = 0; at < width; at++) {
+		int rc = iq_stream_take_bytes(codec, rest, arena, &plane);
 
+		if (rc < 0 || plane.len != count)
+			return rc < 0 ? rc : IQ_ERR_CORRUPT;
 		for (size_t i = 0; i < count; i++)
-			values[i] = (int64_t)((uint64_t)values[i] | (uint64_t)bytes[i] << (8 * plane));
+			values[i] = (int64_t)((uint64_t)values[i] | (uint64_t)(unsigned char)plane.data[i] << (8 * at));
 	}
 	for (size_t i = 0; i < count; i++)
 		values[i] = (int64_t)((uint64_t)base + scale * (uint64_t)values[i]);
@@ -312,32 +350,16 @@ static void from_differences(int64_t *values, size_t count, size_t from)
 		values[i] = (int64_t)((uint64_t)values[i] + (uint64_t)values[i - 1]);
 }
 
-/* log2(n) * 16 for n <= SAMPLE, by table: entropies are compared, not believed. */
-static uint32_t log2_16(uint32_t n)
-{
-	static const uint8_t fraction[16] = { 0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 15 };
-	unsigned whole = 31 - (unsigned)__builtin_clz(n);
-	uint32_t mantissa = whole >= 4 ? n >> (whole - 4) & 15 : n << (4 - whole) & 15;
-
-	return whole * 16 + fraction[mantissa];
-}
-
 /* About what the values' planes come to, in sixteenths of bits. */
 static uint64_t cost(const int64_t *values, size_t count)
 {
-	uint32_t histogram[256];
+	char planes[8 * SAMPLE];
 	struct span span = count ? measure(values, count) : (struct span){ 0, 1, 0 };
 	uint64_t bits = 0;
 
-	for (unsigned plane = 0; plane < span.width; plane++) {
-		memset(histogram, 0, sizeof(histogram));
-		for (size_t i = 0; i < count; i++)
-			histogram[(((uint64_t)values[i] - span.base) / span.scale >> (8 * plane)) & 0xff]++;
-		for (unsigned byte = 0; byte < 256; byte++)
-			if (histogram[byte])
-				bits += (uint64_t)histogram[byte] *
-					(log2_16((uint32_t)count) - log2_16(histogram[byte]));
-	}
+	split_planes(values, count, span, planes);
+	for (unsigned plane = 0; plane < span.width; plane++)
+		bits += plane_bits(planes + plane * count, count);
 	return bits;
 }
 

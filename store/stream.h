@@ -1,7 +1,7 @@
 /* store/stream.h - bytes and integers as compressed streams: the leaves that every column is made of. Free of I/O.
  *
- *	bytes    varint (length << 1 | compressed); where compressed, varint packed length and one zstd frame; else the
- *	         bytes themselves
+ *	bytes    varint (length << 1 | compressed); where compressed, varint packed length and one zstd frame without its magic
+ *	         number; else the bytes themselves
  *	ints     a layout byte, then
  *	           CONST   zigzag varint                       all values are this one
  *	           PLANES  packed numbers
@@ -9,8 +9,8 @@
  *	           DELTA2  zigzag varint first value, first difference; packed differences of the differences
  *	           GIVEN   ints: a value for each code of a column known beforehand; ints: rows that differ, as differences;
  *	                   ints: their values (both of the count that comes first, a varint)
- *	packed   zigzag varint base, varint scale, byte width, bytes: value = base + scale * u, u split into `width` planes of
- *	         bytes, least significant first. Arithmetic wraps at 64 bits.
+ *	packed   zigzag varint base, varint scale, byte width; for each of `width` planes, bytes: value = base + scale * u, of
+ *	         which the planes hold the least significant byte of each, then the next. Arithmetic wraps at 64 bits.
  *
  * How many values a stream holds is always known beforehand. Varints are LEB128.
  */

@@ -221,18 +221,36 @@ static int add_words(struct dictionary *dictionary, struct iq_view text, int64_t
 	}
 }
 
+/* About how many bits an index into so many words takes, more common ones being shorter. */
+static uint64_t index_bits(size_t words)
+{
+	unsigned bits = 1;
+
+	while (words >>= 1)
+		bits++;
+	return bits;
+}
+
+/* Text by zstd comes to some four bits a byte. */
+static bool words_pay(const struct dictionary *dictionary, uint64_t bytes)
+{
+	return dictionary->bytes * 5 + dictionary->count * index_bits(dictionary->words.count) < bytes * 4;
+}
+
 /* 1 where the texts are made of words that repeat. */
 static int fill_words(struct dictionary *dictionary, const struct iq_view *values, size_t count, int64_t *counts)
 {
+	uint64_t bytes = 0;
+
 	for (size_t i = 0; i < count; i++) {
 		if (add_words(dictionary, values[i], &counts[i]) < 0)
 			return IQ_ERR_NOMEM;
-		if (i == SAMPLE && dictionary->count < 3 * i)
-			return 0;
-		if (i >= SAMPLE && i % SAMPLE == 0 && dictionary->words.count > dictionary->count / 3)
+		bytes += values[i].len;
+		if ((i == SAMPLE && dictionary->count < i + i / 2) ||
+		    (i >= 4 * SAMPLE && i % SAMPLE == 0 && !words_pay(dictionary, bytes)))
 			return 0;
 	}
-	return dictionary->count >= 3 * count && dictionary->words.count <= dictionary->count / 6;
+	return dictionary->count > count && words_pay(dictionary, bytes);
 }
 
 static int append_word_texts(struct iq_codec *codec, const struct dictionary *dictionary, const int64_t *counts,

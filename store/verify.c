@@ -49,7 +49,7 @@ static void verify_chunk(struct iq_segment *segment, const struct iq_zone *zone,
 			 struct inspection *inspection)
 {
 	const uint32_t in_raw = 1u << IQ_STORED_RAW | 1u << IQ_COLUMN_BODY;
-	const uint32_t columns = (IQ_STORED_ALL & ~(texts ? 0 : in_raw)) | 1u << IQ_COLUMN_SESSION;
+	const uint32_t columns = IQ_STORED_ALL & ~(texts ? 0 : in_raw);
 	struct iq_chunk chunk;
 
 	iq_segment_chunk(segment, zone, &chunk);

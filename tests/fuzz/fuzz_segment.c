@@ -24,7 +24,7 @@ static void read_everything(struct iq_segment *segment)
 		struct iq_view text;
 
 		iq_segment_chunk(segment, &segment->zones[i], &chunk);
-		if (iq_chunk_load(&chunk, IQ_STORED_ALL | 1u << IQ_COLUMN_SESSION, NULL) == 0)
+		if (iq_chunk_load(&chunk, IQ_STORED_ALL, NULL) == 0)
 			for (uint32_t row = 0; row < chunk.zone->rows; row++)
 				for (size_t column = 0; column < 4; column++)
 					(void)iq_chunk_text(&chunk, text_columns[column], row, &text);
