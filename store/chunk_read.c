@@ -276,7 +276,7 @@ static int know(struct iq_chunk *chunk, uint32_t row, uint32_t refers, struct iq
 	int64_t *const *numbers = chunk->numbers;
 
 	*known = (struct iq_known){ .ts = IQ_TIME_NONE, .observed = IQ_TIME_NONE, .seq = IQ_NUMBER_NONE };
-	if (refers >> IQ_SLOT_TS & 1)
+	if (refers & (1u << IQ_SLOT_TS | 1u << IQ_SLOT_NEAR))
 		known->ts = numbers[IQ_COLUMN_TS][row];
 	if (refers >> IQ_SLOT_OBSERVED & 1)
 		known->observed = numbers[IQ_COLUMN_OBSERVED][row];
@@ -361,7 +361,7 @@ static uint32_t needs(unsigned column)
 static uint32_t referred_columns(uint32_t refers)
 {
 	static const uint8_t columns[IQ_SLOT_COUNT] = {
-		[IQ_SLOT_TS] = IQ_COLUMN_TS,	       [IQ_SLOT_OBSERVED] = IQ_COLUMN_OBSERVED,
+		[IQ_SLOT_NEAR] = IQ_COLUMN_TS,	       [IQ_SLOT_TS] = IQ_COLUMN_TS,	       [IQ_SLOT_OBSERVED] = IQ_COLUMN_OBSERVED,
 		[IQ_SLOT_SEQ] = IQ_COLUMN_SEQ,	       [IQ_SLOT_SESSION] = IQ_COLUMN_SESSION,
 		[IQ_SLOT_SOURCE] = IQ_COLUMN_SOURCE,   [IQ_SLOT_TYPE] = IQ_COLUMN_TYPE,
 		[IQ_SLOT_KEY] = IQ_COLUMN_KEY,	       [IQ_SLOT_KIND] = IQ_COLUMN_KIND,
@@ -369,7 +369,7 @@ static uint32_t referred_columns(uint32_t refers)
 	};
 	uint32_t result = 0;
 
-	for (unsigned kind = IQ_SLOT_TS; kind < IQ_SLOT_COUNT; kind++)
+	for (unsigned kind = IQ_SLOT_NEAR; kind < IQ_SLOT_COUNT; kind++)
 		if (refers >> kind & 1)
 			result |= 1u << columns[kind];
 	return result;

@@ -141,6 +141,7 @@ struct coding {
 	const struct iq_chunk_builder *builder;
 	struct iq_codec *codec;
 	const struct iq_templates *templates;
+	const struct iq_zone *zone;
 	uint32_t *rows; /* session order -> row; NULL: the same */
 	int64_t *shapes;
 	size_t shape_count;
@@ -150,6 +151,8 @@ struct coding {
 	struct iq_view *texts;
 	uint32_t *holes;
 	uint8_t *escapes;
+	struct iq_view kinds[IQ_KIND_COUNT]; /* their names */
+	struct iq_view directions[IQ_DIRECTION_SERVER + 1];
 	struct iq_buf out;
 };
 
@@ -180,45 +183,41 @@ static const struct iq_view *ordered_texts(struct coding *coding, unsigned colum
 	return coding->texts;
 }
 
-struct session_row {
-	uint32_t session;
-	uint32_t row;
-};
-
-static int compare_session_rows(const void *a, const void *b)
+static struct iq_view number_key(const uint32_t *number)
 {
-	const struct session_row *x = a, *y = b;
-
-	if (x->session != y->session)
-		return x->session < y->session ? -1 : 1;
-	return (x->row > y->row) - (x->row < y->row);
+	return iq_view_make((const char *)number, sizeof(*number));
 }
 
-/* Rows by session, and by number inside one. */
+/* Rows by session, and by number inside one: sessions are counted, then placed. */
 static int order_rows(struct coding *coding)
 {
 	const int64_t *sessions = coding->builder->numbers[IQ_COLUMN_SESSION];
-	const uint32_t count = coding->builder->rows;
-	struct session_row *sorted;
+	const struct iq_zone *zone = coding->zone;
+	uint32_t *next = malloc((zone->session_count + 1) * sizeof(*next));
+	struct iq_map places = IQ_MAP_INIT;
+	uint32_t at = 0;
 	bool in_order = true;
+	int rc = next ? 0 : IQ_ERR_NOMEM;
 
-	for (uint32_t i = 1; i < count && in_order; i++)
+	for (uint32_t i = 1; i < zone->rows && in_order; i++)
 		in_order = sessions[i] >= sessions[i - 1];
-	if (in_order)
-		return 0;
-	sorted = malloc(count * sizeof(*sorted));
-	coding->rows = malloc(count * sizeof(*coding->rows));
-	if (!sorted || !coding->rows) {
-		free(sorted);
-		return IQ_ERR_NOMEM;
+	if (!in_order)
+		coding->rows = malloc(zone->rows * sizeof(*coding->rows));
+	if (!in_order && !coding->rows)
+		rc = IQ_ERR_NOMEM;
+	for (size_t i = 0; i < zone->session_count && rc == 0; i++) {
+		rc = iq_map_set(&places, number_key(&zone->sessions[i].no), i);
+		next[i] = at;
+		at += (uint32_t)zone->sessions[i].value;
 	}
-	for (uint32_t i = 0; i < count; i++)
-		sorted[i] = (struct session_row){ (uint32_t)sessions[i], i };
-	qsort(sorted, count, sizeof(*sorted), compare_session_rows);
-	for (uint32_t i = 0; i < count; i++)
-		coding->rows[i] = sorted[i].row;
-	free(sorted);
-	return 0;
+	for (uint32_t i = 0; i < zone->rows && rc == 0 && !in_order; i++) {
+		const uint32_t session = (uint32_t)sessions[i];
+
+		coding->rows[next[*iq_map_get(&places, number_key(&session))]++] = i;
+	}
+	iq_map_release(&places);
+	free(next);
+	return rc;
 }
 
 /* Numbers of which some may be unknown: a byte, 1 where there is a bit for each, then those that are known. */
@@ -354,9 +353,8 @@ static void know_for_raw(void *context, size_t index, struct iq_known *known)
 	known->seq = builder->numbers[IQ_COLUMN_SEQ][row];
 	known->texts[IQ_SLOT_SOURCE] = builder->source_names[row];
 	known->texts[IQ_SLOT_TYPE] = builder->texts[IQ_COLUMN_TYPE][row];
-	known->texts[IQ_SLOT_KIND] = name_view(iq_kind_name((enum iq_kind)builder->numbers[IQ_COLUMN_KIND][row]));
-	known->texts[IQ_SLOT_DIRECTION] =
-		name_view(iq_direction_name((enum iq_direction)builder->numbers[IQ_COLUMN_DIRECTION][row]));
+	known->texts[IQ_SLOT_KIND] = coding->kinds[builder->numbers[IQ_COLUMN_KIND][row]];
+	known->texts[IQ_SLOT_DIRECTION] = coding->directions[builder->numbers[IQ_COLUMN_DIRECTION][row]];
 }
 
 static int64_t number_template(void *context, struct iq_view pattern, uint64_t texts)
@@ -453,39 +451,45 @@ static int append_column(struct coding *coding, unsigned column)
 
 /* ---- The zone map ---- */
 
-static int compare_numbers(const void *a, const void *b)
+static int compare_entries(const void *a, const void *b)
 {
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	const struct iq_zone_entry *x = a, *y = b;
 
-	return (x > y) - (x < y);
+	return (x->no > y->no) - (x->no < y->no);
 }
 
-/* The distinct values of a number column, ascending, with how often each occurs. */
+/* The distinct values of a number column, ascending, with how often each occurs. Runs of the same are counted at once. */
 static int count_numbers(const struct iq_chunk_builder *builder, unsigned column, struct iq_arena *arena,
 			 const struct iq_zone_entry **ret_entries, size_t *ret_count)
 {
-	uint32_t *numbers = malloc(((size_t)builder->rows + 1) * sizeof(*numbers));
+	const int64_t *values = builder->numbers[column];
+	struct iq_map seen = IQ_MAP_INIT;
 	struct iq_zone_entry *entries;
-	size_t count = 0;
+	uint32_t index = 0;
+	int rc = 0;
 
-	if (!numbers)
-		return IQ_ERR_NOMEM;
-	for (uint32_t row = 0; row < builder->rows; row++)
-		numbers[row] = (uint32_t)builder->numbers[column][row];
-	qsort(numbers, builder->rows, sizeof(*numbers), compare_numbers);
-	for (uint32_t row = 0; row < builder->rows; row++)
-		count += row == 0 || numbers[row] != numbers[row - 1];
-	entries = iq_arena_calloc(arena, count + 1, sizeof(*entries));
-	count = 0;
-	for (uint32_t row = 0; entries && row < builder->rows; row++) {
-		if (row == 0 || numbers[row] != numbers[row - 1])
-			entries[count++].no = numbers[row];
-		entries[count - 1].value++;
+	for (uint32_t row = 0; row < builder->rows && rc >= 0; row++) {
+		const uint32_t number = (uint32_t)values[row];
+
+		if (row == 0 || values[row] != values[row - 1]) {
+			rc = iq_map_intern(&seen, number_key(&number), &index);
+			if (rc == 1)
+				seen.entries[index].value = 0;
+		}
+		if (rc >= 0)
+			seen.entries[index].value++;
 	}
-	free(numbers);
+	entries = iq_arena_calloc(arena, seen.count + 1, sizeof(*entries));
+	for (size_t i = 0; entries && i < seen.count; i++) {
+		memcpy(&entries[i].no, seen.entries[i].key.data, sizeof(entries[i].no));
+		entries[i].value = seen.entries[i].value;
+	}
+	if (entries)
+		qsort(entries, seen.count, sizeof(*entries), compare_entries);
 	*ret_entries = entries;
-	*ret_count = count;
-	return entries ? 0 : IQ_ERR_NOMEM;
+	*ret_count = seen.count;
+	iq_map_release(&seen);
+	return rc < 0 || !entries ? IQ_ERR_NOMEM : 0;
 }
 
 static int count_types(const struct iq_chunk_builder *builder, struct iq_arena *arena, struct iq_zone *zone)
@@ -576,6 +580,10 @@ static int allocate_coding(struct coding *coding)
 {
 	const size_t count = (size_t)coding->builder->rows + 1;
 
+	for (unsigned i = 0; i < IQ_KIND_COUNT; i++)
+		coding->kinds[i] = name_view(iq_kind_name((enum iq_kind)i));
+	for (unsigned i = 0; i <= IQ_DIRECTION_SERVER; i++)
+		coding->directions[i] = name_view(iq_direction_name((enum iq_direction)i));
 	coding->shapes = calloc(count, sizeof(*coding->shapes));
 	coding->numbers = malloc(count * sizeof(*coding->numbers));
 	coding->texts = malloc(count * sizeof(*coding->texts));
@@ -617,6 +625,9 @@ int iq_chunk_encode(const struct iq_chunk_builder *builder, struct iq_codec *cod
 	struct iq_buf body = IQ_BUF_INIT;
 	int rc = allocate_coding(&coding);
 
+	coding.zone = ret_zone;
+	if (rc == 0)
+		rc = make_zone(builder, arena, ret_zone);
 	if (rc == 0)
 		rc = order_rows(&coding);
 	/* The body comes first: its shapes tell other columns. */
@@ -630,8 +641,6 @@ int iq_chunk_encode(const struct iq_chunk_builder *builder, struct iq_codec *cod
 		else if (IQ_STORED_ALL >> i & 1)
 			rc = give_column(&coding, i, column, context);
 	}
-	if (rc == 0)
-		rc = make_zone(builder, arena, ret_zone);
 	iq_buf_release(&body);
 	release_coding(&coding);
 	return rc;

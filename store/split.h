@@ -13,7 +13,7 @@
  * Values lie in a column in the order of the texts, and in a text in the order of its slots. The column of a slot is
  *	<str>                    texts
  *	<int>                    ints
- *	<num> <time>             byte digits layout, its parameter, ints: numbers
+ *	<num> <time> <near>      byte digits layout, its parameter, ints: numbers
  *	<ts> <observed>          byte digits layout, its parameter
  *	the others               none: they have no value
  * Digits are ALL (byte: so many in all), TRIMMED (byte: so many less the zeros at the end, at least one; numbers count in

@@ -261,7 +261,8 @@ static int open_numbers(struct iq_split *split, struct column *column)
 	int rc = 0;
 
 	if (column->kind != IQ_SLOT_INT) {
-		if (!iq_byte_take(&rest, &layout) || layout > IQ_DIGITS_EACH)
+		if (!iq_byte_take(&rest, &layout) || layout > IQ_DIGITS_EACH ||
+		    (column->kind == IQ_SLOT_NEAR && layout == IQ_DIGITS_TRIMMED))
 			return IQ_ERR_CORRUPT;
 		if (layout == IQ_DIGITS_EACH)
 			rc = iq_stream_take_ints(split->codec, &rest, column->count, NULL, split->arena,
@@ -270,7 +271,7 @@ static int open_numbers(struct iq_split *split, struct column *column)
 			rc = IQ_ERR_CORRUPT;
 	}
 	column->layout = (enum iq_digits_layout)layout;
-	if (rc == 0 && column->kind <= IQ_SLOT_TIME)
+	if (rc == 0 && column->kind <= IQ_SLOT_NEAR)
 		rc = iq_stream_take_ints(split->codec, &rest, column->count, NULL, split->arena, &column->numbers);
 	return rc == 0 && rest.len > 0 ? IQ_ERR_CORRUPT : rc;
 }
@@ -350,7 +351,7 @@ static int64_t known_time(const struct iq_known *known, enum iq_slot_kind kind)
 static int get_number(const struct column *column, uint32_t place, const struct iq_known *known,
 		      struct iq_slot_value *value)
 {
-	const bool refers = column->kind > IQ_SLOT_TIME;
+	const bool refers = column->kind > IQ_SLOT_NEAR;
 
 	value->number = refers ? known_time(known, column->kind) : column->numbers[place];
 	if (column->kind == IQ_SLOT_INT)
@@ -380,6 +381,15 @@ static int append_text(struct iq_texts *texts, size_t index, struct iq_buf *scra
 	return scratch->len > before ? 0 : iq_buf_append(scratch, text);
 }
 
+static int append_number(const struct iq_piece *piece, struct iq_slot_value *value, const struct iq_known *known,
+			 struct iq_buf *scratch)
+{
+	if (piece->kind == IQ_SLOT_NEAR &&
+	    !iq_slot_near_time(piece, known->ts, value->number, value->digits, &value->number))
+		return IQ_ERR_CORRUPT;
+	return iq_slot_append(scratch, piece, value);
+}
+
 static int append_constant(struct iq_split *split, const struct iq_piece *piece, size_t slot,
 			   const struct iq_known *known, struct iq_buf *scratch)
 {
@@ -388,11 +398,11 @@ static int append_constant(struct iq_split *split, const struct iq_piece *piece,
 
 	if (piece->kind == IQ_SLOT_TEXT)
 		return append_text(split->constant_texts, (size_t)index, scratch);
-	value.number = piece->kind <= IQ_SLOT_TIME ? split->constant_numbers[index] : known_time(known, piece->kind);
+	value.number = piece->kind <= IQ_SLOT_NEAR ? split->constant_numbers[index] : known_time(known, piece->kind);
 	if ((uint64_t)split->constant_digits[index] > 18)
 		return IQ_ERR_CORRUPT;
 	value.digits = (uint8_t)split->constant_digits[index];
-	return iq_slot_append(scratch, piece, &value);
+	return append_number(piece, &value, known, scratch);
 }
 
 static int append_varying(struct iq_split *split, const struct iq_piece *piece, struct column *column, uint32_t place,
@@ -406,7 +416,7 @@ static int append_varying(struct iq_split *split, const struct iq_piece *piece, 
 	if (piece->kind == IQ_SLOT_TEXT)
 		return append_text(column->texts, place, scratch);
 	rc = get_number(column, place, known, &value);
-	return rc < 0 ? rc : iq_slot_append(scratch, piece, &value);
+	return rc < 0 ? rc : append_number(piece, &value, known, scratch);
 }
 
 static int append_reference(const struct iq_piece *piece, const struct iq_known *known, struct iq_buf *scratch)

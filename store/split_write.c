@@ -447,7 +447,7 @@ static int append_digits(struct plan *plan, const struct value *values, size_t c
 static int append_decimals(struct plan *plan, enum iq_slot_kind kind, const struct value *values, size_t count,
 			   struct iq_buf *out)
 {
-	const bool is_time = kind != IQ_SLOT_DECIMAL, has_numbers = kind == IQ_SLOT_DECIMAL || kind == IQ_SLOT_TIME;
+	const bool is_time = kind != IQ_SLOT_DECIMAL, has_numbers = kind <= IQ_SLOT_NEAR;
 	unsigned least = 255, most = 0;
 	enum iq_digits_layout layout = IQ_DIGITS_EACH;
 	int rc = 0;
@@ -458,7 +458,7 @@ static int append_decimals(struct plan *plan, enum iq_slot_kind kind, const stru
 	}
 	if (least == most)
 		layout = IQ_DIGITS_ALL;
-	else if (are_trimmed(values, count, is_time ? 9 : most, is_time))
+	else if (kind != IQ_SLOT_NEAR && are_trimmed(values, count, is_time ? 9 : most, is_time))
 		layout = IQ_DIGITS_TRIMMED;
 	(void)iq_buf_append_char(out, (char)layout);
 	if (layout == IQ_DIGITS_EACH)

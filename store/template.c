@@ -406,7 +406,7 @@ size_t iq_escape_match(struct iq_view raw, struct iq_view text, unsigned escape)
 
 static const struct iq_view names[IQ_SLOT_COUNT] = {
 	[IQ_SLOT_TEXT] = { "str", 3 },	    [IQ_SLOT_INT] = { "int", 3 },	[IQ_SLOT_DECIMAL] = { "num", 3 },
-	[IQ_SLOT_TIME] = { "time", 4 },	    [IQ_SLOT_TS] = { "ts", 2 },		[IQ_SLOT_OBSERVED] = { "observed", 8 },
+	[IQ_SLOT_TIME] = { "time", 4 },	    [IQ_SLOT_NEAR] = { "near", 4 },	    [IQ_SLOT_TS] = { "ts", 2 },		[IQ_SLOT_OBSERVED] = { "observed", 8 },
 	[IQ_SLOT_SEQ] = { "seq", 3 },	    [IQ_SLOT_SESSION] = { "session", 7 }, [IQ_SLOT_SOURCE] = { "source", 6 },
 	[IQ_SLOT_TYPE] = { "type", 4 },	    [IQ_SLOT_KEY] = { "key", 3 },	[IQ_SLOT_KIND] = { "kind", 4 },
 	[IQ_SLOT_DIRECTION] = { "direction", 9 }, [IQ_SLOT_BODY] = { "body", 4 },
@@ -414,7 +414,7 @@ static const struct iq_view names[IQ_SLOT_COUNT] = {
 
 static bool has_style(enum iq_slot_kind kind)
 {
-	return kind == IQ_SLOT_TIME || kind == IQ_SLOT_TS || kind == IQ_SLOT_OBSERVED || kind == IQ_SLOT_BODY;
+	return (kind >= IQ_SLOT_TIME && kind <= IQ_SLOT_OBSERVED) || kind == IQ_SLOT_BODY;
 }
 
 static bool is_date_style(struct iq_view style)
@@ -517,6 +517,31 @@ static int append_unit_time(struct iq_buf *buf, const char *style, int64_t ns, u
 	return append_int(buf, ns / (style[0] == 's' ? NS : style[0] == 'm' ? 1000000 : style[0] == 'u' ? 1000 : 1));
 }
 
+/* Nanoseconds of the last place that is written. */
+static int64_t last_place(const char *style, uint8_t digits)
+{
+	switch (style[0]) {
+	case 's':
+		return style[1] == '.' ? powers[9 - digits] : NS;
+	case 'm':
+		return 1000000;
+	case 'u':
+		return 1000;
+	case 'n':
+		return 1;
+	default:
+		return powers[9 - digits];
+	}
+}
+
+bool iq_slot_near_time(const struct iq_piece *piece, int64_t ts, int64_t difference, uint8_t digits, int64_t *ret_time)
+{
+	int64_t unit = digits <= 9 ? last_place(piece->style, digits) : 1, places;
+
+	return ts >= 0 && digits <= 9 && !__builtin_add_overflow(ts / unit, difference, &places) &&
+	       !__builtin_mul_overflow(places, unit, ret_time) && *ret_time >= 0;
+}
+
 int iq_slot_append(struct iq_buf *buf, const struct iq_piece *piece, const struct iq_slot_value *value)
 {
 	switch (piece->kind) {
@@ -526,6 +551,7 @@ int iq_slot_append(struct iq_buf *buf, const struct iq_piece *piece, const struc
 	case IQ_SLOT_DECIMAL:
 		return append_decimal(buf, value->number, value->digits);
 	case IQ_SLOT_TIME:
+	case IQ_SLOT_NEAR:
 	case IQ_SLOT_TS:
 	case IQ_SLOT_OBSERVED:
 		if (value->digits > 9)
@@ -604,6 +630,21 @@ static void put_slot(struct split *split, size_t len, const struct iq_slot_value
 	split->constant = split->at;
 }
 
+#define NEAR_NS (3600 * (int64_t)NS)
+
+/* Less than an hour from ts? Then the difference is smaller than the time. */
+static bool is_near(const struct iq_known *known, int64_t ns, const char *style, struct iq_slot_value *value)
+{
+	int64_t unit;
+
+	if (known->ts < NEAR_NS || ns <= known->ts - NEAR_NS || ns >= known->ts + NEAR_NS)
+		return false;
+	unit = last_place(style, value->digits);
+	value->kind = IQ_SLOT_NEAR;
+	value->number = ns / unit - known->ts / unit;
+	return true;
+}
+
 static void put_time(struct split *split, const struct time_text *time)
 {
 	const struct iq_known *known = &split->splitter->known;
@@ -613,6 +654,8 @@ static void put_time(struct split *split, const struct time_text *time)
 		value.kind = IQ_SLOT_TS;
 	else if (time->ns == known->observed)
 		value.kind = IQ_SLOT_OBSERVED;
+	else
+		(void)is_near(known, time->ns, time->style, &value);
 	put_slot(split, time->len, &value, time->style);
 }
 
@@ -625,7 +668,7 @@ static bool put_unit_time(struct split *split, size_t len, struct iq_slot_value 
 	} units[] = { { "s", NS }, { "ms", 1000000 }, { "us", 1000 }, { "ns", 1 } };
 	const struct iq_known *known = &split->splitter->known;
 	const int64_t times[] = { known->ts, known->observed };
-	int64_t number = value.number;
+	const int64_t number = value.number;
 
 	if (len < 10 || number <= 0)
 		return false;
@@ -648,6 +691,12 @@ static bool put_unit_time(struct split *split, size_t len, struct iq_slot_value 
 				return true;
 			}
 	}
+	for (unsigned unit = 0; value.digits == 0 && unit < 4; unit++)
+		if (number < INT64_MAX / units[unit].ns &&
+		    is_near(known, number * units[unit].ns, units[unit].style, &value)) {
+			put_slot(split, len, &value, units[unit].style);
+			return true;
+		}
 	return false;
 }
 

@@ -9,6 +9,7 @@
  *	<int>             a decimal integer as it is written without leading zeros
  *	<num>             a decimal fraction: an integer and a number of digits after the point
  *	<time:STYLE>      nanoseconds since 1970 as date and time, and a number of digits of its fraction
+ *	<near:STYLE>      a time less than an hour from the event's ts, as the difference in the last place that is written
  *	<ts:STYLE> <observed:STYLE> <seq> <session> <source> <type> <key> <kind> <direction> <body:STYLE>
  *	                  what the event's own column holds, written as STYLE says
  *
@@ -32,6 +33,7 @@ enum iq_slot_kind {
 	IQ_SLOT_INT,
 	IQ_SLOT_DECIMAL,
 	IQ_SLOT_TIME,
+	IQ_SLOT_NEAR,
 	/* From here on the value is another column's; of times only the digits are kept. */
 	IQ_SLOT_TS,
 	IQ_SLOT_OBSERVED,
@@ -61,7 +63,7 @@ enum iq_escape {
 struct iq_slot_value {
 	enum iq_slot_kind kind;
 	uint8_t digits;	     /* DECIMAL, times: after the point */
-	int64_t number;	     /* INT; DECIMAL without its point; TIME */
+	int64_t number;	     /* INT; DECIMAL without its point; TIME; NEAR: the difference */
 	struct iq_view text; /* TEXT. Borrowed from the text that was split. */
 };
 
@@ -98,7 +100,9 @@ struct iq_piece {
 
 /* Reads a template into pieces; the last may have no slot. IQ_ERR_CORRUPT, IQ_ERR_NOMEM. Borrowed: from `arena`. */
 int iq_template_parse(struct iq_view pattern, struct iq_arena *arena, struct iq_piece **ret_pieces, size_t *ret_count);
-/* Appends one slot as it was written. For times `number` is the time, also for TS and OBSERVED. */
+/* The time that NEAR stands for. False beyond 64 bits. */
+bool iq_slot_near_time(const struct iq_piece *piece, int64_t ts, int64_t difference, uint8_t digits, int64_t *ret_time);
+/* Appends one slot as it was written. For all times `number` is the time itself. */
 int iq_slot_append(struct iq_buf *buf, const struct iq_piece *piece, const struct iq_slot_value *value);
 
 /* Appends `text` as the inside of a JSON string. Text that is not UTF-8 is passed on as it is. */
