@@ -35,6 +35,11 @@ static const struct iq_schema_table tables[] = {
 	  "CREATE TABLE templates(id INTEGER PRIMARY KEY, text TEXT NOT NULL, count INTEGER NOT NULL, first INTEGER, "
 	  "last INTEGER)",
 	  "SELECT id, text, count, first, last FROM templates ORDER BY id" },
+	{ "raw",
+	  "CREATE TABLE raw(id INTEGER PRIMARY KEY, evidence INTEGER NOT NULL, \"offset\" INTEGER NOT NULL, size "
+	  "INTEGER NOT NULL, "
+	  "sha256 BLOB NOT NULL, data BLOB NOT NULL)",
+	  "SELECT id, evidence, \"offset\", size, sha256 FROM raw ORDER BY id" },
 	{ "chunks",
 	  "CREATE TABLE chunks(id INTEGER PRIMARY KEY, rows INTEGER NOT NULL, id_first INTEGER NOT NULL, ts_min "
 	  "INTEGER, ts_max INTEGER, "
@@ -44,11 +49,6 @@ static const struct iq_schema_table tables[] = {
 	  "chunks ORDER BY id" },
 	{ "columns", "CREATE TABLE columns(id INTEGER PRIMARY KEY, sha256 BLOB NOT NULL, data BLOB NOT NULL)",
 	  "SELECT id, sha256 FROM columns ORDER BY id" },
-	{ "raw",
-	  "CREATE TABLE raw(id INTEGER PRIMARY KEY, evidence INTEGER NOT NULL, \"offset\" INTEGER NOT NULL, size "
-	  "INTEGER NOT NULL, "
-	  "sha256 BLOB NOT NULL, data BLOB NOT NULL)",
-	  "SELECT id, evidence, \"offset\", size, sha256 FROM raw ORDER BY id" },
 	{ NULL, NULL, NULL },
 };
 

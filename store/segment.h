@@ -103,7 +103,7 @@ int iq_segment_read_raw(struct iq_segment *segment, uint32_t evidence, uint64_t 
 /* Sets where the raw bytes of the chunk's events are in their evidence. */
 int iq_segment_locate(struct iq_segment *segment, struct iq_chunk *chunk, struct iq_error *error);
 
-/* SHA-256 over everything but the blobs, whose own hashes it covers: see docs/format.md. */
+/* The Merkle root (RFC 6962) over everything but the blobs, whose own hashes it covers: see docs/format.md. */
 int iq_segment_root(sqlite3 *db, uint8_t ret_root[IQ_SHA256_SIZE], struct iq_error *error);
 /* Stores an SQLite error in `error`: IQ_ERR_CORRUPT for damaged files, IQ_ERR_IO else. */
 int iq_segment_sqlite_error(sqlite3 *db, const char *path, struct iq_error *error);

@@ -1,0 +1,170 @@
+/* The root hash of a segment: a Merkle tree as RFC 6962, section 2.1, defines it. Its leaves are the tables, each as a whole,
+ * and then the chunks, each with the hashes of its columns. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/schema.h"
+#include "store/segment.h"
+
+struct tree {
+	sqlite3 *db;
+	struct iq_sha256 *hash;
+	uint8_t (*leaves)[IQ_SHA256_SIZE];
+	size_t count;
+	size_t capacity;
+	struct iq_error *error;
+};
+
+/* ---- Leaves ---- */
+
+static void hash_number(struct iq_sha256 *hash, uint64_t number)
+{
+	uint8_t bytes[8];
+
+	for (int i = 0; i < 8; i++)
+		bytes[i] = (uint8_t)(number >> (8 * i));
+	iq_sha256_update(hash, bytes, sizeof(bytes));
+}
+
+/* N; I and the number; T or B, the length and the bytes. */
+static void hash_value(struct iq_sha256 *hash, sqlite3_stmt *statement, int column)
+{
+	int type = sqlite3_column_type(statement, column);
+	const void *data;
+
+	if (type == SQLITE_NULL) {
+		iq_sha256_update(hash, "N", 1);
+	} else if (type == SQLITE_INTEGER) {
+		iq_sha256_update(hash, "I", 1);
+		hash_number(hash, (uint64_t)sqlite3_column_int64(statement, column));
+	} else {
+		iq_sha256_update(hash, type == SQLITE_TEXT ? "T" : "B", 1);
+		data = type == SQLITE_TEXT ? (const void *)sqlite3_column_text(statement, column)
+					   : sqlite3_column_blob(statement, column);
+		hash_number(hash, (uint64_t)sqlite3_column_bytes(statement, column));
+		iq_sha256_update(hash, data, (size_t)sqlite3_column_bytes(statement, column));
+	}
+}
+
+static void hash_row(struct tree *tree, sqlite3_stmt *statement)
+{
+	iq_sha256_update(tree->hash, "R", 1);
+	for (int column = 0; column < sqlite3_column_count(statement); column++)
+		hash_value(tree->hash, statement, column);
+}
+
+static void begin_leaf(struct tree *tree, const char *name)
+{
+	iq_sha256_reset(tree->hash);
+	iq_sha256_update(tree->hash, "", 1);
+	iq_sha256_update(tree->hash, name, strlen(name) + 1);
+}
+
+static int end_leaf(struct tree *tree)
+{
+	if (tree->count == tree->capacity) {
+		size_t capacity = tree->capacity ? tree->capacity * 2 : 32;
+		uint8_t(*leaves)[IQ_SHA256_SIZE] = realloc(tree->leaves, capacity * sizeof(*leaves));
+
+		if (!leaves)
+			return iq_error_nomem(tree->error);
+		tree->leaves = leaves;
+		tree->capacity = capacity;
+	}
+	iq_sha256_digest(tree->hash, tree->leaves[tree->count++]);
+	return 0;
+}
+
+static int database_error(const struct tree *tree)
+{
+	return iq_segment_sqlite_error(tree->db, iq_path_base(sqlite3_db_filename(tree->db, "main")), tree->error);
+}
+
+static int prepare(const struct tree *tree, const char *sql, sqlite3_stmt **ret_statement)
+{
+	return sqlite3_prepare_v2(tree->db, sql, -1, ret_statement, NULL) == SQLITE_OK ? 0 : database_error(tree);
+}
+
+static int add_table(struct tree *tree, const struct iq_schema_table *table)
+{
+	sqlite3_stmt *statement;
+	int code, rc = prepare(tree, table->covered, &statement);
+
+	if (rc < 0)
+		return rc;
+	begin_leaf(tree, table->name);
+	while ((code = sqlite3_step(statement)) == SQLITE_ROW)
+		hash_row(tree, statement);
+	(void)sqlite3_finalize(statement);
+	return code == SQLITE_DONE ? end_leaf(tree) : database_error(tree);
+}
+
+static int add_chunk(struct tree *tree, sqlite3_stmt *chunk, sqlite3_stmt *columns)
+{
+	const int64_t number = sqlite3_column_int64(chunk, 0);
+	int code;
+
+	begin_leaf(tree, "chunks");
+	hash_row(tree, chunk);
+	(void)sqlite3_bind_int64(columns, 1, IQ_STORED_ID(number, 0));
+	(void)sqlite3_bind_int64(columns, 2, IQ_STORED_ID(number, 31));
+	while ((code = sqlite3_step(columns)) == SQLITE_ROW)
+		hash_row(tree, columns);
+	(void)sqlite3_reset(columns);
+	return code == SQLITE_DONE ? end_leaf(tree) : database_error(tree);
+}
+
+static int add_chunks(struct tree *tree, const struct iq_schema_table *table)
+{
+	sqlite3_stmt *chunks = NULL, *columns = NULL;
+	int code = SQLITE_DONE, rc = prepare(tree, table->covered, &chunks);
+
+	if (rc == 0)
+		rc = prepare(tree, "SELECT id, sha256 FROM columns WHERE id BETWEEN ?1 AND ?2 ORDER BY id", &columns);
+	while (rc == 0 && (code = sqlite3_step(chunks)) == SQLITE_ROW)
+		rc = sqlite3_column_int64(chunks, 0) < UINT32_MAX ? add_chunk(tree, chunks, columns) : IQ_ERR_CORRUPT;
+	if (rc == 0 && code != SQLITE_DONE)
+		rc = database_error(tree);
+	(void)sqlite3_finalize(chunks);
+	(void)sqlite3_finalize(columns);
+	return rc;
+}
+
+/* ---- The tree ---- */
+
+/* The hash of leaves [0, count), in place of the first. */
+static void fold(struct tree *tree, uint8_t (*leaves)[IQ_SHA256_SIZE], size_t count)
+{
+	size_t left = 1;
+
+	if (count < 2)
+		return;
+	while (left * 2 < count)
+		left *= 2;
+	fold(tree, leaves, left);
+	fold(tree, leaves + left, count - left);
+	iq_sha256_reset(tree->hash);
+	iq_sha256_update(tree->hash, "\1", 1);
+	iq_sha256_update(tree->hash, leaves[0], IQ_SHA256_SIZE);
+	iq_sha256_update(tree->hash, leaves[left], IQ_SHA256_SIZE);
+	iq_sha256_digest(tree->hash, leaves[0]);
+}
+
+int iq_segment_root(sqlite3 *db, uint8_t ret_root[IQ_SHA256_SIZE], struct iq_error *error)
+{
+	struct tree tree = { .db = db, .hash = iq_sha256_new(), .error = error };
+	int rc = tree.hash ? 0 : iq_error_nomem(error);
+
+	for (const struct iq_schema_table *table = iq_schema_tables(); rc == 0 && table->name; table++) {
+		if (strcmp(table->name, "columns") == 0)
+			continue;
+		rc = strcmp(table->name, "chunks") == 0 ? add_chunks(&tree, table) : add_table(&tree, table);
+	}
+	if (rc == 0) {
+		fold(&tree, tree.leaves, tree.count);
+		memcpy(ret_root, tree.leaves[0], IQ_SHA256_SIZE);
+	}
+	free(tree.leaves);
+	iq_sha256_free(tree.hash);
+	return rc;
+}
