@@ -33,14 +33,15 @@ static bool try_style(struct iq_view raw, struct iq_view body, size_t at, unsign
 		return false;
 	len = iq_escape_match(iq_view_from(raw, at), body, escape);
 	/* In a JSON string the body ends where the string, or a line end in it, does. */
-	if (len == SIZE_MAX || (escape != IQ_ESCAPE_VERBATIM && (at + len == raw.len || (raw.data[at + len] != '"' &&
-											 raw.data[at + len] != '\\'))))
+	if (len == SIZE_MAX || (escape != IQ_ESCAPE_VERBATIM &&
+				(at + len == raw.len || (raw.data[at + len] != '"' && raw.data[at + len] != '\\'))))
 		return false;
 	*ret_len = len;
 	return true;
 }
 
-static bool try_place(struct iq_body_finder *finder, struct iq_view raw, struct iq_view body, size_t at, size_t *ret_len)
+static bool try_place(struct iq_body_finder *finder, struct iq_view raw, struct iq_view body, size_t at,
+		      size_t *ret_len)
 {
 	if (try_style(raw, body, at, finder->escape, ret_len))
 		return true;

@@ -30,8 +30,7 @@ enum iq_stored {
 #define IQ_STORED_ID(chunk, column) ((int64_t)(chunk)*32 + (column))
 /* Those that have a blob of their own. */
 #define IQ_STORED_ALL \
-	(((1u << IQ_STORED_COUNT) - 1u) & \
-	 ~(1u << IQ_COLUMN_ID | 1u << IQ_COLUMN_OFFSET | 1u << IQ_COLUMN_LENGTH))
+	(((1u << IQ_STORED_COUNT) - 1u) & ~(1u << IQ_COLUMN_ID | 1u << IQ_COLUMN_OFFSET | 1u << IQ_COLUMN_LENGTH))
 
 enum iq_body_form { IQ_BODY_TEXT, IQ_BODY_BINARY, IQ_BODY_NONE };
 
@@ -112,7 +111,8 @@ struct iq_templates {
 
 /* Codes the columns and the zone map, and hands over each column's bytes in the order of their numbers. The zone's lists
  * lie in `arena`. */
-int iq_chunk_encode(const struct iq_chunk_builder *builder, struct iq_codec *codec, const struct iq_templates *templates,
+int iq_chunk_encode(const struct iq_chunk_builder *builder, struct iq_codec *codec,
+		    const struct iq_templates *templates,
 		    int (*column)(void *context, unsigned column, struct iq_view bytes), void *context,
 		    struct iq_arena *arena, struct iq_zone *ret_zone);
 
@@ -144,8 +144,8 @@ struct iq_chunk {
 	uint32_t loaded; /* bits of enum iq_column and enum iq_stored */
 	int64_t *numbers[IQ_STORED_COUNT];
 	struct iq_texts *texts[IQ_STORED_COUNT];
-	uint32_t *rows;	     /* session order -> row; NULL: the same */
-	uint32_t *positions; /* row -> session order; NULL: the same */
+	uint32_t *rows;	       /* session order -> row; NULL: the same */
+	uint32_t *positions;   /* row -> session order; NULL: the same */
 	struct iq_view *types; /* by the codes that are numbers[IQ_COLUMN_TYPE] */
 	size_t type_count;
 	uint64_t *offsets; /* see iq_segment_locate() */
@@ -166,7 +166,7 @@ int iq_chunk_text(struct iq_chunk *chunk, unsigned column, uint32_t row, struct 
 struct iq_view iq_chunk_type(const struct iq_chunk *chunk, uint32_t row);
 /* The rows of a session: `ret_count` of them from `ret_rows[0]` on, ascending; needs IQ_COLUMN_SESSION. Where rows are
  * not in session order *ret_rows is NULL and they begin at *ret_first. */
-bool iq_chunk_session_rows(const struct iq_chunk *chunk, uint32_t session, const uint32_t **ret_rows, uint32_t *ret_first,
-			   uint32_t *ret_count);
+bool iq_chunk_session_rows(const struct iq_chunk *chunk, uint32_t session, const uint32_t **ret_rows,
+			   uint32_t *ret_first, uint32_t *ret_count);
 
 #endif

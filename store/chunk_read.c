@@ -99,8 +99,8 @@ static int load_sessions(struct iq_chunk *chunk, struct iq_view bytes)
 	return rc;
 }
 
-bool iq_chunk_session_rows(const struct iq_chunk *chunk, uint32_t session, const uint32_t **ret_rows, uint32_t *ret_first,
-			   uint32_t *ret_count)
+bool iq_chunk_session_rows(const struct iq_chunk *chunk, uint32_t session, const uint32_t **ret_rows,
+			   uint32_t *ret_first, uint32_t *ret_count)
 {
 	const struct iq_zone *zone = chunk->zone;
 	uint64_t at = 0;
@@ -283,8 +283,8 @@ static int know(struct iq_chunk *chunk, uint32_t row, uint32_t refers, struct iq
 	if (refers >> IQ_SLOT_SEQ & 1)
 		known->seq = numbers[IQ_COLUMN_SEQ][row];
 	if (refers >> IQ_SLOT_SESSION & 1)
-		known->texts[IQ_SLOT_SESSION] = chunk->outside->session(chunk->outside->context,
-									(uint32_t)numbers[IQ_COLUMN_SESSION][row]);
+		known->texts[IQ_SLOT_SESSION] =
+			chunk->outside->session(chunk->outside->context, (uint32_t)numbers[IQ_COLUMN_SESSION][row]);
 	if (refers >> IQ_SLOT_SOURCE & 1)
 		known->texts[IQ_SLOT_SOURCE] =
 			chunk->outside->source(chunk->outside->context, (uint32_t)numbers[IQ_COLUMN_SOURCE][row]);
@@ -361,11 +361,12 @@ static uint32_t needs(unsigned column)
 static uint32_t referred_columns(uint32_t refers)
 {
 	static const uint8_t columns[IQ_SLOT_COUNT] = {
-		[IQ_SLOT_NEAR] = IQ_COLUMN_TS,	       [IQ_SLOT_TS] = IQ_COLUMN_TS,	       [IQ_SLOT_OBSERVED] = IQ_COLUMN_OBSERVED,
-		[IQ_SLOT_SEQ] = IQ_COLUMN_SEQ,	       [IQ_SLOT_SESSION] = IQ_COLUMN_SESSION,
-		[IQ_SLOT_SOURCE] = IQ_COLUMN_SOURCE,   [IQ_SLOT_TYPE] = IQ_COLUMN_TYPE,
-		[IQ_SLOT_KEY] = IQ_COLUMN_KEY,	       [IQ_SLOT_KIND] = IQ_COLUMN_KIND,
-		[IQ_SLOT_DIRECTION] = IQ_COLUMN_DIRECTION, [IQ_SLOT_BODY] = IQ_COLUMN_BODY,
+		[IQ_SLOT_NEAR] = IQ_COLUMN_TS,		 [IQ_SLOT_TS] = IQ_COLUMN_TS,
+		[IQ_SLOT_OBSERVED] = IQ_COLUMN_OBSERVED, [IQ_SLOT_SEQ] = IQ_COLUMN_SEQ,
+		[IQ_SLOT_SESSION] = IQ_COLUMN_SESSION,	 [IQ_SLOT_SOURCE] = IQ_COLUMN_SOURCE,
+		[IQ_SLOT_TYPE] = IQ_COLUMN_TYPE,	 [IQ_SLOT_KEY] = IQ_COLUMN_KEY,
+		[IQ_SLOT_KIND] = IQ_COLUMN_KIND,	 [IQ_SLOT_DIRECTION] = IQ_COLUMN_DIRECTION,
+		[IQ_SLOT_BODY] = IQ_COLUMN_BODY,
 	};
 	uint32_t result = 0;
 

@@ -5,11 +5,12 @@
 #include "store/filter.h"
 #include "store/split.h"
 
-static const unsigned text_columns[] = { IQ_COLUMN_TYPE, IQ_COLUMN_KEY, IQ_COLUMN_BODY, IQ_COLUMN_ATTRS, IQ_STORED_RAW };
+static const unsigned text_columns[] = { IQ_COLUMN_TYPE, IQ_COLUMN_KEY, IQ_COLUMN_BODY, IQ_COLUMN_ATTRS,
+					 IQ_STORED_RAW };
 static const unsigned number_columns[] = {
-	IQ_COLUMN_TS,	IQ_COLUMN_OBSERVED, IQ_COLUMN_SOURCE,	IQ_COLUMN_SESSION, IQ_COLUMN_KIND,
-	IQ_COLUMN_DIRECTION, IQ_COLUMN_SEQ, IQ_COLUMN_SEVERITY, IQ_COLUMN_EVIDENCE, IQ_STORED_FORM,
-	IQ_STORED_SKIP, IQ_STORED_LEAD, IQ_STORED_EXCESS,
+	IQ_COLUMN_TS,	     IQ_COLUMN_OBSERVED, IQ_COLUMN_SOURCE,   IQ_COLUMN_SESSION,	 IQ_COLUMN_KIND,
+	IQ_COLUMN_DIRECTION, IQ_COLUMN_SEQ,	 IQ_COLUMN_SEVERITY, IQ_COLUMN_EVIDENCE, IQ_STORED_FORM,
+	IQ_STORED_SKIP,	     IQ_STORED_LEAD,	 IQ_STORED_EXCESS,
 };
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
@@ -617,7 +618,8 @@ static int give_column(struct coding *coding, unsigned number,
 	return column(context, number, iq_buf_view(&coding->out));
 }
 
-int iq_chunk_encode(const struct iq_chunk_builder *builder, struct iq_codec *codec, const struct iq_templates *templates,
+int iq_chunk_encode(const struct iq_chunk_builder *builder, struct iq_codec *codec,
+		    const struct iq_templates *templates,
 		    int (*column)(void *context, unsigned column, struct iq_view bytes), void *context,
 		    struct iq_arena *arena, struct iq_zone *ret_zone)
 {

@@ -30,8 +30,9 @@ static int damaged(const struct walk *walk)
 static int pass(struct walk *walk, struct iq_view bytes)
 {
 	uint64_t start = walk->at;
-	size_t skip = walk->offset > start ? (size_t)(walk->offset - start < bytes.len ? walk->offset - start : bytes.len)
-					   : 0;
+	size_t skip = walk->offset > start
+			      ? (size_t)(walk->offset - start < bytes.len ? walk->offset - start : bytes.len)
+			      : 0;
 	struct iq_view wanted = iq_view_from(bytes, skip);
 
 	walk->at += bytes.len;

@@ -432,8 +432,8 @@ static int take_hashed(sqlite3_stmt *statement, int first, struct iq_arena *aren
 	return ret_bytes->data ? 0 : IQ_ERR_NOMEM;
 }
 
-static int read_column(void *context, uint32_t chunk, unsigned column, struct iq_arena *arena, struct iq_view *ret_bytes,
-		       struct iq_error *error)
+static int read_column(void *context, uint32_t chunk, unsigned column, struct iq_arena *arena,
+		       struct iq_view *ret_bytes, struct iq_error *error)
 {
 	struct iq_segment *segment = context;
 	sqlite3_stmt *statement = segment->column_statement;
@@ -501,10 +501,10 @@ static int compare_session_no(const void *key, const void *item)
 static struct iq_view session_name(void *context, uint32_t no)
 {
 	const struct iq_segment *segment = context;
-	const struct iq_segment_session *found =
-		segment->session_count ? bsearch(&no, segment->sessions, segment->session_count,
-						 sizeof(*segment->sessions), compare_session_no)
-				       : NULL;
+	const struct iq_segment_session *found = segment->session_count
+							 ? bsearch(&no, segment->sessions, segment->session_count,
+								   sizeof(*segment->sessions), compare_session_no)
+							 : NULL;
 
 	return found ? found->session.name : IQ_VIEW_NULL;
 }

@@ -29,7 +29,7 @@ struct iq_split {
 	struct shape *shapes;
 	size_t shape_count;
 	const int64_t *shape_of;
-	int64_t *columns_of; /* by valued slot */
+	int64_t *columns_of;  /* by valued slot */
 	int64_t *constant_of; /* by valued slot: which constant of its kind */
 	struct iq_texts *constant_texts;
 	int64_t *constant_numbers;
@@ -361,9 +361,8 @@ static int get_number(const struct column *column, uint32_t place, const struct 
 	else if (column->layout == IQ_DIGITS_ALL)
 		value->digits = column->places;
 	else
-		value->digits = trimmed_digits(column->kind == IQ_SLOT_DECIMAL ? value->number
-									       : value->number % 1000000000,
-					       column->places);
+		value->digits = trimmed_digits(
+			column->kind == IQ_SLOT_DECIMAL ? value->number : value->number % 1000000000, column->places);
 	if (column->layout == IQ_DIGITS_TRIMMED && column->kind == IQ_SLOT_DECIMAL)
 		for (unsigned i = value->digits; i < column->places; i++)
 			value->number /= 10;

@@ -204,7 +204,8 @@ static bool same_value(const struct value *a, const struct value *b)
 
 /* Calls for each slot value of the texts that are kept, in order. */
 static void for_each_value(struct plan *plan,
-			   void (*visit)(struct plan *plan, struct slot *slot, const struct value *value, void *context),
+			   void (*visit)(struct plan *plan, struct slot *slot, const struct value *value,
+					 void *context),
 			   void *context)
 {
 	size_t at = 0;

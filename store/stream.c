@@ -169,7 +169,8 @@ int iq_stream_append_bytes(struct iq_codec *codec, struct iq_view bytes, struct 
 	return bytes.len < LEAST_COMPRESSED ? append_plain(bytes, out) : append_packed(codec, bytes, out);
 }
 
-int iq_stream_take_bytes(struct iq_codec *codec, struct iq_view *rest, struct iq_arena *arena, struct iq_view *ret_bytes)
+int iq_stream_take_bytes(struct iq_codec *codec, struct iq_view *rest, struct iq_arena *arena,
+			 struct iq_view *ret_bytes)
 {
 	uint64_t head, packed;
 	struct iq_view frame;

@@ -42,7 +42,8 @@ bool iq_bytes_take(struct iq_view *rest, uint64_t len, struct iq_view *ret_bytes
 /* Appends a stream of bytes. */
 int iq_stream_append_bytes(struct iq_codec *codec, struct iq_view bytes, struct iq_buf *out);
 /* Takes one. Borrowed: from `rest` where it was not compressed, else from `arena`. IQ_ERR_CORRUPT, IQ_ERR_NOMEM. */
-int iq_stream_take_bytes(struct iq_codec *codec, struct iq_view *rest, struct iq_arena *arena, struct iq_view *ret_bytes);
+int iq_stream_take_bytes(struct iq_codec *codec, struct iq_view *rest, struct iq_arena *arena,
+			 struct iq_view *ret_bytes);
 
 /* Appends a stream of integers in the layout that comes out smallest on a sample. */
 int iq_stream_append_ints(struct iq_codec *codec, const int64_t *values, size_t count, struct iq_buf *out);

@@ -100,8 +100,7 @@ static bool read_date_time(const char *text, int64_t *ret_seconds)
 	return back_day == day;
 }
 
-static const int64_t powers[] = { 1,	    10,	       100,	   1000,	10000,
-				  100000,   1000000,   10000000,   100000000,	1000000000 };
+static const int64_t powers[] = { 1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000 };
 
 struct time_text {
 	int64_t ns;
@@ -340,8 +339,8 @@ static size_t plain_run(struct iq_view text)
 		special = _mm_or_si128(special, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')));
 		special = _mm_or_si128(special, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('/')));
 		special = _mm_or_si128(special, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('&')));
-		special = _mm_or_si128(special, _mm_cmpeq_epi8(_mm_or_si128(bytes, _mm_set1_epi8(2)),
-							       _mm_set1_epi8('>')));
+		special = _mm_or_si128(special,
+				       _mm_cmpeq_epi8(_mm_or_si128(bytes, _mm_set1_epi8(2)), _mm_set1_epi8('>')));
 		if (_mm_movemask_epi8(special) != 0)
 			return i + (size_t)__builtin_ctz((unsigned)_mm_movemask_epi8(special));
 	}
@@ -391,10 +390,9 @@ size_t iq_escape_match(struct iq_view raw, struct iq_view text, unsigned escape)
 			run = put_escaped(out, text, escape, &taken);
 		else
 			taken = run;
-		if (raw.len - at < run || memcmp(raw.data + at, taken == run && is_plain((unsigned char)text.data[0])
-									? text.data
-									: out,
-						 run) != 0)
+		if (raw.len - at < run ||
+		    memcmp(raw.data + at, taken == run && is_plain((unsigned char)text.data[0]) ? text.data : out,
+			   run) != 0)
 			return SIZE_MAX;
 		at += run;
 		text = iq_view_from(text, taken);
@@ -405,11 +403,14 @@ size_t iq_escape_match(struct iq_view raw, struct iq_view text, unsigned escape)
 /* ---- Slots by name ---- */
 
 static const struct iq_view names[IQ_SLOT_COUNT] = {
-	[IQ_SLOT_TEXT] = { "str", 3 },	    [IQ_SLOT_INT] = { "int", 3 },	[IQ_SLOT_DECIMAL] = { "num", 3 },
-	[IQ_SLOT_TIME] = { "time", 4 },	    [IQ_SLOT_NEAR] = { "near", 4 },	    [IQ_SLOT_TS] = { "ts", 2 },		[IQ_SLOT_OBSERVED] = { "observed", 8 },
-	[IQ_SLOT_SEQ] = { "seq", 3 },	    [IQ_SLOT_SESSION] = { "session", 7 }, [IQ_SLOT_SOURCE] = { "source", 6 },
-	[IQ_SLOT_TYPE] = { "type", 4 },	    [IQ_SLOT_KEY] = { "key", 3 },	[IQ_SLOT_KIND] = { "kind", 4 },
-	[IQ_SLOT_DIRECTION] = { "direction", 9 }, [IQ_SLOT_BODY] = { "body", 4 },
+	[IQ_SLOT_TEXT] = { "str", 3 },		[IQ_SLOT_INT] = { "int", 3 },
+	[IQ_SLOT_DECIMAL] = { "num", 3 },	[IQ_SLOT_TIME] = { "time", 4 },
+	[IQ_SLOT_NEAR] = { "near", 4 },		[IQ_SLOT_TS] = { "ts", 2 },
+	[IQ_SLOT_OBSERVED] = { "observed", 8 }, [IQ_SLOT_SEQ] = { "seq", 3 },
+	[IQ_SLOT_SESSION] = { "session", 7 },	[IQ_SLOT_SOURCE] = { "source", 6 },
+	[IQ_SLOT_TYPE] = { "type", 4 },		[IQ_SLOT_KEY] = { "key", 3 },
+	[IQ_SLOT_KIND] = { "kind", 4 },		[IQ_SLOT_DIRECTION] = { "direction", 9 },
+	[IQ_SLOT_BODY] = { "body", 4 },
 };
 
 static bool has_style(enum iq_slot_kind kind)
@@ -756,7 +757,8 @@ static void put_quoted(struct split *split, size_t len)
 		put_time(split, &time);
 		if (!split->full)
 			split->at += len - time.len;
-	} else if (len > 0 && len < 16 && (is_digit(text[0]) || text[0] == '-') && read_number(text, len, &value) == len) {
+	} else if (len > 0 && len < 16 && (is_digit(text[0]) || text[0] == '-') &&
+		   read_number(text, len, &value) == len) {
 		put_number(split, len, &value);
 	} else {
 		put_text(split, len);
@@ -837,7 +839,8 @@ static bool is_uuid(const char *text, size_t len)
 	for (unsigned i = 0; i < 36; i++) {
 		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
 
-		if (dash ? text[i] != '-' : !(is_digit(text[i]) || ((text[i] | 0x20) >= 'a' && (text[i] | 0x20) <= 'f')))
+		if (dash ? text[i] != '-'
+			 : !(is_digit(text[i]) || ((text[i] | 0x20) >= 'a' && (text[i] | 0x20) <= 'f')))
 			return false;
 	}
 	return true;
@@ -906,8 +909,8 @@ static void take_digits(struct split *split)
 		return;
 	}
 	len = read_number(text, left, &value);
-	if (len > 0 && value.kind == IQ_SLOT_DECIMAL && (!ends_number(split, split->at + len) ||
-							 (split->at > 0 && text[-1] == '.'))) {
+	if (len > 0 && value.kind == IQ_SLOT_DECIMAL &&
+	    (!ends_number(split, split->at + len) || (split->at > 0 && text[-1] == '.'))) {
 		len = (size_t)((const char *)memchr(text, '.', len) - text);
 		(void)read_number(text, len, &value);
 	}

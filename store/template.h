@@ -50,11 +50,11 @@ enum iq_slot_kind {
 
 /* How a JSON writer escapes a string; bits. All write \" \\ \n \r \t and other control characters as \u00xx. */
 enum iq_escape {
-	IQ_ESCAPE_SHORT = 1,	/* \b and \f instead of \u0008 and \u000c */
-	IQ_ESCAPE_HTML = 2,	/* < > & U+2028 U+2029 as \uxxxx (Go's encoding/json) */
-	IQ_ESCAPE_ASCII = 4,	/* everything beyond ASCII as \uxxxx (Python's json) */
-	IQ_ESCAPE_SLASH = 8,	/* \/ */
-	IQ_ESCAPE_DELETE = 16,	/* U+007F as \u007f */
+	IQ_ESCAPE_SHORT = 1,   /* \b and \f instead of \u0008 and \u000c */
+	IQ_ESCAPE_HTML = 2,    /* < > & U+2028 U+2029 as \uxxxx (Go's encoding/json) */
+	IQ_ESCAPE_ASCII = 4,   /* everything beyond ASCII as \uxxxx (Python's json) */
+	IQ_ESCAPE_SLASH = 8,   /* \/ */
+	IQ_ESCAPE_DELETE = 16, /* U+007F as \u007f */
 	IQ_ESCAPE_STYLES = 32,
 	IQ_ESCAPE_VERBATIM = 32 /* not a JSON string: the bytes themselves */
 };

@@ -105,8 +105,9 @@ static void verify_evidence(struct iq_segment *segment, const struct iq_evidence
 	iq_sha256_free(check.hash);
 }
 
-void iq_segment_verify(struct iq_segment *segment, bool texts, int (*damaged)(void *context, const struct iq_damage *damage),
-		       void *context, struct iq_verify_result *result)
+void iq_segment_verify(struct iq_segment *segment, bool texts,
+		       int (*damaged)(void *context, const struct iq_damage *damage), void *context,
+		       struct iq_verify_result *result)
 {
 	struct inspection inspection = { iq_path_base(segment->path), damaged, context, result };
 	sqlite3_stmt *statement = NULL;

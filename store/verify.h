@@ -7,7 +7,8 @@
 
 /* Reads and decodes an open segment and gets all raw evidence out of it, by which bodies and what they refer to are read as
  * well; with `texts` also every other text. Adds to `result`. `damaged` may be NULL. */
-void iq_segment_verify(struct iq_segment *segment, bool texts, int (*damaged)(void *context, const struct iq_damage *damage),
-		       void *context, struct iq_verify_result *result);
+void iq_segment_verify(struct iq_segment *segment, bool texts,
+		       int (*damaged)(void *context, const struct iq_damage *damage), void *context,
+		       struct iq_verify_result *result);
 
 #endif

@@ -421,7 +421,8 @@ static int read_everything(const char *path, struct iq_buf *out)
 		return rc;
 	rc = iq_cursor_open(store, NULL, &cursor, &error);
 	while (rc >= 0 && (rc = iq_cursor_next(cursor, &event, &error)) > 0) {
-		(void)iq_buf_appendf(out, "%" PRIu64 "+%" PRIu64 " %" PRId64 " ", event.offset, event.length, event.seq);
+		(void)iq_buf_appendf(out, "%" PRIu64 "+%" PRIu64 " %" PRId64 " ", event.offset, event.length,
+				     event.seq);
 		rc = iq_event_append_ndjson(out, &event);
 	}
 	for (size_t i = 0; rc == 0 && i < (iq_store_sessions(store, &count), count); i++) {
