@@ -105,13 +105,13 @@ static bool resolve(struct cli *cli, bool only_paths, struct cli_case *opened, s
 	return is_store(opened->path) || make_temporary(cli, opened, cli->operands, used);
 }
 
-bool cli_case_open(struct cli *cli, bool only_paths, struct cli_case *ret_case, size_t *ret_used)
+bool cli_case_open_lazily(struct cli *cli, bool only_paths, struct cli_case *ret_case, size_t *ret_used)
 {
 	struct iq_error error = IQ_ERROR_INIT;
 	struct cli_case opened = { 0 };
 
 	if (resolve(cli, only_paths, &opened, ret_used)) {
-		if (iq_store_open(opened.path, &opened.store, &error) == 0) {
+		if (iq_store_open_lazily(opened.path, &opened.store, &error) == 0) {
 			*ret_case = opened;
 			return true;
 		}
@@ -119,6 +119,22 @@ bool cli_case_open(struct cli *cli, bool only_paths, struct cli_case *ret_case, 
 	}
 	cli_case_close(&opened);
 	return false;
+}
+
+bool cli_case_open(struct cli *cli, bool only_paths, struct cli_case *ret_case, size_t *ret_used)
+{
+	struct iq_error error = IQ_ERROR_INIT;
+	struct cli_case opened;
+
+	if (!cli_case_open_lazily(cli, only_paths, &opened, ret_used))
+		return false;
+	if (iq_store_load(opened.store, &error) < 0) {
+		(void)cli_set_error(cli, &error);
+		cli_case_close(&opened);
+		return false;
+	}
+	*ret_case = opened;
+	return true;
 }
 
 void cli_case_close(struct cli_case *opened)

@@ -17,6 +17,8 @@ struct cli_case {
  * to it. With `only_paths` every operand must. False on failure: the status is set. Caller owns; release with
  * cli_case_close(). */
 bool cli_case_open(struct cli *cli, bool only_paths, struct cli_case *ret_case, size_t *ret_used);
+/* The same without opening its segments: iq_store_open_lazily(). */
+bool cli_case_open_lazily(struct cli *cli, bool only_paths, struct cli_case *ret_case, size_t *ret_used);
 void cli_case_close(struct cli_case *opened);
 
 /* The specs given with --spec, else the presets that fit. NULL on failure: the status is set. Caller owns; release with

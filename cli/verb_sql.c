@@ -153,7 +153,7 @@ int cli_run_sql(struct cli *cli)
 	if (cli_has(cli, CLI_OPTION_EXTENSION_PATH))
 		return print_extension_path(cli);
 	if (!cli_get_duration(cli, CLI_OPTION_TIMEOUT, interactive ? 0 : OFF_TERMINAL_TIMEOUT, &timeout) ||
-	    !cli_case_open(cli, false, &opened, &used))
+	    !cli_case_open_lazily(cli, false, &opened, &used))
 		return (int)cli->status;
 	(void)sqlite3_soft_heap_limit64(HEAP_LIMIT);
 	(void)sqlite3_hard_heap_limit64(HEAP_LIMIT);

@@ -309,6 +309,7 @@ static int filter(sqlite3_vtab_cursor *base, int plan, const char *text, int cou
 	struct cursor *cursor = (struct cursor *)base;
 	const struct table *table = (const struct table *)base->pVtab;
 	const char *path = plan & 1 ? (const char *)sqlite3_value_text(values[0]) : NULL;
+	struct iq_error error = IQ_ERROR_INIT;
 	int rc;
 
 	(void)text;
@@ -316,6 +317,8 @@ static int filter(sqlite3_vtab_cursor *base, int plan, const char *text, int cou
 	rc = iq_sql_store_get(table->context->module, path, &cursor->store, &base->pVtab->zErrMsg);
 	if (rc != SQLITE_OK)
 		return rc;
+	if (iq_store_load(cursor->store->store, &error) < 0)
+		return iq_sql_fail(base->pVtab, &error);
 	cursor->row = 0;
 	cursor->end = array_of(base->pVtab)->count(cursor->store->store);
 	if (plan & 2)

@@ -60,7 +60,7 @@ static int open_store(struct iq_sql_module *module, const char *path, uint64_t s
 		return SQLITE_NOMEM;
 	store->path = strdup(path);
 	store->signature = signature;
-	if (!store->path || iq_store_open(path, &store->store, &error) < 0) {
+	if (!store->path || iq_store_open_lazily(path, &store->store, &error) < 0) {
 		*ret_message = sqlite3_mprintf("%s", store->path ? error.message : "out of memory");
 		free_store(store);
 		return SQLITE_ERROR;

@@ -211,24 +211,36 @@ static bool row_matches(const struct iq_cursor *cursor, const struct iq_chunk *c
 
 /* ---- Chunks ---- */
 
-static int collect_candidates(struct iq_cursor *cursor)
+static int add_candidates(struct iq_cursor *cursor, struct iq_segment *segment)
 {
-	size_t total = 0;
+	struct candidate *grown = realloc(cursor->candidates, (cursor->candidate_count + segment->zone_count + 1) *
+								      sizeof(*cursor->candidates));
 
-	for (size_t i = 0; i < cursor->store->segment_count; i++)
-		total += cursor->store->segments[i]->zone_count;
-	cursor->candidates = calloc(total + 1, sizeof(*cursor->candidates));
-	if (!cursor->candidates)
+	if (!grown)
 		return IQ_ERR_NOMEM;
-	for (size_t i = 0; i < cursor->store->segment_count; i++) {
-		struct iq_segment *segment = cursor->store->segments[i];
-
-		for (size_t j = 0; j < segment->zone_count; j++)
-			if (zone_may_match(cursor, &segment->zones[j]))
-				cursor->candidates[cursor->candidate_count++] =
-					(struct candidate){ segment, &segment->zones[j] };
-	}
+	cursor->candidates = grown;
+	for (size_t i = 0; i < segment->zone_count; i++)
+		if (zone_may_match(cursor, &segment->zones[i]))
+			grown[cursor->candidate_count++] = (struct candidate){ segment, &segment->zones[i] };
 	return 0;
+}
+
+/* Segments that the manifest excludes are not opened. */
+static int collect_candidates(struct iq_cursor *cursor, struct iq_error *error)
+{
+	struct iq_store *store = cursor->store;
+	struct iq_segment *segment;
+	int rc = 0;
+
+	for (size_t i = 0; i < iq_store_segment_count(store) && rc == 0; i++) {
+		if (!iq_summary_may_match(iq_store_summary(store, i), &cursor->filter, cursor->source_numbers,
+					  cursor->source_count))
+			continue;
+		rc = iq_store_segment(store, i, &segment, error);
+		if (rc == 0 && add_candidates(cursor, segment) < 0)
+			rc = iq_error_nomem(error);
+	}
+	return rc;
 }
 
 static struct cached *choose_slot(struct iq_cursor *cursor, size_t candidate)
@@ -354,8 +366,10 @@ int iq_cursor_open(struct iq_store *store, const struct iq_filter *filter, struc
 		return iq_error_nomem(error);
 	cursor->store = store;
 	cursor->filter = filter ? *filter : (struct iq_filter)IQ_FILTER_INIT;
-	if (copy_filter(cursor) < 0 || collect_candidates(cursor) < 0)
+	if (copy_filter(cursor) < 0)
 		rc = iq_error_nomem(error);
+	if (rc == 0)
+		rc = collect_candidates(cursor, error);
 	if (rc == 0 && cursor->filter.order != IQ_ORDER_ID)
 		rc = build_entries(cursor, error);
 	if (rc < 0) {

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -11,28 +12,45 @@
 
 void iq_manifest_release(struct iq_manifest *manifest)
 {
-	for (size_t i = 0; i < manifest->count; i++)
-		free(manifest->segments[i].file);
 	free(manifest->segments);
-	*manifest = (struct iq_manifest){ NULL, 0, 0 };
+	iq_arena_release(&manifest->memory);
+	*manifest = (struct iq_manifest)IQ_MANIFEST_INIT;
 }
 
-static int add_segment(struct iq_manifest *manifest, const struct iq_manifest_segment *segment)
+bool iq_manifest_lists(const struct iq_manifest *manifest, const char *file)
 {
-	struct iq_manifest_segment *grown =
-		realloc(manifest->segments, (manifest->count + 1) * sizeof(*manifest->segments));
-	char *file;
+	for (size_t i = 0; i < manifest->count; i++)
+		if (strcmp(manifest->segments[i].file, file) == 0)
+			return true;
+	return false;
+}
 
-	if (!grown)
-		return IQ_ERR_NOMEM;
-	manifest->segments = grown;
-	file = strdup(segment->file);
-	if (!file)
-		return IQ_ERR_NOMEM;
-	grown[manifest->count] = *segment;
-	grown[manifest->count].file = file;
-	manifest->count++;
+int iq_manifest_add(struct iq_manifest *manifest, const struct iq_manifest_segment *segment)
+{
+	struct iq_manifest_segment *grown;
+	size_t capacity = manifest->capacity ? manifest->capacity * 2 : 16;
+
+	if (manifest->count == manifest->capacity) {
+		grown = realloc(manifest->segments, capacity * sizeof(*grown));
+		if (!grown)
+			return IQ_ERR_NOMEM;
+		manifest->segments = grown;
+		manifest->capacity = capacity;
+	}
+	manifest->segments[manifest->count++] = *segment;
 	return 0;
+}
+
+static int remove_segment(struct iq_manifest *manifest, const char *file)
+{
+	for (size_t i = 0; i < manifest->count; i++) {
+		if (strcmp(manifest->segments[i].file, file) != 0)
+			continue;
+		memmove(&manifest->segments[i], &manifest->segments[i + 1],
+			(--manifest->count - i) * sizeof(*manifest->segments));
+		return 0;
+	}
+	return IQ_ERR_CORRUPT;
 }
 
 /* Appends the check and the line end to a line that lacks its closing brace. */
@@ -79,41 +97,80 @@ static bool name_is_plain(struct iq_view name)
 	return name.len > 0 && name.data[0] != '.';
 }
 
-static int parse_segment(struct iq_manifest *manifest, struct iq_view object)
+static bool take_member(struct iq_manifest *manifest, struct iq_manifest_segment *segment, struct iq_view name,
+			struct iq_json *json, const struct iq_json_token *token)
 {
-	struct iq_buf scratch = IQ_BUF_INIT;
-	struct iq_manifest_segment segment = { 0 };
-	struct iq_json_value file = iq_json_pointer(object, IQ_LIT("/file"), &scratch);
-	struct iq_json_value root = iq_json_pointer(object, IQ_LIT("/root"), &scratch);
-	int rc = IQ_ERR_CORRUPT;
+	const bool is_text = token->type == IQ_JSON_STRING;
+	int64_t bytes = -1;
 
-	if (file.type == IQ_JSON_STRING && name_is_plain(file.text) &&
-	    iq_unhex(root.text, segment.root, IQ_SHA256_SIZE) &&
-	    number_at(object, IQ_LIT("/id_first"), &segment.id_first) &&
-	    number_at(object, IQ_LIT("/events"), &segment.events) &&
-	    number_at(object, IQ_LIT("/bytes"), &segment.bytes)) {
-		segment.file = strndup(file.text.data, file.text.len);
-		rc = segment.file ? add_segment(manifest, &segment) : IQ_ERR_NOMEM;
-		free(segment.file);
+	if (iq_view_eq(name, IQ_LIT("file"))) {
+		segment->file =
+			is_text && name_is_plain(token->raw) ? iq_arena_copy(&manifest->memory, token->raw).data : NULL;
+		return segment->file != NULL;
 	}
-	iq_buf_release(&scratch);
-	return rc;
+	if (iq_view_eq(name, IQ_LIT("root")))
+		return is_text && iq_unhex(token->raw, segment->root, IQ_SHA256_SIZE);
+	if (!iq_view_eq(name, IQ_LIT("bytes")))
+		return iq_summary_take(&segment->summary, name, json, token, &manifest->memory);
+	segment->bytes = iq_view_to_int64(token->raw, &bytes) ? (uint64_t)bytes : 0;
+	return bytes >= 0;
+}
+
+static int parse_segment(struct iq_manifest *manifest, struct iq_json *json)
+{
+	struct iq_manifest_segment segment = { .summary = IQ_SUMMARY_INIT };
+	struct iq_json_token name, token;
+	bool taken = true;
+
+	while (taken && iq_json_next(json, &name) > 0 && name.type == IQ_JSON_KEY)
+		taken = iq_json_next(json, &token) > 0 && take_member(manifest, &segment, name.raw, json, &token);
+	if (!taken || !segment.file || iq_manifest_lists(manifest, segment.file))
+		return IQ_ERR_CORRUPT;
+	return iq_manifest_add(manifest, &segment);
+}
+
+static int parse_segments(struct iq_manifest *manifest, struct iq_json *json)
+{
+	struct iq_json_token token;
+	int rc = 0, got;
+
+	while (rc == 0 && (got = iq_json_next(json, &token)) > 0 && token.type == IQ_JSON_OBJECT_BEGIN)
+		rc = parse_segment(manifest, json);
+	return rc == 0 && token.type != IQ_JSON_ARRAY_END ? IQ_ERR_CORRUPT : rc;
+}
+
+static int parse_removed(struct iq_manifest *manifest, struct iq_json *json)
+{
+	struct iq_json_token token;
+	char file[64];
+	int rc = 0;
+
+	while (rc == 0 && iq_json_next(json, &token) > 0 && token.type == IQ_JSON_STRING) {
+		(void)snprintf(file, sizeof(file), "%.*s", IQ_VIEW_ARG(token.raw));
+		rc = remove_segment(manifest, file);
+	}
+	return rc == 0 && token.type != IQ_JSON_ARRAY_END ? IQ_ERR_CORRUPT : rc;
 }
 
 static int parse_commit(struct iq_manifest *manifest, struct iq_view line)
 {
-	struct iq_buf scratch = IQ_BUF_INIT;
-	struct iq_json_value list = iq_json_pointer(line, IQ_LIT("/segments"), &scratch);
 	struct iq_json json;
-	struct iq_json_token token;
-	int rc = list.type == IQ_JSON_ARRAY_BEGIN ? 0 : IQ_ERR_CORRUPT;
+	struct iq_json_token name, token;
+	int rc = 0;
 
-	iq_json_init(&json, list.raw);
-	if (rc == 0)
-		(void)iq_json_next(&json, &token);
-	while (rc == 0 && iq_json_next(&json, &token) > 0 && token.type == IQ_JSON_OBJECT_BEGIN)
-		rc = parse_segment(manifest, iq_json_skip(&json, &token));
-	iq_buf_release(&scratch);
+	iq_json_init(&json, line);
+	if (iq_json_next(&json, &token) <= 0 || token.type != IQ_JSON_OBJECT_BEGIN)
+		return IQ_ERR_CORRUPT;
+	while (rc == 0 && iq_json_next(&json, &name) > 0 && name.type == IQ_JSON_KEY) {
+		if (iq_json_next(&json, &token) <= 0)
+			return IQ_ERR_CORRUPT;
+		if (token.type == IQ_JSON_ARRAY_BEGIN && iq_view_eq(name.raw, IQ_LIT("segments")))
+			rc = parse_segments(manifest, &json);
+		else if (token.type == IQ_JSON_ARRAY_BEGIN && iq_view_eq(name.raw, IQ_LIT("removed")))
+			rc = parse_removed(manifest, &json);
+		else if (!iq_json_skip(&json, &token).data)
+			rc = IQ_ERR_CORRUPT;
+	}
 	return rc;
 }
 
@@ -162,7 +219,7 @@ static int parse_lines(const char *path, struct iq_view text, struct iq_manifest
 
 int iq_manifest_read(const char *store_path, struct iq_manifest *ret_manifest, struct iq_error *error)
 {
-	struct iq_manifest manifest = { NULL, 0, 0 };
+	struct iq_manifest manifest = IQ_MANIFEST_INIT;
 	struct iq_buf text = IQ_BUF_INIT;
 	char *path = iq_path_join(store_path, "manifest");
 	int rc = path ? iq_file_read(path, IQ_MANIFEST_MAX_BYTES, &text, error) : iq_error_nomem(error);
@@ -218,32 +275,44 @@ static void append_segment_json(struct iq_buf *line, const struct iq_manifest_se
 	iq_hex(segment->root, IQ_SHA256_SIZE, hex);
 	(void)iq_buf_append_cstr(line, "{\"file\":");
 	(void)iq_json_append_string(line, iq_view_cstr(segment->file));
-	(void)iq_buf_appendf(line,
-			     ",\"id_first\":%" PRIu64 ",\"events\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"root\":\"%s\"}",
-			     segment->id_first, segment->events, segment->bytes, hex);
+	(void)iq_buf_appendf(line, ",\"bytes\":%" PRIu64 ",\"root\":\"%s\",", segment->bytes, hex);
+	iq_summary_append(line, &segment->summary);
+	(void)iq_buf_append_char(line, '}');
 }
 
-int iq_manifest_append(const char *store_path, struct iq_manifest *manifest, const struct iq_manifest_segment *segments,
-		       size_t count, struct iq_error *error)
+static void append_commit_json(struct iq_buf *line, const struct iq_commit *commit)
+{
+	(void)iq_buf_append_char(line, '{');
+	for (size_t i = 0; i < commit->removed_count; i++) {
+		(void)iq_buf_append_cstr(line, i ? "," : "\"removed\":[");
+		(void)iq_json_append_string(line, iq_view_cstr(commit->removed[i]));
+	}
+	(void)iq_buf_append_cstr(line, commit->removed_count ? "],\"segments\":[" : "\"segments\":[");
+	for (size_t i = 0; i < commit->added_count; i++) {
+		(void)iq_buf_append_cstr(line, i ? "," : "");
+		append_segment_json(line, &commit->added[i]);
+	}
+	(void)iq_buf_append_char(line, ']');
+	seal_line(line);
+}
+
+int iq_manifest_append(const char *store_path, struct iq_manifest *manifest, const struct iq_commit *commit,
+		       struct iq_error *error)
 {
 	char *path = iq_path_join(store_path, "manifest");
 	struct iq_buf line = IQ_BUF_INIT;
 	int rc;
 
-	(void)iq_buf_append_cstr(&line, "{\"segments\":[");
-	for (size_t i = 0; i < count; i++) {
-		if (i > 0)
-			(void)iq_buf_append_char(&line, ',');
-		append_segment_json(&line, &segments[i]);
-	}
-	(void)iq_buf_append_char(&line, ']');
-	seal_line(&line);
+	append_commit_json(&line, commit);
 	rc = path && !line.failed ? write_line(path, 0, manifest->good_bytes, &line, error) : iq_error_nomem(error);
-	if (rc == 0)
+	if (rc == 0) {
 		manifest->good_bytes += line.len;
-	for (size_t i = 0; i < count && rc == 0; i++)
-		if (add_segment(manifest, &segments[i]) < 0)
-			rc = iq_error_nomem(error);
+		/* Read back as any reader reads it. */
+		rc = parse_commit(manifest, iq_buf_view(&line));
+		if (rc < 0)
+			rc = iq_error_set(error, (enum iq_status)rc, "%s: the line just written does not read back",
+					  path);
+	}
 	iq_buf_release(&line);
 	free(path);
 	return rc;

@@ -6,24 +6,39 @@
 #ifndef IQ_STORE_MANIFEST_H
 #define IQ_STORE_MANIFEST_H
 
-#include "store/store.h"
+#include "store/summary.h"
 
 #define IQ_MANIFEST_VERSION 1
 /* A larger manifest is not read. */
 #define IQ_MANIFEST_MAX_BYTES (256u << 20)
 
 struct iq_manifest_segment {
-	char *file; /* name in segments/ */
-	uint64_t id_first;
-	uint64_t events;
-	uint64_t bytes; /* of the file */
+	const char *file; /* name in segments/ */
+	uint64_t bytes;	  /* of the file */
 	uint8_t root[IQ_SHA256_SIZE];
+	struct iq_summary summary;
 };
 
+/* The segments that are there after the last whole line, in the order in which they were added. Everything lies in
+ * `memory`: Borrowed until iq_manifest_release(). */
 struct iq_manifest {
 	struct iq_manifest_segment *segments;
 	size_t count;
+	size_t capacity;
 	uint64_t good_bytes; /* of the file, up to the last whole line */
+	struct iq_arena memory;
+};
+#define IQ_MANIFEST_INIT \
+	{ \
+		.segments = NULL, .count = 0, .capacity = 0, .good_bytes = 0, .memory = IQ_ARENA_INIT \
+	}
+
+/* What one line says: these segments are there from now on, those no longer. */
+struct iq_commit {
+	const struct iq_manifest_segment *added;
+	size_t added_count;
+	const char *const *removed; /* file names */
+	size_t removed_count;
 };
 
 /* Reads `store_path`/manifest. Caller owns; release with iq_manifest_release().
@@ -32,8 +47,11 @@ int iq_manifest_read(const char *store_path, struct iq_manifest *ret_manifest, s
 void iq_manifest_release(struct iq_manifest *manifest);
 /* Creates an empty manifest, synced. */
 int iq_manifest_create(const char *store_path, struct iq_error *error);
-/* Cuts what lies beyond good_bytes, appends one commit, syncs. `segments` become part of the manifest on success. */
-int iq_manifest_append(const char *store_path, struct iq_manifest *manifest, const struct iq_manifest_segment *segments,
-		       size_t count, struct iq_error *error);
+/* Cuts what lies beyond good_bytes, appends one commit, syncs, and brings `manifest` up to date (the segments are copied). */
+int iq_manifest_append(const char *store_path, struct iq_manifest *manifest, const struct iq_commit *commit,
+		       struct iq_error *error);
+/* Adds a segment to the list in memory. What it refers to must lie in manifest->memory. 0 or IQ_ERR_NOMEM. */
+int iq_manifest_add(struct iq_manifest *manifest, const struct iq_manifest_segment *segment);
+bool iq_manifest_lists(const struct iq_manifest *manifest, const char *file);
 
 #endif

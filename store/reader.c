@@ -1,11 +1,12 @@
 #include "store/reader.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
-
-#include "store/manifest.h"
+#include <unistd.h>
 
 /* ---- Folding the parts ---- */
 
@@ -73,13 +74,20 @@ static int compare_gaps(const void *a, const void *b)
 	return (x->offset > y->offset) - (x->offset < y->offset);
 }
 
+static uint64_t order_of(const struct iq_manifest_segment *segment)
+{
+	return segment->summary.events ? segment->summary.ids.first : UINT64_MAX;
+}
+
+/* Segments without events come last, by what evidence they hold. */
 static int compare_segments(const void *a, const void *b)
 {
-	const struct iq_segment *x = *(struct iq_segment *const *)a, *y = *(struct iq_segment *const *)b;
-	uint64_t first_x = x->zone_count ? x->zones[0].id_first : UINT64_MAX;
-	uint64_t first_y = y->zone_count ? y->zones[0].id_first : UINT64_MAX;
+	const struct iq_manifest_segment *x = a, *y = b;
 
-	return (first_x > first_y) - (first_x < first_y);
+	if (order_of(x) != order_of(y))
+		return order_of(x) < order_of(y) ? -1 : 1;
+	return (x->summary.evidence.first > y->summary.evidence.first) -
+	       (x->summary.evidence.first < y->summary.evidence.first);
 }
 
 /* `items` sorted by number: merges neighbours with the same one. */
@@ -95,14 +103,26 @@ static int compare_segments(const void *a, const void *b)
 		(count) = kept; \
 	} while (0)
 
-static int fold_sources(struct iq_store *store, size_t total)
+/* What the manifest alone says. */
+static int fold_summaries(struct iq_store *store)
 {
+	const struct iq_manifest *manifest = &store->manifest;
+	size_t total = 0;
+
+	for (size_t i = 0; i < manifest->count; i++)
+		total += manifest->segments[i].summary.source_count;
 	store->sources = iq_arena_calloc(&store->memory, total + 1, sizeof(*store->sources));
 	if (!store->sources)
 		return IQ_ERR_NOMEM;
-	for (size_t i = 0; i < store->segment_count; i++)
-		for (size_t j = 0; j < store->segments[i]->source_count; j++)
-			store->sources[store->source_count++] = store->segments[i]->sources[j];
+	for (size_t i = 0; i < manifest->count; i++) {
+		const struct iq_summary *summary = &manifest->segments[i].summary;
+
+		for (size_t j = 0; j < summary->source_count; j++)
+			store->sources[store->source_count++] = summary->sources[j];
+		store->events += summary->events;
+		if (summary->ids.last > store->last_id)
+			store->last_id = summary->ids.last;
+	}
 	qsort(store->sources, store->source_count, sizeof(*store->sources), compare_sources);
 	FOLD_NEIGHBOURS(store->sources, store->source_count, iq_source_fold);
 	return 0;
@@ -113,7 +133,7 @@ static int fold_sessions(struct iq_store *store, size_t total)
 	store->sessions = iq_arena_calloc(&store->memory, total + 1, sizeof(*store->sessions));
 	if (!store->sessions)
 		return IQ_ERR_NOMEM;
-	for (size_t i = 0; i < store->segment_count; i++) {
+	for (size_t i = 0; i < store->manifest.count; i++) {
 		for (size_t j = 0; j < store->segments[i]->session_count; j++) {
 			const struct iq_segment_session *part = &store->segments[i]->sessions[j];
 			const struct iq_source *source = iq_store_source(store, part->source_no);
@@ -132,7 +152,7 @@ static int fold_evidence(struct iq_store *store, size_t total)
 	store->evidence = iq_arena_calloc(&store->memory, total + 1, sizeof(*store->evidence));
 	if (!store->evidence)
 		return IQ_ERR_NOMEM;
-	for (size_t i = 0; i < store->segment_count; i++)
+	for (size_t i = 0; i < store->manifest.count; i++)
 		for (size_t j = 0; j < store->segments[i]->evidence_count; j++)
 			store->evidence[store->evidence_count++] = store->segments[i]->evidence[j];
 	qsort(store->evidence, store->evidence_count, sizeof(*store->evidence), compare_evidence);
@@ -146,7 +166,7 @@ static int fold_gaps(struct iq_store *store, size_t total)
 	store->gaps = iq_arena_calloc(&store->memory, total + 1, sizeof(*store->gaps));
 	if (!store->gaps)
 		return IQ_ERR_NOMEM;
-	for (size_t i = 0; i < store->segment_count; i++) {
+	for (size_t i = 0; i < store->manifest.count; i++) {
 		for (size_t j = 0; j < store->segments[i]->gap_count; j++) {
 			const struct iq_segment_gap *part = &store->segments[i]->gaps[j];
 			struct iq_gap *gap = &store->gaps[store->gap_count++];
@@ -164,79 +184,149 @@ static int fold_gaps(struct iq_store *store, size_t total)
 	return 0;
 }
 
-static int fold_tables(struct iq_store *store, struct iq_error *error)
+static int fold_tables(struct iq_store *store)
 {
-	size_t sources = 0, sessions = 0, evidence = 0, gaps = 0;
+	size_t sessions = 0, evidence = 0, gaps = 0;
 
-	qsort(store->segments, store->segment_count, sizeof(struct iq_segment *), compare_segments);
-	for (size_t i = 0; i < store->segment_count; i++) {
-		const struct iq_segment *segment = store->segments[i];
-
-		sources += segment->source_count;
-		sessions += segment->session_count;
-		evidence += segment->evidence_count;
-		gaps += segment->gap_count;
-		for (size_t j = 0; j < segment->zone_count; j++) {
-			store->events += segment->zones[j].rows;
-			if (segment->zones[j].id_first + segment->zones[j].rows - 1 > store->last_id)
-				store->last_id = segment->zones[j].id_first + segment->zones[j].rows - 1;
-		}
+	for (size_t i = 0; i < store->manifest.count; i++) {
+		sessions += store->segments[i]->session_count;
+		evidence += store->segments[i]->evidence_count;
+		gaps += store->segments[i]->gap_count;
 	}
-	if (fold_sources(store, sources) < 0 || fold_sessions(store, sessions) < 0 ||
-	    fold_evidence(store, evidence) < 0 || fold_gaps(store, gaps) < 0)
+	return fold_sessions(store, sessions) < 0 || fold_evidence(store, evidence) < 0 || fold_gaps(store, gaps) < 0
+		       ? IQ_ERR_NOMEM
+		       : 0;
+}
+
+int iq_store_load(struct iq_store *store, struct iq_error *error)
+{
+	struct iq_segment *segment;
+	int rc = 0;
+
+	if (store->loaded)
+		return 0;
+	for (size_t i = 0; i < store->manifest.count && rc == 0; i++)
+		rc = iq_store_segment(store, i, &segment, error);
+	if (rc == 0 && fold_tables(store) < 0)
+		rc = iq_error_nomem(error);
+	store->loaded = rc == 0;
+	return rc;
+}
+
+/* ---- Segments ---- */
+
+/* A summary that says less than there is would hide events. */
+static int compare_with_manifest(struct iq_store *store, const struct iq_manifest_segment *listed,
+				 const struct iq_segment *segment, struct iq_error *error)
+{
+	struct iq_buf expected = IQ_BUF_INIT, found = IQ_BUF_INIT;
+	struct iq_summary summary;
+	bool nomem = iq_summary_of(segment, &store->memory, &summary) < 0;
+	bool same;
+
+	if (!nomem) {
+		iq_summary_append(&expected, &listed->summary);
+		iq_summary_append(&found, &summary);
+	}
+	nomem = nomem || expected.failed || found.failed;
+	same = iq_view_eq(iq_buf_view(&expected), iq_buf_view(&found)) &&
+	       memcmp(segment->root, listed->root, IQ_SHA256_SIZE) == 0;
+	iq_buf_release(&expected);
+	iq_buf_release(&found);
+	if (nomem)
 		return iq_error_nomem(error);
+	return same ? 0
+		    : iq_error_set(error, IQ_ERR_CORRUPT,
+				   "%s: is not the segment that the manifest names (hash mismatch)", segment->path);
+}
+
+static char *path_of(const struct iq_store *store, const char *file)
+{
+	char *directory = iq_path_join(store->path, "segments");
+	char *path = directory ? iq_path_join(directory, file) : NULL;
+
+	free(directory);
+	return path;
+}
+
+int iq_store_segment(struct iq_store *store, size_t index, struct iq_segment **ret_segment, struct iq_error *error)
+{
+	const struct iq_manifest_segment *listed = &store->manifest.segments[index];
+	struct iq_segment *segment = store->segments[index];
+	char *path;
+	int rc;
+
+	if (!segment) {
+		path = path_of(store, listed->file);
+		rc = path ? iq_segment_open(path, &segment, error) : iq_error_nomem(error);
+		free(path);
+		if (rc < 0)
+			return rc == IQ_ERR_NOT_FOUND ? IQ_ERR_CORRUPT : rc;
+		rc = compare_with_manifest(store, listed, segment, error);
+		if (rc < 0) {
+			iq_segment_close(segment);
+			return rc;
+		}
+		iq_segment_join(segment, &store->pool);
+		store->segments[index] = segment;
+	}
+	*ret_segment = segment;
 	return 0;
 }
 
 /* ---- Opening ---- */
 
-static int open_listed(struct iq_store *store, const struct iq_manifest *manifest, struct iq_error *error)
+static int make_slots(struct iq_store *store, struct iq_error *error)
 {
-	char *directory = iq_path_join(store->path, "segments");
-	int rc = directory ? 0 : iq_error_nomem(error);
-
-	store->segments = calloc(manifest->count + 1, sizeof(struct iq_segment *));
-	if (!store->segments)
-		rc = iq_error_nomem(error);
-	for (size_t i = 0; i < manifest->count && rc == 0; i++) {
-		const struct iq_manifest_segment *listed = &manifest->segments[i];
-		char *path = iq_path_join(directory, listed->file);
-		struct iq_segment *segment = NULL;
-
-		rc = path ? iq_segment_open(path, &segment, error) : iq_error_nomem(error);
-		if (rc == 0) {
-			store->segments[store->segment_count++] = segment;
-			if (memcmp(segment->root, listed->root, IQ_SHA256_SIZE) != 0)
-				rc = iq_error_set(error, IQ_ERR_CORRUPT,
-						  "%s: is not the segment that the manifest names (hash mismatch)",
-						  path);
-		} else if (rc == IQ_ERR_NOT_FOUND) {
-			rc = IQ_ERR_CORRUPT;
-		}
-		free(path);
-	}
-	free(directory);
-	return rc;
+	store->segments = calloc(store->manifest.count + 1, sizeof(struct iq_segment *));
+	return store->segments ? 0 : iq_error_nomem(error);
 }
 
+/* A file that stands for itself: its summary is made as a manifest would have it. */
 static int open_single(struct iq_store *store, struct iq_error *error)
 {
-	int rc;
+	struct iq_manifest_segment listed = { .file = iq_path_base(store->path) };
+	struct iq_segment *segment;
+	struct stat info;
+	int rc = iq_segment_open(store->path, &segment, error);
 
-	store->segments = calloc(1, sizeof(struct iq_segment *));
-	if (!store->segments)
-		return iq_error_nomem(error);
-	rc = iq_segment_open(store->path, &store->segments[0], error);
-	store->segment_count = rc == 0;
-	return rc;
+	if (rc < 0)
+		return rc;
+	memcpy(listed.root, segment->root, IQ_SHA256_SIZE);
+	listed.bytes = stat(store->path, &info) == 0 ? (uint64_t)info.st_size : 0;
+	if (iq_summary_of(segment, &store->manifest.memory, &listed.summary) < 0 ||
+	    iq_manifest_add(&store->manifest, &listed) < 0)
+		rc = iq_error_nomem(error);
+	if (rc == 0)
+		rc = make_slots(store, error);
+	if (rc < 0) {
+		iq_segment_close(segment);
+		return rc;
+	}
+	iq_segment_join(segment, &store->pool);
+	store->segments[0] = segment;
+	return 0;
+}
+
+/* While a reader has it locked, files that the manifest named are not removed. A store that cannot be locked (a read-only
+ * medium, no lock file) is read all the same. */
+static void lock_readers(struct iq_store *store)
+{
+	char *path = iq_path_join(store->path, "readers");
+
+	store->readers = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	free(path);
+	if (store->readers >= 0)
+		(void)flock(store->readers, LOCK_SH);
 }
 
 static int open_directory(struct iq_store *store, struct iq_error *error)
 {
-	struct iq_manifest manifest;
 	struct iq_error first = IQ_ERROR_INIT;
-	int rc = iq_manifest_read(store->path, &manifest, &first);
+	int rc;
 
+	lock_readers(store);
+	rc = iq_manifest_read(store->path, &store->manifest, &first);
 	if (rc == IQ_ERR_NOT_FOUND)
 		return iq_error_set(error, IQ_ERR_FORMAT,
 				    "%s: a directory, but not an inquest store (it has no manifest)", store->path);
@@ -245,12 +335,13 @@ static int open_directory(struct iq_store *store, struct iq_error *error)
 			*error = first;
 		return rc;
 	}
-	rc = open_listed(store, &manifest, error);
-	iq_manifest_release(&manifest);
-	return rc;
+	if (store->manifest.count > 0)
+		qsort(store->manifest.segments, store->manifest.count, sizeof(*store->manifest.segments),
+		      compare_segments);
+	return make_slots(store, error);
 }
 
-int iq_store_open(const char *path, struct iq_store **ret_store, struct iq_error *error)
+int iq_store_open_lazily(const char *path, struct iq_store **ret_store, struct iq_error *error)
 {
 	struct iq_store *store;
 	struct stat info;
@@ -261,13 +352,31 @@ int iq_store_open(const char *path, struct iq_store **ret_store, struct iq_error
 	store = calloc(1, sizeof(*store));
 	if (!store)
 		return iq_error_nomem(error);
+	store->readers = -1;
+	store->pool.limit = IQ_STORE_MAX_OPEN;
 	store->path = strdup(path);
 	if (!store->path)
 		rc = iq_error_nomem(error);
 	else
 		rc = S_ISDIR(info.st_mode) ? open_directory(store, error) : open_single(store, error);
-	if (rc == 0)
-		rc = fold_tables(store, error);
+	if (rc == 0 && fold_summaries(store) < 0)
+		rc = iq_error_nomem(error);
+	if (rc < 0) {
+		iq_store_close(store);
+		return rc;
+	}
+	*ret_store = store;
+	return 0;
+}
+
+int iq_store_open(const char *path, struct iq_store **ret_store, struct iq_error *error)
+{
+	struct iq_store *store;
+	int rc = iq_store_open_lazily(path, &store, error);
+
+	if (rc < 0)
+		return rc;
+	rc = iq_store_load(store, error);
 	if (rc < 0) {
 		iq_store_close(store);
 		return rc;
@@ -280,10 +389,13 @@ void iq_store_close(struct iq_store *store)
 {
 	if (!store)
 		return;
-	for (size_t i = 0; i < store->segment_count; i++)
+	for (size_t i = 0; store->segments && i < store->manifest.count; i++)
 		iq_segment_close(store->segments[i]);
 	free(store->segments);
+	iq_manifest_release(&store->manifest);
 	iq_arena_release(&store->memory);
+	if (store->readers >= 0)
+		(void)close(store->readers);
 	free(store->path);
 	free(store);
 }
@@ -363,11 +475,19 @@ int iq_store_read_raw(struct iq_store *store, uint32_t evidence, uint64_t offset
 		      struct iq_error *error)
 {
 	struct raw_request request = { offset, length > UINT64_MAX - offset ? UINT64_MAX : offset + length, buf };
+	struct iq_segment *segment;
 	int rc = 0;
 
-	for (size_t i = 0; i < store->segment_count && rc == 0 && request.offset < request.end; i++)
-		rc = iq_segment_read_raw(store->segments[i], evidence, request.offset, request.end, take_block,
-					 &request, error);
+	for (size_t i = 0; i < store->manifest.count && rc == 0 && request.offset < request.end; i++) {
+		const struct iq_number_range *held = &store->manifest.segments[i].summary.evidence;
+
+		if (evidence < held->first || evidence > held->last)
+			continue;
+		rc = iq_store_segment(store, i, &segment, error);
+		if (rc == 0)
+			rc = iq_segment_read_raw(segment, evidence, request.offset, request.end, take_block, &request,
+						 error);
+	}
 	if (rc == IQ_ERR_NOMEM)
 		return iq_error_nomem(error);
 	return rc;

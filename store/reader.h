@@ -3,15 +3,21 @@
 #ifndef IQ_STORE_READER_H
 #define IQ_STORE_READER_H
 
-#include "store/segment.h"
+#include "store/manifest.h"
+
+/* SQLite files that one store keeps open; each costs a descriptor and a page cache. */
+#define IQ_STORE_MAX_OPEN 64u
 
 struct iq_store {
 	char *path;
-	struct iq_segment **segments; /* by id_first */
-	size_t segment_count;
+	int readers;		      /* locked, shared, while files that the manifest names must not go; or -1 */
+	struct iq_manifest manifest;  /* its segments by id */
+	struct iq_segment **segments; /* one for each of the manifest; NULL until iq_store_segment() */
+	struct iq_segment_pool pool;
+	bool loaded;
 	struct iq_session *sessions; /* by number */
 	size_t session_count;
-	struct iq_source *sources; /* by number */
+	struct iq_source *sources; /* by number; from the manifest alone */
 	size_t source_count;
 	struct iq_evidence *evidence; /* by number */
 	size_t evidence_count;
@@ -21,6 +27,20 @@ struct iq_store {
 	uint64_t last_id;
 	struct iq_arena memory;
 };
+
+/* How many segments there are, by id, and what the manifest says of one. */
+static inline size_t iq_store_segment_count(const struct iq_store *store)
+{
+	return store->manifest.count;
+}
+static inline const struct iq_summary *iq_store_summary(const struct iq_store *store, size_t index)
+{
+	return &store->manifest.segments[index].summary;
+}
+/* The segment at `index`, opened and compared with the manifest when it is first asked for. Its file may be closed again
+ * while others are read (see iq_segment_database()); the segment stays until the store is closed. Belongs, with the store,
+ * to one thread: another one opens the file for itself. Errors: as iq_segment_open(). */
+int iq_store_segment(struct iq_store *store, size_t index, struct iq_segment **ret_segment, struct iq_error *error);
 
 /* The row with this number, or NULL. */
 const struct iq_source *iq_store_source(const struct iq_store *store, uint32_t no);

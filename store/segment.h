@@ -5,6 +5,7 @@
 #define IQ_STORE_SEGMENT_H
 
 #include <sqlite3.h>
+#include <sys/stat.h>
 
 #include "store/chunk.h"
 #include "store/store.h"
@@ -56,11 +57,26 @@ struct iq_raw_block {
 	uint64_t size;
 };
 
-/* An open segment. Everything lies in `memory`: Borrowed until iq_segment_close(). */
+struct iq_segment;
+
+/* Bounds how many files the segments of a store keep open: beyond `limit` the one that was not read for longest is closed, and
+ * opened again when it is read. What was read from it stays. */
+struct iq_segment_pool {
+	struct iq_segment *oldest;
+	struct iq_segment *newest;
+	size_t open;
+	size_t limit;
+};
+
+/* A segment that was opened. Everything lies in `memory`: Borrowed until iq_segment_close(). */
 struct iq_segment {
 	char *path;
-	sqlite3 *db;
+	sqlite3 *db; /* NULL while the pool has it closed: get it by iq_segment_database() */
 	sqlite3_stmt *column_statement;
+	struct iq_segment_pool *pool;
+	struct iq_segment *older;
+	struct iq_segment *newer;
+	struct stat identity; /* of the file that was checked */
 	struct iq_codec *codec;
 	struct iq_arena memory;
 	uint8_t root[IQ_SHA256_SIZE]; /* as computed from the file */
@@ -87,6 +103,11 @@ struct iq_segment {
  * IQ_ERR_FORMAT, IQ_ERR_VERSION, IQ_ERR_CORRUPT. */
 int iq_segment_open(const char *path, struct iq_segment **ret_segment, struct iq_error *error);
 void iq_segment_close(struct iq_segment *segment);
+/* Lets `pool` close the segment's file while others are read. The pool must outlive the segment. */
+void iq_segment_join(struct iq_segment *segment, struct iq_segment_pool *pool);
+/* The database, opened again where the pool closed it: a file that is no longer the same one must have the same root.
+ * Borrowed until another segment of the pool is read. */
+int iq_segment_database(struct iq_segment *segment, sqlite3 **ret_db, struct iq_error *error);
 /* Is the file at `path` a SQLite database with our application id? */
 bool iq_segment_is(const char *path);
 

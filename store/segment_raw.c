@@ -49,11 +49,14 @@ static int read_block(struct walk *walk, const struct iq_raw_block *block, struc
 	sqlite3_stmt *statement;
 	struct iq_view digest, bytes;
 	uint8_t computed[IQ_SHA256_SIZE];
-	int rc = IQ_ERR_CORRUPT;
+	sqlite3 *db;
+	int rc = iq_segment_database(segment, &db, walk->error);
 
-	if (sqlite3_prepare_v2(segment->db, "SELECT sha256, data FROM raw WHERE id = ?1", -1, &statement, NULL) !=
-	    SQLITE_OK)
-		return iq_segment_sqlite_error(segment->db, segment->path, walk->error);
+	if (rc < 0)
+		return rc;
+	if (sqlite3_prepare_v2(db, "SELECT sha256, data FROM raw WHERE id = ?1", -1, &statement, NULL) != SQLITE_OK)
+		return iq_segment_sqlite_error(db, segment->path, walk->error);
+	rc = IQ_ERR_CORRUPT;
 	(void)sqlite3_bind_int64(statement, 1, block->id);
 	if (sqlite3_step(statement) == SQLITE_ROW) {
 		digest = iq_view_make(sqlite3_column_blob(statement, 0), (size_t)sqlite3_column_bytes(statement, 0));

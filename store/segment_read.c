@@ -79,7 +79,8 @@ static int open_database(struct iq_segment *segment, struct iq_error *error)
 		return iq_segment_sqlite_error(segment->db, segment->path, error);
 	(void)sqlite3_db_config(segment->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	(void)sqlite3_db_config(segment->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-	(void)sqlite3_exec(segment->db, "PRAGMA cell_size_check=ON; PRAGMA mmap_size=0", NULL, NULL, NULL);
+	(void)sqlite3_exec(segment->db, "PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA cache_size=-512", NULL,
+			   NULL, NULL);
 	return 0;
 }
 
@@ -158,12 +159,12 @@ static int check_schema(struct iq_segment *segment, struct iq_error *error)
 	return 0;
 }
 
-static int check_root(struct iq_segment *segment, struct iq_error *error)
+static int check_root(struct iq_segment *segment, uint8_t ret_root[IQ_SHA256_SIZE], struct iq_error *error)
 {
 	sqlite3_stmt *statement = NULL;
 	uint8_t stored[IQ_SHA256_SIZE];
 	bool read = false;
-	int rc = iq_segment_root(segment->db, segment->root, error);
+	int rc = iq_segment_root(segment->db, ret_root, error);
 
 	if (rc < 0)
 		return rc;
@@ -172,11 +173,111 @@ static int check_root(struct iq_segment *segment, struct iq_error *error)
 	    sqlite3_step(statement) == SQLITE_ROW)
 		read = iq_unhex(column_view(statement, 0), stored, sizeof(stored));
 	(void)sqlite3_finalize(statement);
-	if (!read || memcmp(stored, segment->root, sizeof(stored)) != 0)
+	if (!read || memcmp(stored, ret_root, sizeof(stored)) != 0)
 		return iq_error_set(
 			error, IQ_ERR_CORRUPT,
 			"%s: its tables do not match their hash: the file was damaged or changed after it was sealed",
 			segment->path);
+	return 0;
+}
+
+/* Opens the file and believes it: `ret_root` is that of its tables. */
+static int open_checked(struct iq_segment *segment, uint8_t ret_root[IQ_SHA256_SIZE], struct iq_error *error)
+{
+	int rc = open_database(segment, error);
+
+	if (rc == 0)
+		rc = check_version(segment, error);
+	if (rc == 0)
+		rc = check_schema(segment, error);
+	if (rc == 0)
+		rc = check_root(segment, ret_root, error);
+	if (rc == 0 && stat(segment->path, &segment->identity) != 0)
+		rc = iq_error_errno(error, IQ_ERR_IO, "%s", segment->path);
+	return rc;
+}
+
+static void close_database(struct iq_segment *segment)
+{
+	(void)sqlite3_finalize(segment->column_statement);
+	(void)sqlite3_close(segment->db);
+	segment->column_statement = NULL;
+	segment->db = NULL;
+}
+
+/* ---- The pool ---- */
+
+static void leave_pool(struct iq_segment *segment)
+{
+	struct iq_segment_pool *pool = segment->pool;
+
+	*(segment->older ? &segment->older->newer : &pool->oldest) = segment->newer;
+	*(segment->newer ? &segment->newer->older : &pool->newest) = segment->older;
+	segment->older = segment->newer = NULL;
+	pool->open--;
+}
+
+static void enter_pool(struct iq_segment *segment)
+{
+	struct iq_segment_pool *pool = segment->pool;
+
+	segment->older = pool->newest;
+	*(pool->newest ? &pool->newest->newer : &pool->oldest) = segment;
+	pool->newest = segment;
+	pool->open++;
+	while (pool->open > pool->limit && pool->oldest != segment) {
+		struct iq_segment *oldest = pool->oldest;
+
+		leave_pool(oldest);
+		close_database(oldest);
+	}
+}
+
+void iq_segment_join(struct iq_segment *segment, struct iq_segment_pool *pool)
+{
+	segment->pool = pool;
+	enter_pool(segment);
+}
+
+static bool is_same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
+	       a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
+
+static int open_again(struct iq_segment *segment, struct iq_error *error)
+{
+	uint8_t root[IQ_SHA256_SIZE];
+	struct stat now;
+	int rc;
+
+	if (stat(segment->path, &now) != 0)
+		return iq_error_errno(error, IQ_ERR_NOT_FOUND, "%s", segment->path);
+	if (is_same_file(&now, &segment->identity))
+		return open_database(segment, error);
+	rc = open_checked(segment, root, error);
+	if (rc == 0 && memcmp(root, segment->root, sizeof(root)) != 0)
+		rc = iq_error_set(error, IQ_ERR_CORRUPT, "%s: another file took its place while it was read",
+				  segment->path);
+	return rc;
+}
+
+int iq_segment_database(struct iq_segment *segment, sqlite3 **ret_db, struct iq_error *error)
+{
+	const bool closed = !segment->db;
+	int rc = closed ? open_again(segment, error) : 0;
+
+	if (rc < 0) {
+		close_database(segment);
+		return rc;
+	}
+	if (segment->pool && segment->pool->newest != segment) {
+		if (!closed)
+			leave_pool(segment);
+		enter_pool(segment);
+	}
+	*ret_db = segment->db;
 	return 0;
 }
 
@@ -375,10 +476,13 @@ static int read_table(struct iq_segment *segment, const struct table_reader *rea
 		      size_t *ret_count, struct iq_error *error)
 {
 	sqlite3_stmt *statement;
-	int rc;
+	sqlite3 *db;
+	int rc = iq_segment_database(segment, &db, error);
 
-	if (sqlite3_prepare_v2(segment->db, covered_select(reader->name), -1, &statement, NULL) != SQLITE_OK)
-		return iq_segment_sqlite_error(segment->db, segment->path, error);
+	if (rc < 0)
+		return rc;
+	if (sqlite3_prepare_v2(db, covered_select(reader->name), -1, &statement, NULL) != SQLITE_OK)
+		return iq_segment_sqlite_error(db, segment->path, error);
 	rc = read_rows(segment, reader, statement, ret_items, ret_count, error);
 	(void)sqlite3_finalize(statement);
 	return rc;
@@ -407,14 +511,6 @@ static int read_tables(struct iq_segment *segment, struct iq_error *error)
 	return rc;
 }
 
-static int prepare_statements(struct iq_segment *segment, struct iq_error *error)
-{
-	if (sqlite3_prepare_v2(segment->db, "SELECT sha256, data FROM columns WHERE id = ?1", -1,
-			       &segment->column_statement, NULL) != SQLITE_OK)
-		return iq_segment_sqlite_error(segment->db, segment->path, error);
-	return 0;
-}
-
 /* ---- What chunks need ---- */
 
 /* Columns `first` and the next one of the row: SHA-256 and bytes, copied. */
@@ -432,13 +528,29 @@ static int take_hashed(sqlite3_stmt *statement, int first, struct iq_arena *aren
 	return ret_bytes->data ? 0 : IQ_ERR_NOMEM;
 }
 
+static int prepare_column(struct iq_segment *segment, sqlite3_stmt **ret_statement, struct iq_error *error)
+{
+	sqlite3 *db;
+	int rc = iq_segment_database(segment, &db, error);
+
+	if (rc == 0 && !segment->column_statement &&
+	    sqlite3_prepare_v2(db, "SELECT sha256, data FROM columns WHERE id = ?1", -1, &segment->column_statement,
+			       NULL) != SQLITE_OK)
+		rc = iq_segment_sqlite_error(db, segment->path, error);
+	*ret_statement = segment->column_statement;
+	return rc;
+}
+
 static int read_column(void *context, uint32_t chunk, unsigned column, struct iq_arena *arena,
 		       struct iq_view *ret_bytes, struct iq_error *error)
 {
 	struct iq_segment *segment = context;
-	sqlite3_stmt *statement = segment->column_statement;
-	int rc = IQ_ERR_CORRUPT;
+	sqlite3_stmt *statement;
+	int rc = prepare_column(segment, &statement, error);
 
+	if (rc < 0)
+		return rc;
+	rc = IQ_ERR_CORRUPT;
 	(void)sqlite3_bind_int64(statement, 1, IQ_STORED_ID(chunk, column));
 	if (sqlite3_step(statement) == SQLITE_ROW)
 		rc = take_hashed(statement, 0, arena, ret_bytes);
@@ -532,17 +644,9 @@ int iq_segment_open(const char *path, struct iq_segment **ret_segment, struct iq
 	if (!segment->path || !segment->codec)
 		rc = iq_error_nomem(error);
 	if (rc == 0)
-		rc = open_database(segment, error);
-	if (rc == 0)
-		rc = check_version(segment, error);
-	if (rc == 0)
-		rc = check_schema(segment, error);
-	if (rc == 0)
-		rc = check_root(segment, error);
+		rc = open_checked(segment, segment->root, error);
 	if (rc == 0)
 		rc = read_tables(segment, error);
-	if (rc == 0)
-		rc = prepare_statements(segment, error);
 	if (rc < 0) {
 		iq_segment_close(segment);
 		return rc;
@@ -555,8 +659,9 @@ void iq_segment_close(struct iq_segment *segment)
 {
 	if (!segment)
 		return;
-	(void)sqlite3_finalize(segment->column_statement);
-	(void)sqlite3_close(segment->db);
+	if (segment->pool && segment->db)
+		leave_pool(segment);
+	close_database(segment);
 	iq_codec_free(segment->codec);
 	iq_arena_release(&segment->memory);
 	free(segment->sources);

@@ -57,10 +57,10 @@ struct iq_store_writer {
 	struct iq_manifest manifest;
 	struct iq_manifest_segment *pending; /* finished, not yet in the manifest */
 	size_t pending_count;
+	struct iq_arena pending_memory; /* what they refer to */
 	uint32_t next_file;
 	struct iq_segment_writer *segment; /* NULL until something is written */
 	char *segment_path;		   /* its temporary name */
-	uint64_t segment_first_id;
 	struct iq_encoder *encoder;
 	uint64_t next_id;
 	uint32_t next_evidence;
@@ -258,6 +258,21 @@ static int create_or_enter(struct iq_store_writer *writer, struct iq_error *erro
 	return make_directory(writer->segments_path, error);
 }
 
+/* Readers hold this file locked, and cannot make it where they may not write. */
+static int make_readers(const struct iq_store_writer *writer, struct iq_error *error)
+{
+	char *path = iq_path_join(writer->path, "readers");
+	int fd = path ? open(path, O_RDONLY | O_CREAT | O_CLOEXEC, 0666) : -1;
+	int rc = path ? 0 : iq_error_nomem(error);
+
+	if (path && fd < 0)
+		rc = iq_error_errno(error, IQ_ERR_IO, "%s", path);
+	if (fd >= 0)
+		(void)close(fd);
+	free(path);
+	return rc;
+}
+
 static int take_lock(struct iq_store_writer *writer, struct iq_error *error)
 {
 	char *path = iq_path_join(writer->path, "lock");
@@ -273,14 +288,6 @@ static int take_lock(struct iq_store_writer *writer, struct iq_error *error)
 				    "%s: another inquest is writing to this store; wait until it has finished",
 				    writer->path);
 	return 0;
-}
-
-static bool is_listed(const struct iq_manifest *manifest, const char *name)
-{
-	for (size_t i = 0; i < manifest->count; i++)
-		if (strcmp(manifest->segments[i].file, name) == 0)
-			return true;
-	return false;
 }
 
 static void remember_file_number(struct iq_store_writer *writer, const char *name)
@@ -303,7 +310,7 @@ static int remove_leftovers(struct iq_store_writer *writer, struct iq_error *err
 	while (rc == 0 && (entry = readdir(directory))) {
 		if (entry->d_name[0] == '.')
 			continue;
-		if (is_listed(&writer->manifest, entry->d_name))
+		if (iq_manifest_lists(&writer->manifest, entry->d_name))
 			remember_file_number(writer, entry->d_name);
 		else if (unlinkat(dirfd(directory), entry->d_name, 0) != 0)
 			rc = iq_error_errno(error, IQ_ERR_IO, "%s/%s", writer->segments_path, entry->d_name);
@@ -318,6 +325,8 @@ static int open_store(struct iq_store_writer *writer, struct iq_error *error)
 
 	if (rc == 0)
 		rc = take_lock(writer, error);
+	if (rc == 0)
+		rc = make_readers(writer, error);
 	if (rc == 0 && !has_manifest(writer->path))
 		rc = iq_manifest_create(writer->path, error);
 	if (rc == 0)
@@ -377,11 +386,11 @@ static void forget_pending(struct iq_store_writer *writer, bool remove_files)
 		if (remove_files && path)
 			(void)unlink(path);
 		free(path);
-		free(writer->pending[i].file);
 	}
 	free(writer->pending);
 	writer->pending = NULL;
 	writer->pending_count = 0;
+	iq_arena_clear(&writer->pending_memory);
 }
 
 static void close_evidence(struct iq_store_writer *writer)
@@ -419,6 +428,7 @@ void iq_store_writer_free(struct iq_store_writer *writer)
 	iq_buf_release(&writer->evidence.raw);
 	iq_buf_release(&writer->scratch);
 	iq_arena_release(&writer->evidence.memory);
+	iq_arena_release(&writer->pending_memory);
 	free(writer->evidence.covered);
 	free(writer->sources);
 	free(writer->sessions);
@@ -441,7 +451,6 @@ static int begin_segment(struct iq_store_writer *writer, struct iq_error *error)
 	writer->segment_path = iq_path_join(writer->segments_path, name);
 	if (!writer->segment_path)
 		return iq_error_nomem(error);
-	writer->segment_first_id = writer->next_id - iq_encoder_builder(writer->encoder)->rows;
 	return iq_segment_writer_new(writer->segment_path, &writer->segment, error);
 }
 
@@ -493,75 +502,100 @@ static int write_parts(struct iq_store_writer *writer, struct iq_error *error)
 	return rc;
 }
 
-static int verify_segment(const char *path, struct iq_error *error)
+/* Reads the file back as any reader does: what was written must be what is there. */
+static int verify_segment(struct iq_segment *segment, struct iq_error *error)
 {
-	struct iq_segment *segment;
 	struct iq_verify_result result = { 0 };
-	int rc = iq_segment_open(path, &segment, error);
 
-	if (rc < 0)
-		return rc;
 	iq_segment_verify(segment, false, NULL, NULL, &result);
-	iq_segment_close(segment);
 	if (result.damages > 0)
 		return iq_error_set(error, IQ_ERR_IO, "%s: does not read back as it was written; is the disk failing?",
-				    path);
+				    segment->path);
 	return 0;
 }
 
-static int add_pending(struct iq_store_writer *writer, const uint8_t root[IQ_SHA256_SIZE], const char *path,
-		       struct iq_error *error)
+static struct iq_manifest_segment *next_pending(struct iq_store_writer *writer)
 {
 	struct iq_manifest_segment *grown = realloc(writer->pending, (writer->pending_count + 1) * sizeof(*grown));
-	struct iq_manifest_segment *added;
-	struct stat info;
 
 	if (!grown)
-		return iq_error_nomem(error);
+		return NULL;
 	writer->pending = grown;
-	added = &grown[writer->pending_count];
-	*added = (struct iq_manifest_segment){ .file = strdup(iq_path_base(path)),
-					       .id_first = writer->segment_first_id,
-					       .events = writer->next_id - writer->segment_first_id,
-					       .bytes = stat(path, &info) == 0 ? (uint64_t)info.st_size : 0 };
-	if (!added->file)
-		return iq_error_nomem(error);
-	memcpy(added->root, root, IQ_SHA256_SIZE);
-	writer->pending_count++;
+	return &grown[writer->pending_count];
+}
+
+/* What the manifest will say of the segment, once it is renamed to `path`. */
+static int describe(struct iq_store_writer *writer, const struct iq_segment *segment, const char *path,
+		    struct iq_manifest_segment *ret)
+{
+	struct iq_arena *memory = &writer->pending_memory;
+	struct iq_summary *summary = &ret->summary;
+	struct iq_source *sources;
+	struct iq_view *types;
+
+	*ret = (struct iq_manifest_segment){ .file = iq_arena_copy(memory, iq_view_cstr(iq_path_base(path))).data,
+					     .bytes = (uint64_t)segment->identity.st_size };
+	memcpy(ret->root, segment->root, IQ_SHA256_SIZE);
+	if (!ret->file || iq_summary_of(segment, memory, summary) < 0)
+		return IQ_ERR_NOMEM;
+	sources = iq_arena_calloc(memory, summary->source_count + 1, sizeof(*sources));
+	types = iq_arena_calloc(memory, summary->type_count + 1, sizeof(*types));
+	if (!sources || !types)
+		return IQ_ERR_NOMEM;
+	for (size_t i = 0; i < summary->source_count; i++) {
+		sources[i] = summary->sources[i];
+		sources[i].name = iq_arena_copy(memory, sources[i].name);
+	}
+	for (size_t i = 0; i < summary->type_count; i++)
+		types[i] = iq_arena_copy(memory, summary->types[i]);
+	summary->sources = sources;
+	summary->types = types;
 	return 0;
+}
+
+static int read_back(struct iq_store_writer *writer, const char *final_path, struct iq_error *error)
+{
+	struct iq_manifest_segment *pending = next_pending(writer);
+	struct iq_segment *segment;
+	int rc = pending ? iq_segment_open(writer->segment_path, &segment, error) : iq_error_nomem(error);
+
+	if (rc < 0)
+		return rc;
+	rc = verify_segment(segment, error);
+	if (rc == 0 && describe(writer, segment, final_path, pending) < 0)
+		rc = iq_error_nomem(error);
+	iq_segment_close(segment);
+	return rc;
 }
 
 /* From a temporary file to one with its final name, read back, not yet in the manifest. */
 static int seal_segment(struct iq_store_writer *writer, struct iq_error *error)
 {
 	uint8_t root[IQ_SHA256_SIZE];
-	char *final_path;
-	int rc = iq_encoder_wait(writer->encoder, error);
+	char *final_path = strndup(writer->segment_path, strlen(writer->segment_path) - strlen(".tmp"));
+	int rc = final_path ? iq_encoder_wait(writer->encoder, error) : iq_error_nomem(error);
 
 	if (rc == 0)
 		rc = write_parts(writer, error);
 	if (rc == 0)
 		rc = iq_segment_writer_finish(writer->segment, root, error);
 	if (rc == 0)
-		rc = verify_segment(writer->segment_path, error);
-	if (rc < 0)
-		return rc;
-	final_path = strndup(writer->segment_path, strlen(writer->segment_path) - strlen(".tmp"));
-	if (!final_path)
-		return iq_error_nomem(error);
-	if (rename(writer->segment_path, final_path) != 0)
+		rc = read_back(writer, final_path, error);
+	if (rc == 0 && rename(writer->segment_path, final_path) != 0)
 		rc = iq_error_errno(error, IQ_ERR_IO, "%s", final_path);
 	if (rc == 0)
-		rc = iq_file_sync_dir(writer->segments_path, error);
+		writer->pending_count++;
 	if (rc == 0)
-		rc = add_pending(writer, root, final_path, error);
+		rc = iq_file_sync_dir(writer->segments_path, error);
 	free(final_path);
-	drop_segment(writer);
+	if (rc == 0)
+		drop_segment(writer);
 	return rc;
 }
 
 int iq_store_writer_commit(struct iq_store_writer *writer, struct iq_error *error)
 {
+	struct iq_commit commit;
 	int rc;
 
 	if (writer->evidence.active)
@@ -569,8 +603,9 @@ int iq_store_writer_commit(struct iq_store_writer *writer, struct iq_error *erro
 	rc = flush_chunk(writer, error);
 	if (rc == 0 && writer->segment)
 		rc = seal_segment(writer, error);
+	commit = (struct iq_commit){ .added = writer->pending, .added_count = writer->pending_count };
 	if (rc == 0 && writer->pending_count > 0)
-		rc = iq_manifest_append(writer->path, &writer->manifest, writer->pending, writer->pending_count, error);
+		rc = iq_manifest_append(writer->path, &writer->manifest, &commit, error);
 	if (rc == 0)
 		forget_pending(writer, false);
 	return rc;

@@ -78,6 +78,11 @@ struct iq_template {
  * Caller owns; release with iq_store_close().
  * Errors: IQ_ERR_NOT_FOUND, IQ_ERR_FORMAT (not a store), IQ_ERR_VERSION (newer), IQ_ERR_CORRUPT, IQ_ERR_IO. */
 IQ_API int iq_store_open(const char *path, struct iq_store **ret_store, struct iq_error *error);
+/* As iq_store_open(), without opening a segment: cursors open those that the manifest does not exclude, and damage is met when it is
+ * read. Sessions, evidence and gaps are empty until iq_store_load(). */
+IQ_API int iq_store_open_lazily(const char *path, struct iq_store **ret_store, struct iq_error *error);
+/* Reads the tables of all segments, at the first call. Errors: as iq_store_open(). */
+IQ_API int iq_store_load(struct iq_store *store, struct iq_error *error);
 IQ_API void iq_store_close(struct iq_store *store);
 
 /* Tables of the whole store, folded over its segments. The arrays are ordered by `no` (gaps: by evidence and

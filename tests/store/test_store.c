@@ -547,3 +547,175 @@ Test(store, holds_many_events_in_several_chunks)
 	cr_expect_eq(damages(scene.path), 0);
 	scene_close(&scene);
 }
+
+static void open_lazily(const struct scene *scene, struct iq_store **ret_store)
+{
+	struct iq_error error = IQ_ERROR_INIT;
+
+	cr_assert_eq(iq_store_open_lazily(scene->path, ret_store, &error), 0, "%s", error.message);
+}
+
+/* How many events a filter lets through; negative where the store cannot say. */
+static int count_events(struct iq_store *store, const struct iq_filter *filter)
+{
+	struct iq_cursor *cursor;
+	struct iq_event event;
+	int count = 0, rc = iq_cursor_open(store, filter, &cursor, NULL);
+
+	if (rc < 0)
+		return rc;
+	while ((rc = iq_cursor_next(cursor, &event, NULL)) > 0)
+		count++;
+	iq_cursor_close(cursor);
+	return rc < 0 ? rc : count;
+}
+
+/* Segment i of `count` holds one event: session i % 3, type t<i>, source h<i % 5>, time 1000 * i. */
+static void fill_segments(struct scene *scene, int count)
+{
+	char session[16], type[16], source[16], name[16];
+
+	for (int i = 0; i < count; i++) {
+		struct iq_event event;
+
+		(void)snprintf(session, sizeof(session), "c%d", i % 3);
+		(void)snprintf(type, sizeof(type), "t%d", i);
+		(void)snprintf(source, sizeof(source), "h%d", i % 5);
+		(void)snprintf(name, sizeof(name), "e%d", i);
+		begin(scene, name);
+		event = message(session, i * 1000, type, name);
+		event.kind = i == 4 ? IQ_KIND_LOG : IQ_KIND_WS_MESSAGE;
+		event.source = iq_view_cstr(source);
+		add(scene, event, name);
+		commit(scene);
+	}
+}
+
+/* Which segments a filter opens is seen by taking all files away but the one it needs. */
+Test(segments, that_the_manifest_excludes_are_not_opened)
+{
+	const uint32_t session = 5;
+	const struct iq_view type = IQ_LIT("t4"), source = IQ_LIT("h4");
+	const struct iq_filter filters[] = {
+		{ .ts_min = 3500, .ts_max = 4500, .id_max = UINT64_MAX, .columns = IQ_COLUMNS_ALL },
+		{ .ts_min = INT64_MIN, .ts_max = INT64_MAX, .id_min = 5, .id_max = 5, .columns = IQ_COLUMNS_ALL },
+		{ .ts_min = INT64_MIN,
+		  .ts_max = INT64_MAX,
+		  .id_max = UINT64_MAX,
+		  .sessions = &session,
+		  .session_count = 1,
+		  .columns = IQ_COLUMNS_ALL },
+		{ .ts_min = INT64_MIN,
+		  .ts_max = INT64_MAX,
+		  .id_max = UINT64_MAX,
+		  .types = &type,
+		  .type_count = 1,
+		  .columns = IQ_COLUMNS_ALL },
+		{ .ts_min = INT64_MIN,
+		  .ts_max = INT64_MAX,
+		  .id_max = UINT64_MAX,
+		  .sources = &source,
+		  .source_count = 1,
+		  .columns = IQ_COLUMNS_ALL },
+		{ .ts_min = INT64_MIN,
+		  .ts_max = INT64_MAX,
+		  .id_max = UINT64_MAX,
+		  .kinds = 1u << IQ_KIND_LOG,
+		  .columns = IQ_COLUMNS_ALL },
+	};
+	struct scene scene;
+	struct iq_store *store;
+	char file[160];
+
+	scene_open(&scene);
+	fill_segments(&scene, 9);
+	for (int i = 1; i <= 9; i++) {
+		(void)snprintf(file, sizeof(file), "%s/segments/%08d.seg", scene.path, i);
+		cr_assert(i == 5 || unlink(file) == 0);
+	}
+	for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++) {
+		open_lazily(&scene, &store);
+		cr_expect_eq(iq_store_event_count(store), 9);
+		cr_expect_eq(count_events(store, &filters[i]), 1, "filter %zu", i);
+		cr_expect_eq(count_events(store, NULL), IQ_ERR_CORRUPT, "a segment that is needed and gone is told");
+		iq_store_close(store);
+	}
+	scene_close(&scene);
+}
+
+static size_t open_descriptors(void)
+{
+	size_t count = 0;
+
+	for (int fd = 0; fd < 4096; fd++)
+		count += fcntl(fd, F_GETFD) >= 0;
+	return count;
+}
+
+Test(segments, by_hundreds_need_few_descriptors)
+{
+	struct iq_filter filter = IQ_FILTER_INIT;
+	struct iq_buf raw = IQ_BUF_INIT;
+	struct scene scene;
+	struct iq_store *store;
+	size_t before;
+
+	scene_open(&scene);
+	fill_segments(&scene, 150);
+	before = open_descriptors();
+	cr_assert_eq(iq_store_open(scene.path, &store, NULL), 0);
+	filter.order = IQ_ORDER_TIME_DESC;
+	cr_expect_eq(count_events(store, &filter), 150);
+	cr_expect_eq(count_events(store, NULL), 150);
+	cr_expect_lt(open_descriptors(), before + 80);
+	for (uint32_t no = 1; no <= 150; no++)
+		cr_expect_eq(iq_store_read_raw(store, no, 0, UINT64_MAX, &raw, NULL), 0);
+	cr_expect(raw.len == 10 * 2 + 90 * 3 + 50 * 4, "%zu", raw.len);
+	iq_store_close(store);
+	cr_expect_eq(damages(scene.path), 0);
+	iq_buf_release(&raw);
+	scene_close(&scene);
+}
+
+/* A segment whose file was closed to save descriptors is the same one when it is opened again, or it is refused. */
+Test(segments, changed_behind_a_reader_are_refused)
+{
+	struct scene scene;
+	struct iq_store *store;
+	struct iq_filter filter = IQ_FILTER_INIT;
+	char first[160], second[160];
+
+	scene_open(&scene);
+	fill_segments(&scene, 100);
+	cr_assert_eq(iq_store_open(scene.path, &store, NULL), 0);
+	(void)snprintf(first, sizeof(first), "%s/segments/00000001.seg", scene.path);
+	(void)snprintf(second, sizeof(second), "%s/segments/00000002.seg", scene.path);
+	cr_assert_eq(rename(second, first), 0);
+	filter.id_max = 1;
+	cr_expect_eq(count_events(store, &filter), IQ_ERR_CORRUPT);
+	iq_store_close(store);
+	scene_close(&scene);
+}
+
+/* A file name may hold any bytes, and gives a source its name: the manifest gives it back. */
+Test(segments, have_sources_of_any_name)
+{
+	static const char name[] = "\xff\n\"\\\0x";
+	const struct iq_view view = iq_view_make(name, sizeof(name) - 1);
+	struct iq_filter filter = IQ_FILTER_INIT;
+	struct iq_event event = message("c", 1, NULL, "body");
+	struct scene scene;
+	struct iq_store *store;
+
+	scene_open(&scene);
+	begin(&scene, "a");
+	event.source = view;
+	add(&scene, event, "1");
+	commit(&scene);
+	open_lazily(&scene, &store);
+	filter.sources = &view;
+	filter.source_count = 1;
+	cr_expect_eq(count_events(store, &filter), 1);
+	iq_store_close(store);
+	scene_close(&scene);
+}
