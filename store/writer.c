@@ -1,19 +1,10 @@
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "store/body_finder.h"
+#include "store/change.h"
 #include "store/encoder.h"
-#include "store/manifest.h"
 #include "store/reader.h"
-#include "store/segment.h"
-#include "store/verify.h"
 
 /* A source or session as the whole store knows it, and the part of it that the open segment will hold. */
 struct source_state {
@@ -51,14 +42,7 @@ struct open_evidence {
 };
 
 struct iq_store_writer {
-	char *path;
-	char *segments_path;
-	int lock;
-	struct iq_manifest manifest;
-	struct iq_manifest_segment *pending; /* finished, not yet in the manifest */
-	size_t pending_count;
-	struct iq_arena pending_memory; /* what they refer to */
-	uint32_t next_file;
+	struct iq_change change;
 	struct iq_segment_writer *segment; /* NULL until something is written */
 	char *segment_path;		   /* its temporary name */
 	struct iq_encoder *encoder;
@@ -201,140 +185,19 @@ static int take_over(struct iq_store_writer *writer, const struct iq_store *stor
 static int load_state(struct iq_store_writer *writer, struct iq_error *error)
 {
 	struct iq_store *store;
-	int rc = iq_store_open(writer->path, &store, error);
+	int rc = iq_store_open(writer->change.path, &store, error);
 
 	if (rc < 0)
 		return rc;
 	reset_state(writer);
 	rc = take_over(writer, store);
 	iq_store_close(store);
-	return rc < 0 ? iq_error_set(error, (enum iq_status)rc, "%s: cannot be continued: %s", writer->path,
+	return rc < 0 ? iq_error_set(error, (enum iq_status)rc, "%s: cannot be continued: %s", writer->change.path,
 				     iq_status_text(rc))
 		      : 0;
 }
 
 /* ---- Opening ---- */
-
-static int make_directory(const char *path, struct iq_error *error)
-{
-	if (mkdir(path, 0777) != 0 && errno != EEXIST)
-		return iq_error_errno(error, IQ_ERR_IO, "%s", path);
-	return 0;
-}
-
-static bool directory_is_empty(const char *path)
-{
-	DIR *directory = opendir(path);
-	size_t entries = 0;
-
-	if (!directory)
-		return false;
-	while (readdir(directory))
-		entries++;
-	(void)closedir(directory);
-	return entries <= 2;
-}
-
-static bool has_manifest(const char *path)
-{
-	char *manifest = iq_path_join(path, "manifest");
-	bool found = manifest && access(manifest, F_OK) == 0;
-
-	free(manifest);
-	return found;
-}
-
-static int create_or_enter(struct iq_store_writer *writer, struct iq_error *error)
-{
-	int rc = make_directory(writer->path, error);
-
-	if (rc < 0)
-		return rc;
-	if (!has_manifest(writer->path) && access(writer->segments_path, F_OK) != 0 &&
-	    !directory_is_empty(writer->path))
-		return iq_error_set(error, IQ_ERR_USAGE,
-				    "%s: neither empty nor an inquest store; name another directory with --store",
-				    writer->path);
-	return make_directory(writer->segments_path, error);
-}
-
-/* Readers hold this file locked, and cannot make it where they may not write. */
-static int make_readers(const struct iq_store_writer *writer, struct iq_error *error)
-{
-	char *path = iq_path_join(writer->path, "readers");
-	int fd = path ? open(path, O_RDONLY | O_CREAT | O_CLOEXEC, 0666) : -1;
-	int rc = path ? 0 : iq_error_nomem(error);
-
-	if (path && fd < 0)
-		rc = iq_error_errno(error, IQ_ERR_IO, "%s", path);
-	if (fd >= 0)
-		(void)close(fd);
-	free(path);
-	return rc;
-}
-
-static int take_lock(struct iq_store_writer *writer, struct iq_error *error)
-{
-	char *path = iq_path_join(writer->path, "lock");
-
-	if (!path)
-		return iq_error_nomem(error);
-	writer->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-	free(path);
-	if (writer->lock < 0)
-		return iq_error_errno(error, IQ_ERR_IO, "%s/lock", writer->path);
-	if (flock(writer->lock, LOCK_EX | LOCK_NB) != 0)
-		return iq_error_set(error, IQ_ERR_BUSY,
-				    "%s: another inquest is writing to this store; wait until it has finished",
-				    writer->path);
-	return 0;
-}
-
-static void remember_file_number(struct iq_store_writer *writer, const char *name)
-{
-	uint32_t number = (uint32_t)strtoul(name, NULL, 10);
-
-	if (number >= writer->next_file)
-		writer->next_file = number + 1;
-}
-
-/* What an interrupted writer left behind counts for nothing. */
-static int remove_leftovers(struct iq_store_writer *writer, struct iq_error *error)
-{
-	DIR *directory = opendir(writer->segments_path);
-	struct dirent *entry;
-	int rc = 0;
-
-	if (!directory)
-		return iq_error_errno(error, IQ_ERR_IO, "%s", writer->segments_path);
-	while (rc == 0 && (entry = readdir(directory))) {
-		if (entry->d_name[0] == '.')
-			continue;
-		if (iq_manifest_lists(&writer->manifest, entry->d_name))
-			remember_file_number(writer, entry->d_name);
-		else if (unlinkat(dirfd(directory), entry->d_name, 0) != 0)
-			rc = iq_error_errno(error, IQ_ERR_IO, "%s/%s", writer->segments_path, entry->d_name);
-	}
-	(void)closedir(directory);
-	return rc;
-}
-
-static int open_store(struct iq_store_writer *writer, struct iq_error *error)
-{
-	int rc = create_or_enter(writer, error);
-
-	if (rc == 0)
-		rc = take_lock(writer, error);
-	if (rc == 0)
-		rc = make_readers(writer, error);
-	if (rc == 0 && !has_manifest(writer->path))
-		rc = iq_manifest_create(writer->path, error);
-	if (rc == 0)
-		rc = iq_manifest_read(writer->path, &writer->manifest, error);
-	if (rc == 0)
-		rc = remove_leftovers(writer, error);
-	return rc == 0 ? load_state(writer, error) : rc;
-}
 
 static int sink_event(void *context, const struct iq_event *event, struct iq_error *error);
 static int sink_gap(void *context, const struct iq_gap *gap, struct iq_error *error);
@@ -346,18 +209,15 @@ int iq_store_writer_open(const char *path, struct iq_store_writer **ret_writer, 
 
 	if (!writer)
 		return iq_error_nomem(error);
-	writer->lock = -1;
-	writer->next_file = 1;
 	writer->sink = (struct iq_sink){ sink_event, sink_gap, writer };
-	writer->path = strdup(path);
-	writer->segments_path = iq_path_join(path, "segments");
 	writer->evidence.hash = iq_sha256_new();
-	if (!writer->path || !writer->segments_path || !writer->evidence.hash)
+	rc = iq_change_begin(path, true, &writer->change, error);
+	if (rc == 0 && !writer->evidence.hash)
 		rc = iq_error_nomem(error);
 	if (rc == 0)
 		rc = iq_encoder_new(&writer->encoder, error);
 	if (rc == 0)
-		rc = open_store(writer, error);
+		rc = load_state(writer, error);
 	if (rc < 0) {
 		iq_store_writer_free(writer);
 		return rc;
@@ -378,21 +238,6 @@ static void drop_segment(struct iq_store_writer *writer)
 	writer->segment_path = NULL;
 }
 
-static void forget_pending(struct iq_store_writer *writer, bool remove_files)
-{
-	for (size_t i = 0; i < writer->pending_count; i++) {
-		char *path = iq_path_join(writer->segments_path, writer->pending[i].file);
-
-		if (remove_files && path)
-			(void)unlink(path);
-		free(path);
-	}
-	free(writer->pending);
-	writer->pending = NULL;
-	writer->pending_count = 0;
-	iq_arena_clear(&writer->pending_memory);
-}
-
 static void close_evidence(struct iq_store_writer *writer)
 {
 	struct open_evidence *evidence = &writer->evidence;
@@ -407,7 +252,7 @@ static void close_evidence(struct iq_store_writer *writer)
 int iq_store_writer_rollback(struct iq_store_writer *writer, struct iq_error *error)
 {
 	drop_segment(writer);
-	forget_pending(writer, true);
+	iq_change_forget(&writer->change);
 	close_evidence(writer);
 	return load_state(writer, error);
 }
@@ -417,9 +262,7 @@ void iq_store_writer_free(struct iq_store_writer *writer)
 	if (!writer)
 		return;
 	drop_segment(writer);
-	if (writer->segments_path)
-		forget_pending(writer, true);
-	iq_manifest_release(&writer->manifest);
+	iq_change_end(&writer->change);
 	iq_encoder_free(writer->encoder);
 	iq_map_release(&writer->source_numbers);
 	iq_map_release(&writer->session_numbers);
@@ -428,14 +271,9 @@ void iq_store_writer_free(struct iq_store_writer *writer)
 	iq_buf_release(&writer->evidence.raw);
 	iq_buf_release(&writer->scratch);
 	iq_arena_release(&writer->evidence.memory);
-	iq_arena_release(&writer->pending_memory);
 	free(writer->evidence.covered);
 	free(writer->sources);
 	free(writer->sessions);
-	if (writer->lock >= 0)
-		(void)close(writer->lock);
-	free(writer->segments_path);
-	free(writer->path);
 	free(writer);
 }
 
@@ -443,14 +281,13 @@ void iq_store_writer_free(struct iq_store_writer *writer)
 
 static int begin_segment(struct iq_store_writer *writer, struct iq_error *error)
 {
-	char name[32];
+	int rc;
 
 	if (writer->segment)
 		return 0;
-	(void)snprintf(name, sizeof(name), "%08u.seg.tmp", writer->next_file++);
-	writer->segment_path = iq_path_join(writer->segments_path, name);
-	if (!writer->segment_path)
-		return iq_error_nomem(error);
+	rc = iq_change_name(&writer->change, &writer->segment_path, error);
+	if (rc < 0)
+		return rc;
 	return iq_segment_writer_new(writer->segment_path, &writer->segment, error);
 }
 
@@ -502,92 +339,18 @@ static int write_parts(struct iq_store_writer *writer, struct iq_error *error)
 	return rc;
 }
 
-/* Reads the file back as any reader does: what was written must be what is there. */
-static int verify_segment(struct iq_segment *segment, struct iq_error *error)
-{
-	struct iq_verify_result result = { 0 };
-
-	iq_segment_verify(segment, false, NULL, NULL, &result);
-	if (result.damages > 0)
-		return iq_error_set(error, IQ_ERR_IO, "%s: does not read back as it was written; is the disk failing?",
-				    segment->path);
-	return 0;
-}
-
-static struct iq_manifest_segment *next_pending(struct iq_store_writer *writer)
-{
-	struct iq_manifest_segment *grown = realloc(writer->pending, (writer->pending_count + 1) * sizeof(*grown));
-
-	if (!grown)
-		return NULL;
-	writer->pending = grown;
-	return &grown[writer->pending_count];
-}
-
-/* What the manifest will say of the segment, once it is renamed to `path`. */
-static int describe(struct iq_store_writer *writer, const struct iq_segment *segment, const char *path,
-		    struct iq_manifest_segment *ret)
-{
-	struct iq_arena *memory = &writer->pending_memory;
-	struct iq_summary *summary = &ret->summary;
-	struct iq_source *sources;
-	struct iq_view *types;
-
-	*ret = (struct iq_manifest_segment){ .file = iq_arena_copy(memory, iq_view_cstr(iq_path_base(path))).data,
-					     .bytes = (uint64_t)segment->identity.st_size };
-	memcpy(ret->root, segment->root, IQ_SHA256_SIZE);
-	if (!ret->file || iq_summary_of(segment, memory, summary) < 0)
-		return IQ_ERR_NOMEM;
-	sources = iq_arena_calloc(memory, summary->source_count + 1, sizeof(*sources));
-	types = iq_arena_calloc(memory, summary->type_count + 1, sizeof(*types));
-	if (!sources || !types)
-		return IQ_ERR_NOMEM;
-	for (size_t i = 0; i < summary->source_count; i++) {
-		sources[i] = summary->sources[i];
-		sources[i].name = iq_arena_copy(memory, sources[i].name);
-	}
-	for (size_t i = 0; i < summary->type_count; i++)
-		types[i] = iq_arena_copy(memory, summary->types[i]);
-	summary->sources = sources;
-	summary->types = types;
-	return 0;
-}
-
-static int read_back(struct iq_store_writer *writer, const char *final_path, struct iq_error *error)
-{
-	struct iq_manifest_segment *pending = next_pending(writer);
-	struct iq_segment *segment;
-	int rc = pending ? iq_segment_open(writer->segment_path, &segment, error) : iq_error_nomem(error);
-
-	if (rc < 0)
-		return rc;
-	rc = verify_segment(segment, error);
-	if (rc == 0 && describe(writer, segment, final_path, pending) < 0)
-		rc = iq_error_nomem(error);
-	iq_segment_close(segment);
-	return rc;
-}
-
 /* From a temporary file to one with its final name, read back, not yet in the manifest. */
 static int seal_segment(struct iq_store_writer *writer, struct iq_error *error)
 {
 	uint8_t root[IQ_SHA256_SIZE];
-	char *final_path = strndup(writer->segment_path, strlen(writer->segment_path) - strlen(".tmp"));
-	int rc = final_path ? iq_encoder_wait(writer->encoder, error) : iq_error_nomem(error);
+	int rc = iq_encoder_wait(writer->encoder, error);
 
 	if (rc == 0)
 		rc = write_parts(writer, error);
 	if (rc == 0)
 		rc = iq_segment_writer_finish(writer->segment, root, error);
 	if (rc == 0)
-		rc = read_back(writer, final_path, error);
-	if (rc == 0 && rename(writer->segment_path, final_path) != 0)
-		rc = iq_error_errno(error, IQ_ERR_IO, "%s", final_path);
-	if (rc == 0)
-		writer->pending_count++;
-	if (rc == 0)
-		rc = iq_file_sync_dir(writer->segments_path, error);
-	free(final_path);
+		rc = iq_change_seal(&writer->change, writer->segment_path, error);
 	if (rc == 0)
 		drop_segment(writer);
 	return rc;
@@ -595,7 +358,6 @@ static int seal_segment(struct iq_store_writer *writer, struct iq_error *error)
 
 int iq_store_writer_commit(struct iq_store_writer *writer, struct iq_error *error)
 {
-	struct iq_commit commit;
 	int rc;
 
 	if (writer->evidence.active)
@@ -603,11 +365,8 @@ int iq_store_writer_commit(struct iq_store_writer *writer, struct iq_error *erro
 	rc = flush_chunk(writer, error);
 	if (rc == 0 && writer->segment)
 		rc = seal_segment(writer, error);
-	commit = (struct iq_commit){ .added = writer->pending, .added_count = writer->pending_count };
-	if (rc == 0 && writer->pending_count > 0)
-		rc = iq_manifest_append(writer->path, &writer->manifest, &commit, error);
 	if (rc == 0)
-		forget_pending(writer, false);
+		rc = iq_change_commit(&writer->change, NULL, 0, error);
 	return rc;
 }
 
