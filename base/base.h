@@ -14,6 +14,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/map.h"
+#include "base/scan.h"
 #include "base/utf8.h"
 #include "base/view.h"
 

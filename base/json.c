@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/scan.h"
 #include "base/utf8.h"
 #include "base/view.h"
 
@@ -75,39 +76,20 @@ static bool is_hex(char c)
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
+/* What follows a backslash, and what both stand for; 0: no escape. */
+static const char unescaped[256] = { ['"'] = '"',   ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
+				     ['f'] = '\f', ['n'] = '\n',	['r'] = '\r', ['t'] = '\t' };
+
 /* Length of the escape at `data` (a backslash), 0 if it is none. */
 static size_t escape_length(const char *data, size_t len)
 {
 	if (len < 2)
 		return 0;
 	if (data[1] != 'u')
-		return data[1] != '\0' && strchr("\"\\/bfnrt", data[1]) ? 2 : 0;
+		return unescaped[(unsigned char)data[1]] ? 2 : 0;
 	if (len < 6 || !is_hex(data[2]) || !is_hex(data[3]) || !is_hex(data[4]) || !is_hex(data[5]))
 		return 0;
 	return 6;
-}
-
-/* Offset of the first byte at or after `pos` that is a quote, a backslash or a control character. */
-static size_t plain_end(struct iq_view text, size_t pos)
-{
-	const uint64_t ones = UINT64_C(0x0101010101010101);
-	uint64_t word;
-
-	while (text.len - pos >= sizeof(word)) {
-		uint64_t quote, backslash;
-
-		memcpy(&word, text.data + pos, sizeof(word));
-		quote = word ^ (ones * '"');
-		backslash = word ^ (ones * '\\');
-		if ((((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) | ((word - ones * 0x20) & ~word)) &
-		    (ones * 0x80))
-			break;
-		pos += sizeof(word);
-	}
-	while (pos < text.len && text.data[pos] != '"' && text.data[pos] != '\\' &&
-	       (unsigned char)text.data[pos] >= 0x20)
-		pos++;
-	return pos;
 }
 
 /* At an opening quote. */
@@ -120,7 +102,7 @@ static int scan_string(struct iq_json *json, struct iq_json_token *token)
 	for (;;) {
 		size_t len;
 
-		pos = plain_end(json->text, pos);
+		pos = iq_string_end(json->text, pos);
 		json->pos = pos;
 		if (pos >= json->text.len)
 			return fail(json, "string without its closing quote");
@@ -357,44 +339,48 @@ static size_t unescape_unicode(struct iq_buf *buf, struct iq_view rest, int *rc)
 	return used;
 }
 
-static char unescape_char(char c)
+/* Copies what stands before the next backslash; the text that is left begins with it. Room for `raw` is there, and what is
+ * unescaped is never longer than what it comes from: a block that is read can be written whole. */
+static void copy_plain(struct iq_buf *buf, struct iq_view *raw)
 {
-	switch (c) {
-	case 'b':
-		return '\b';
-	case 'f':
-		return '\f';
-	case 'n':
-		return '\n';
-	case 'r':
-		return '\r';
-	case 't':
-		return '\t';
-	default:
-		return c;
+	size_t plain = 0;
+
+	for (; raw->len - plain >= IQ_BLOCK; plain += IQ_BLOCK) {
+		const unsigned marks = iq_byte_marks(raw->data + plain, '\\');
+
+		memcpy(buf->data + buf->len + plain, raw->data + plain, IQ_BLOCK);
+		if (marks) {
+			plain += (size_t)__builtin_ctz(marks);
+			break;
+		}
 	}
+	while (plain < raw->len && raw->data[plain] != '\\') {
+		buf->data[buf->len + plain] = raw->data[plain];
+		plain++;
+	}
+	buf->len += plain;
+	*raw = iq_view_from(*raw, plain);
 }
 
 int iq_json_unescape(struct iq_buf *buf, struct iq_view raw)
 {
-	int rc = 0;
+	int rc = iq_buf_reserve(buf, raw.len);
 
 	while (rc == 0 && raw.len > 0) {
-		const char *backslash = memchr(raw.data, '\\', raw.len);
-		size_t plain = backslash ? (size_t)(backslash - raw.data) : raw.len;
 		size_t len;
 
-		rc = iq_buf_append(buf, iq_view_make(raw.data, plain));
-		raw = iq_view_from(raw, plain);
+		copy_plain(buf, &raw);
 		len = raw.len ? escape_length(raw.data, raw.len) : 0;
-		if (rc < 0 || len == 0)
+		if (len == 0)
 			break;
 		if (len == 6)
 			len = unescape_unicode(buf, raw, &rc);
 		else
-			rc = iq_buf_append_char(buf, unescape_char(raw.data[1]));
+			buf->data[buf->len++] = unescaped[(unsigned char)raw.data[1]];
 		raw = iq_view_from(raw, len);
 	}
+	if (buf->data)
+		buf->data[buf->len] = '\0';
 	return rc;
 }
 
@@ -433,7 +419,7 @@ int iq_json_append_string(struct iq_buf *buf, struct iq_view view)
 
 	while (rc == 0 && view.len > 0) {
 		uint32_t code_point;
-		size_t plain = plain_end(view, 0);
+		size_t plain = iq_string_end(view, 0);
 		struct iq_view run = iq_view_make(view.data, plain);
 
 		if (plain > 0 && iq_utf8_valid(run)) {

@@ -3,8 +3,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/hash.h"
+/* Keys are short: the call would cost more than the hash. */
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "base/view.h"
+
+static uint64_t hash_of(struct iq_view key)
+{
+	return XXH3_64bits(key.data, key.len);
+}
 
 void iq_map_release(struct iq_map *map)
 {
@@ -71,13 +79,13 @@ uint64_t *iq_map_get(const struct iq_map *map, struct iq_view key)
 
 	if (map->count == 0)
 		return NULL;
-	slot = find_slot(map, key, iq_hash64(key));
+	slot = find_slot(map, key, hash_of(key));
 	return map->slots[slot] ? &map->entries[map->slots[slot] - 1].value : NULL;
 }
 
 int iq_map_intern(struct iq_map *map, struct iq_view key, uint32_t *ret_index)
 {
-	uint64_t hash = iq_hash64(key);
+	uint64_t hash = hash_of(key);
 	struct iq_view copy;
 	size_t slot;
 

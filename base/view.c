@@ -51,19 +51,22 @@ struct iq_view iq_view_trim(struct iq_view view)
 
 bool iq_view_to_int64(struct iq_view view, int64_t *ret_value)
 {
-	char text[24];
-	char *end;
-	long long value;
+	const bool negative = view.len > 0 && view.data[0] == '-';
+	size_t i = negative;
+	int64_t value = 0;
 
-	if (view.len == 0 || view.len >= sizeof(text) || is_space(view.data[0]) || view.data[0] == '+')
+	if (i == view.len)
 		return false;
-	memcpy(text, view.data, view.len);
-	text[view.len] = '\0';
-	errno = 0;
-	value = strtoll(text, &end, 10);
-	if (errno != 0 || end != text + view.len)
+	for (; i < view.len; i++) {
+		const int digit = view.data[i] - '0';
+
+		if (digit < 0 || digit > 9 || __builtin_mul_overflow(value, 10, &value) ||
+		    __builtin_sub_overflow(value, digit, &value))
+			return false;
+	}
+	if (!negative && value == INT64_MIN)
 		return false;
-	*ret_value = value;
+	*ret_value = negative ? value : -value;
 	return true;
 }
 

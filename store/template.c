@@ -2,9 +2,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
 
 #include "event/event.h"
 
@@ -242,6 +239,12 @@ static size_t read_number(const char *text, size_t len, struct iq_slot_value *re
 
 /* ---- Escapes ---- */
 
+/* Bytes that no style escapes. */
+static bool is_plain(unsigned char c)
+{
+	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\' && c != '/' && c != '<' && c != '>' && c != '&';
+}
+
 static size_t put_u(char *out, uint32_t unit)
 {
 	static const char hex[] = "0123456789abcdef";
@@ -302,6 +305,10 @@ static size_t put_escaped(char *out, struct iq_view text, unsigned escape, size_
 	char letter;
 
 	*ret_taken = 1;
+	if (is_plain(c)) {
+		out[0] = (char)c;
+		return 1;
+	}
 	if (c >= 0x80)
 		return put_wide(out, text, escape, ret_taken);
 	letter = short_escape((char)c, escape);
@@ -317,84 +324,77 @@ static size_t put_escaped(char *out, struct iq_view text, unsigned escape, size_
 	return 1;
 }
 
-/* Bytes that no style escapes. */
-static bool is_plain(unsigned char c)
-{
-	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\' && c != '/' && c != '<' && c != '>' && c != '&';
-}
-
-/* How many bytes at the front no style escapes. */
-static size_t plain_run(struct iq_view text)
+size_t iq_escape_plain(struct iq_view text)
 {
 	size_t i = 0;
 
-#ifdef __SSE2__
-	for (; i + 16 <= text.len; i += 16) {
-		const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(text.data + i));
-		/* Signed: bytes from 0x80 on are below the space as well. `<` and `>` differ in a bit. */
-		__m128i special = _mm_or_si128(_mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20)),
-					       _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f)));
+	for (; text.len - i >= IQ_BLOCK; i += IQ_BLOCK) {
+		const unsigned marks = iq_escaped_marks(text.data + i);
 
-		special = _mm_or_si128(special, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')));
-		special = _mm_or_si128(special, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')));
-		special = _mm_or_si128(special, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('/')));
-		special = _mm_or_si128(special, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('&')));
-		special = _mm_or_si128(special,
-				       _mm_cmpeq_epi8(_mm_or_si128(bytes, _mm_set1_epi8(2)), _mm_set1_epi8('>')));
-		if (_mm_movemask_epi8(special) != 0)
-			return i + (size_t)__builtin_ctz((unsigned)_mm_movemask_epi8(special));
+		if (marks)
+			return i + (size_t)__builtin_ctz(marks);
 	}
-#endif
 	while (i < text.len && is_plain((unsigned char)text.data[i]))
 		i++;
 	return i;
 }
 
+/* Beyond what a character becomes at most, room for a block to be written whole. */
+#define ESCAPE_ROOM (IQ_BLOCK + 16u)
+
 int iq_escape_append(struct iq_buf *buf, struct iq_view text, unsigned escape)
 {
-	char out[16];
-	size_t taken;
+	size_t run, taken;
 
 	if (escape & IQ_ESCAPE_VERBATIM)
 		return iq_buf_append(buf, text);
 	while (text.len > 0) {
-		size_t run = plain_run(text);
+		if (iq_buf_reserve(buf, ESCAPE_ROOM) < 0)
+			return IQ_ERR_NOMEM;
+		if (text.len >= IQ_BLOCK) {
+			const unsigned marks = iq_escaped_marks(text.data) | 1u << IQ_BLOCK;
 
-		(void)iq_buf_append(buf, iq_view_make(text.data, run));
+			memcpy(buf->data + buf->len, text.data, IQ_BLOCK);
+			run = (size_t)__builtin_ctz(marks);
+		} else {
+			for (run = 0; run < text.len && is_plain((unsigned char)text.data[run]); run++)
+				buf->data[buf->len + run] = text.data[run];
+		}
+		buf->len += run;
 		text = iq_view_from(text, run);
-		if (text.len == 0)
-			break;
-		run = put_escaped(out, text, escape, &taken);
-		(void)iq_buf_append(buf, iq_view_make(out, run));
+		if (text.len == 0 || is_plain((unsigned char)text.data[0]))
+			continue;
+		buf->len += put_escaped(buf->data + buf->len, text, escape, &taken);
 		text = iq_view_from(text, taken);
 	}
-	return buf->failed ? IQ_ERR_NOMEM : 0;
-}
-
-size_t iq_escape_plain(struct iq_view text)
-{
-	return plain_run(text);
+	if (buf->data)
+		buf->data[buf->len] = '\0';
+	return 0;
 }
 
 size_t iq_escape_match(struct iq_view raw, struct iq_view text, unsigned escape)
 {
-	size_t at = 0, taken;
+	size_t at = 0, taken, len;
 	char out[16];
 
 	if (escape & IQ_ESCAPE_VERBATIM)
 		return raw.len >= text.len && memcmp(raw.data, text.data, text.len) == 0 ? text.len : SIZE_MAX;
 	while (text.len > 0) {
-		size_t run = plain_run(text);
+		if (text.len >= IQ_BLOCK && raw.len - at >= IQ_BLOCK) {
+			const unsigned escaped = iq_escaped_marks(text.data) | 1u << IQ_BLOCK;
+			const size_t run = (size_t)__builtin_ctz(escaped);
 
-		if (run == 0)
-			run = put_escaped(out, text, escape, &taken);
-		else
-			taken = run;
-		if (raw.len - at < run ||
-		    memcmp(raw.data + at, taken == run && is_plain((unsigned char)text.data[0]) ? text.data : out,
-			   run) != 0)
+			if (iq_differing_marks(text.data, raw.data + at) & (escaped ^ (escaped - 1)) >> 1)
+				return SIZE_MAX;
+			at += run;
+			text = iq_view_from(text, run);
+			if (run == IQ_BLOCK)
+				continue;
+		}
+		len = put_escaped(out, text, escape, &taken);
+		if (raw.len - at < len || memcmp(raw.data + at, out, len) != 0)
 			return SIZE_MAX;
-		at += run;
+		at += len;
 		text = iq_view_from(text, taken);
 	}
 	return at;
@@ -768,19 +768,18 @@ static void put_quoted(struct split *split, size_t len)
 /* The length of what is quoted, or SIZE_MAX where no mark ends it on its line. */
 static size_t quoted_length(const char *text, size_t len)
 {
-	const char *at = text;
+	const struct iq_view view = iq_view_make(text, len);
+	size_t pos = 0;
 
 	for (;;) {
-		const char *mark = memchr(at, '"', len - (size_t)(at - text));
-		size_t slashes = 0;
-
-		if (!mark)
+		pos = iq_string_end(view, pos);
+		if (pos >= len || text[pos] == '\n')
 			return SIZE_MAX;
-		while (mark - slashes > text && mark[-1 - (ptrdiff_t)slashes] == '\\')
-			slashes++;
-		if (slashes % 2 == 0)
-			return memchr(text, '\n', (size_t)(mark - text)) ? SIZE_MAX : (size_t)(mark - text);
-		at = mark + 1;
+		if (text[pos] == '"')
+			return pos;
+		pos += text[pos] == '\\' ? 2 : 1;
+		if (pos >= len)
+			return SIZE_MAX;
 	}
 }
 
