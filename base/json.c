@@ -77,8 +77,9 @@ static bool is_hex(char c)
 }
 
 /* What follows a backslash, and what both stand for; 0: no escape. */
-static const char unescaped[256] = { ['"'] = '"',   ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
-				     ['f'] = '\f', ['n'] = '\n',	['r'] = '\r', ['t'] = '\t' };
+static const char unescaped[256] = {
+	['"'] = '"', ['\\'] = '\\', ['/'] = '/', ['b'] = '\b', ['f'] = '\f', ['n'] = '\n', ['r'] = '\r', ['t'] = '\t'
+};
 
 /* Length of the escape at `data` (a backslash), 0 if it is none. */
 static size_t escape_length(const char *data, size_t len)

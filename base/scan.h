@@ -51,9 +51,8 @@ static inline unsigned iq_byte_marks(const char *data, char c)
 static inline unsigned iq_differing_marks(const char *a, const char *b)
 {
 #ifdef __SSE2__
-	return 0xffffu ^ (unsigned)_mm_movemask_epi8(
-				 _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(const void *)a),
-						_mm_loadu_si128((const __m128i *)(const void *)b)));
+	return 0xffffu ^ (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(const void *)a),
+								    _mm_loadu_si128((const __m128i *)(const void *)b)));
 #else
 	unsigned marks = 0;
 
@@ -70,8 +69,8 @@ static inline unsigned iq_escaped_marks(const char *data)
 #ifdef __SSE2__
 	const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)data);
 	/* Signed: bytes from 0x80 on are below the space as well. `<` and `>` differ in a bit. */
-	__m128i marks = _mm_or_si128(_mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20)),
-				     _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f)));
+	__m128i marks =
+		_mm_or_si128(_mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20)), _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f)));
 
 	marks = _mm_or_si128(marks, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')));
 	marks = _mm_or_si128(marks, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')));
@@ -85,8 +84,8 @@ static inline unsigned iq_escaped_marks(const char *data)
 	for (unsigned i = 0; i < IQ_BLOCK; i++) {
 		const unsigned char c = (unsigned char)data[i];
 
-		marks |= (unsigned)(c < 0x20 || c >= 0x7f || c == '"' || c == '\\' || c == '/' || c == '&' || c == '<' ||
-				    c == '>')
+		marks |= (unsigned)(c < 0x20 || c >= 0x7f || c == '"' || c == '\\' || c == '/' || c == '&' ||
+				    c == '<' || c == '>')
 			 << i;
 	}
 	return marks;

@@ -194,18 +194,6 @@ int iq_change_name(struct iq_change *change, char **ret_temporary, struct iq_err
 	return *ret_temporary ? 0 : iq_error_nomem(error);
 }
 
-/* Reads the file back as any reader does: what was written must be what is there. */
-static int verify_segment(struct iq_segment *segment, struct iq_error *error)
-{
-	struct iq_verify_result result = { 0 };
-
-	iq_segment_verify(segment, false, NULL, NULL, &result);
-	if (result.damages > 0)
-		return iq_error_set(error, IQ_ERR_IO, "%s: does not read back as it was written; is the disk failing?",
-				    segment->path);
-	return 0;
-}
-
 static struct iq_manifest_segment *next_sealed(struct iq_change *change)
 {
 	struct iq_manifest_segment *grown = realloc(change->sealed, (change->sealed_count + 1) * sizeof(*grown));
@@ -253,7 +241,7 @@ static int read_back(struct iq_change *change, const char *temporary, const char
 
 	if (rc < 0)
 		return rc;
-	rc = verify_segment(segment, error);
+	rc = iq_segment_reads_back(segment, error);
 	if (rc == 0 && describe(change, segment, final_path, sealed) < 0)
 		rc = iq_error_nomem(error);
 	iq_segment_close(segment);

@@ -68,9 +68,8 @@ struct iq_zone {
 
 /* The raw bytes of one event. */
 struct iq_raw_record {
-	struct iq_view bytes; /* with the body taken out */
-	uint32_t hole;	      /* where it was, or UINT32_MAX */
-	uint8_t escape;	      /* and how it was escaped */
+	struct iq_view bytes;
+	struct iq_hole hole; /* where the body stands in them */
 	uint64_t skip;
 	int64_t lead;
 	int64_t excess;
@@ -85,8 +84,7 @@ struct iq_chunk_builder {
 	struct iq_view *texts[IQ_STORED_COUNT];
 	struct iq_view *source_names;
 	struct iq_view *session_names;
-	uint32_t *holes;
-	uint8_t *escapes;
+	struct iq_hole *holes;		/* where the body stands in the raw bytes, which are kept whole */
 	struct iq_zone_entry *evidence; /* with their raw offsets */
 	size_t evidence_count;
 	struct iq_arena memory;

@@ -35,8 +35,7 @@ int iq_chunk_builder_init(struct iq_chunk_builder *builder)
 		rc |= allocate(&builder->numbers[number_columns[i]], sizeof(int64_t));
 	rc |= allocate(&builder->source_names, sizeof(struct iq_view));
 	rc |= allocate(&builder->session_names, sizeof(struct iq_view));
-	rc |= allocate(&builder->holes, sizeof(uint32_t));
-	rc |= allocate(&builder->escapes, sizeof(uint8_t));
+	rc |= allocate(&builder->holes, sizeof(struct iq_hole));
 	rc |= allocate(&builder->evidence, sizeof(struct iq_zone_entry));
 	if (rc != 0)
 		iq_chunk_builder_release(builder);
@@ -52,7 +51,6 @@ void iq_chunk_builder_release(struct iq_chunk_builder *builder)
 	free(builder->source_names);
 	free(builder->session_names);
 	free(builder->holes);
-	free(builder->escapes);
 	free(builder->evidence);
 	iq_arena_release(&builder->memory);
 	*builder = (struct iq_chunk_builder){ .memory = IQ_ARENA_INIT };
@@ -79,6 +77,23 @@ static int add_text(struct iq_chunk_builder *builder, unsigned column, struct iq
 		return IQ_ERR_NOMEM;
 	builder->texts[column][builder->rows] = copy;
 	builder->bytes += copy.len;
+	return 0;
+}
+
+/* The body where it stands in the raw bytes as it is, else a copy of it. */
+static int add_raw(struct iq_chunk_builder *builder, const struct iq_event *event, const struct iq_raw_record *raw)
+{
+	const uint32_t row = builder->rows;
+	const struct iq_hole *hole = &raw->hole;
+
+	builder->holes[row] = *hole;
+	if (add_text(builder, IQ_STORED_RAW, raw->bytes.data ? raw->bytes : IQ_LIT("")) < 0)
+		return IQ_ERR_NOMEM;
+	builder->bytes -= hole->at != IQ_HOLE_NONE && hole->escape != IQ_ESCAPE_VERBATIM ? hole->len : 0;
+	if (hole->at == IQ_HOLE_NONE || hole->escape != IQ_ESCAPE_VERBATIM)
+		return add_text(builder, IQ_COLUMN_BODY, event->body.data ? event->body : IQ_LIT(""));
+	builder->texts[IQ_COLUMN_BODY][row] =
+		iq_view_make(builder->texts[IQ_STORED_RAW][row].data + hole->at, hole->len);
 	return 0;
 }
 
@@ -122,12 +137,8 @@ int iq_chunk_builder_add(struct iq_chunk_builder *builder, const struct iq_event
 		builder->numbers[number_columns[i]][row] = numbers[number_columns[i]];
 	builder->source_names[row] = event->source;
 	builder->session_names[row] = event->session;
-	builder->holes[row] = raw->hole;
-	builder->escapes[row] = raw->escape;
 	if (add_text(builder, IQ_COLUMN_TYPE, event->type) < 0 || add_text(builder, IQ_COLUMN_KEY, event->key) < 0 ||
-	    add_text(builder, IQ_COLUMN_BODY, event->body.data ? event->body : IQ_LIT("")) < 0 ||
-	    add_text(builder, IQ_COLUMN_ATTRS, event->attrs) < 0 ||
-	    add_text(builder, IQ_STORED_RAW, raw->bytes.data ? raw->bytes : IQ_LIT("")) < 0)
+	    add_text(builder, IQ_COLUMN_ATTRS, event->attrs) < 0 || add_raw(builder, event, raw) < 0)
 		return IQ_ERR_NOMEM;
 	note_evidence(builder, event->evidence, raw->offset);
 	if (row == 0)
@@ -150,8 +161,7 @@ struct coding {
 	size_t template_count;
 	int64_t *numbers; /* a column in session order */
 	struct iq_view *texts;
-	uint32_t *holes;
-	uint8_t *escapes;
+	struct iq_hole *holes;
 	struct iq_view kinds[IQ_KIND_COUNT]; /* their names */
 	struct iq_view directions[IQ_DIRECTION_SERVER + 1];
 	struct iq_buf out;
@@ -412,14 +422,11 @@ static int append_raw(struct coding *coding)
 		.known = know_for_raw,
 		.context = coding,
 		.holes = coding->holes,
-		.escapes = coding->escapes,
 	};
 	int rc;
 
-	for (uint32_t i = 0; i < coding->builder->rows; i++) {
+	for (uint32_t i = 0; i < coding->builder->rows; i++)
 		coding->holes[i] = coding->builder->holes[row_at(coding, i)];
-		coding->escapes[i] = coding->builder->escapes[row_at(coding, i)];
-	}
 	rc = iq_split_append(coding->codec, &input, 0, &coding->out);
 	return rc < 0 ? rc : 0;
 }
@@ -589,9 +596,7 @@ static int allocate_coding(struct coding *coding)
 	coding->numbers = malloc(count * sizeof(*coding->numbers));
 	coding->texts = malloc(count * sizeof(*coding->texts));
 	coding->holes = malloc(count * sizeof(*coding->holes));
-	coding->escapes = malloc(count * sizeof(*coding->escapes));
-	return coding->shapes && coding->numbers && coding->texts && coding->holes && coding->escapes ? 0
-												      : IQ_ERR_NOMEM;
+	return coding->shapes && coding->numbers && coding->texts && coding->holes ? 0 : IQ_ERR_NOMEM;
 }
 
 static void release_coding(struct coding *coding)
@@ -602,7 +607,6 @@ static void release_coding(struct coding *coding)
 	free(coding->numbers);
 	free(coding->texts);
 	free(coding->holes);
-	free(coding->escapes);
 	iq_buf_release(&coding->out);
 }
 

@@ -29,8 +29,8 @@ static void fold(struct folded *folded, const char *text, size_t len)
 	for (size_t i = 0; i < len; i++) {
 		const unsigned char c = folded->bytes[i];
 
-		folded->digits[i] = (unsigned char)((unsigned char)(c - '0') < 10) |
-				    (unsigned char)((unsigned char)(c - 'a') < 6);
+		folded->digits[i] =
+			(unsigned char)((unsigned char)(c - '0') < 10) | (unsigned char)((unsigned char)(c - 'a') < 6);
 	}
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "store/proof.h"
 #include "store/schema.h"
 #include "store/segment.h"
 
@@ -242,15 +243,28 @@ static int insert_templates(struct iq_segment_writer *writer, struct iq_error *e
 struct column_insert {
 	struct iq_segment_writer *writer;
 	uint32_t chunk;
+	struct iq_arena memory;
+	struct iq_view columns[IQ_STORED_COUNT];
 	struct iq_error *error;
 };
 
+static struct iq_view template_pattern(void *context, uint64_t number)
+{
+	const struct iq_segment_writer *writer = context;
+
+	return number < writer->template_numbers.count ? writer->template_numbers.entries[number].key : IQ_VIEW_NULL;
+}
+
+/* Inserts it and keeps a copy, from which the chunk is proved. */
 static int insert_column(void *context, unsigned column, struct iq_view bytes)
 {
-	const struct column_insert *into = context;
+	struct column_insert *into = context;
 	sqlite3_stmt *statement = into->writer->statements[INSERT_COLUMN];
 	uint8_t digest[IQ_SHA256_SIZE];
 
+	into->columns[column] = iq_arena_copy(&into->memory, bytes);
+	if (!into->columns[column].data)
+		return IQ_ERR_NOMEM;
 	(void)sqlite3_bind_int64(statement, 1, IQ_STORED_ID(into->chunk, column));
 	bind_hashed(into->writer, statement, 2, bytes, digest);
 	return insert(into->writer, INSERT_COLUMN, into->error);
@@ -288,19 +302,33 @@ int iq_segment_writer_chunk(struct iq_segment_writer *writer, const struct iq_ch
 			    struct iq_error *error)
 {
 	const struct iq_templates templates = { template_number, template_seen, writer };
-	struct column_insert into = { writer, ++writer->chunks, error };
-	struct iq_arena memory = IQ_ARENA_INIT;
+	struct column_insert into = {
+		.writer = writer, .chunk = ++writer->chunks, .memory = IQ_ARENA_INIT, .error = error
+	};
 	struct iq_zone zone;
-	int rc = iq_chunk_encode(builder, writer->codec, &templates, insert_column, &into, &memory, &zone);
+	int rc = iq_chunk_encode(builder, writer->codec, &templates, insert_column, &into, &into.memory, &zone);
 
 	if (rc == IQ_ERR_NOMEM) {
 		rc = iq_error_nomem(error);
 	} else if (rc == 0) {
 		zone.chunk = into.chunk;
 		rc = insert_zone(writer, &zone, error);
+		if (rc == 0)
+			rc = iq_chunk_prove(builder, &zone, writer->codec, into.columns, template_pattern, writer,
+					    error);
 	}
-	iq_arena_release(&memory);
+	iq_arena_release(&into.memory);
 	return rc;
+}
+
+static bool comes_back(struct iq_codec *codec, struct iq_view coded, struct iq_view bytes)
+{
+	struct iq_arena memory = IQ_ARENA_INIT;
+	struct iq_view decoded;
+	bool same = iq_stream_take_bytes(codec, &coded, &memory, &decoded) == 0 && iq_view_eq(decoded, bytes);
+
+	iq_arena_release(&memory);
+	return same;
 }
 
 int iq_segment_writer_raw(struct iq_segment_writer *writer, uint32_t evidence, uint64_t offset, struct iq_view bytes,
@@ -311,14 +339,16 @@ int iq_segment_writer_raw(struct iq_segment_writer *writer, uint32_t evidence, u
 	uint8_t digest[IQ_SHA256_SIZE];
 	int rc = iq_stream_append_bytes(writer->codec, bytes, &coded);
 
-	if (rc == 0) {
+	if (rc < 0) {
+		rc = iq_error_nomem(error);
+	} else if (!comes_back(writer->codec, iq_buf_view(&coded), bytes)) {
+		rc = iq_error_set(error, IQ_ERR_CORRUPT, "raw bytes do not come back as they went in");
+	} else {
 		(void)sqlite3_bind_int64(statement, 1, evidence);
 		(void)sqlite3_bind_int64(statement, 2, (int64_t)offset);
 		(void)sqlite3_bind_int64(statement, 3, (int64_t)bytes.len);
 		bind_hashed(writer, statement, 4, iq_buf_view(&coded), digest);
 		rc = insert(writer, INSERT_RAW, error);
-	} else {
-		rc = iq_error_nomem(error);
 	}
 	iq_buf_release(&coded);
 	return rc;

@@ -36,9 +36,8 @@ struct iq_split_input {
 	/* The segment's number of a template; negative on failure. May be NULL: templates are then kept here. */
 	int64_t (*pattern_id)(void *context, struct iq_view pattern, uint64_t texts);
 	void *context;
-	const uint32_t *holes;	/* byte where the body was taken out, UINT32_MAX: nowhere. NULL: nowhere at all */
-	const uint8_t *escapes; /* how it was escaped there */
-	int64_t *ret_shapes;	/* NULL: they are kept in the column */
+	const struct iq_hole *holes; /* where the body stands in each; NULL: nowhere at all */
+	int64_t *ret_shapes;	     /* NULL: they are kept in the column */
 	size_t *ret_shape_count;
 };
 

@@ -123,19 +123,19 @@ static int keep_values(struct plan *plan, const struct iq_splitter *splitter)
 static int split_one(struct plan *plan, struct iq_splitter *splitter, size_t index)
 {
 	const struct iq_split_input *input = plan->input;
-	size_t hole = input->holes && input->holes[index] != UINT32_MAX ? input->holes[index] : SIZE_MAX;
-	unsigned escape = input->escapes ? input->escapes[index] : 0;
+	const struct iq_hole *hole =
+		input->holes && input->holes[index].at != IQ_HOLE_NONE ? &input->holes[index] : NULL;
 	uint32_t shape;
 	int rc;
 
 	if (input->known)
 		input->known(input->context, index, &splitter->known);
-	if (plan->value_count + IQ_TEMPLATE_MAX_SLOTS > MAX_VALUES && hole == SIZE_MAX)
+	if (plan->value_count + IQ_TEMPLATE_MAX_SLOTS > MAX_VALUES && !hole)
 		return 0;
-	if (!iq_template_split(splitter, input->values[index], hole, escape)) {
-		if (hole == SIZE_MAX)
+	if (!iq_template_split(splitter, input->values[index], hole)) {
+		if (!hole)
 			return splitter->pattern.failed ? IQ_ERR_NOMEM : 0;
-		iq_template_keep(splitter, input->values[index], hole, escape);
+		iq_template_keep(splitter, input->values[index], hole);
 	}
 	if (splitter->pattern.failed)
 		return IQ_ERR_NOMEM;

@@ -984,28 +984,28 @@ static void skip_quote_end(struct split *split)
 		split->at = (size_t)(mark - split->text) + 1;
 }
 
-static void put_body(struct split *split, unsigned escape)
+static void put_body(struct split *split, const struct iq_hole *hole)
 {
-	const char style[2] = { (char)('@' + escape), '\0' };
+	const char style[2] = { (char)('@' + hole->escape), '\0' };
 	struct iq_slot_value value = { .kind = IQ_SLOT_BODY };
 
-	put_slot(split, 0, &value, style);
-	if (escape != IQ_ESCAPE_VERBATIM)
+	put_slot(split, hole->len, &value, style);
+	if (!split->full && hole->escape != IQ_ESCAPE_VERBATIM)
 		skip_quote_end(split);
 }
 
-bool iq_template_split(struct iq_splitter *splitter, struct iq_view text, size_t hole, unsigned escape)
+bool iq_template_split(struct iq_splitter *splitter, struct iq_view text, const struct iq_hole *hole)
 {
-	struct split split = { .splitter = splitter, .text = text.data, .len = hole == SIZE_MAX ? text.len : hole };
+	struct split split = { .splitter = splitter, .text = text.data, .len = hole ? hole->at : text.len };
 
 	iq_buf_clear(&splitter->pattern);
 	splitter->count = 0;
 	if (text.len > IQ_TEMPLATE_MAX_TEXT)
 		return false;
 	split_range(&split);
-	if (hole != SIZE_MAX) {
-		put_body(&split, escape);
+	if (hole && !split.full) {
 		split.len = text.len;
+		put_body(&split, hole);
 		split_range(&split);
 	}
 	return !split.full && !splitter->pattern.failed;
@@ -1025,14 +1025,14 @@ static void append_doubled(struct iq_buf *pattern, struct iq_view text)
 	}
 }
 
-void iq_template_keep(struct iq_splitter *splitter, struct iq_view text, size_t hole, unsigned escape)
+void iq_template_keep(struct iq_splitter *splitter, struct iq_view text, const struct iq_hole *hole)
 {
-	const char style[2] = { (char)('@' + escape), '\0' };
+	const char style[2] = { (char)('@' + hole->escape), '\0' };
 
 	iq_buf_clear(&splitter->pattern);
-	append_doubled(&splitter->pattern, iq_view_make(text.data, hole));
+	append_doubled(&splitter->pattern, iq_view_make(text.data, hole->at));
 	append_tag(&splitter->pattern, IQ_SLOT_BODY, style);
-	append_doubled(&splitter->pattern, iq_view_from(text, hole));
+	append_doubled(&splitter->pattern, iq_view_from(text, (size_t)hole->at + hole->len));
 	splitter->values[0] = (struct iq_slot_value){ .kind = IQ_SLOT_BODY };
 	splitter->count = 1;
 }

@@ -84,11 +84,19 @@ struct iq_splitter {
 
 void iq_splitter_init(struct iq_splitter *splitter);
 void iq_splitter_release(struct iq_splitter *splitter);
-/* Splits `text`, at whose byte `hole` (SIZE_MAX: nowhere) a body of that escape was taken out. False where it does not
- * fit into a template; memory that is out shows as `splitter->pattern.failed`. */
-bool iq_template_split(struct iq_splitter *splitter, struct iq_view text, size_t hole, unsigned escape);
+/* Where in a raw text its event's body stands, and how it is escaped there. */
+struct iq_hole {
+	uint32_t at; /* IQ_HOLE_NONE: nowhere */
+	uint32_t len;
+	uint8_t escape;
+};
+#define IQ_HOLE_NONE UINT32_MAX
+
+/* Splits `text`; what stands in `hole` (NULL: nowhere) is the body. False where it does not fit into a template; memory
+ * that is out shows as `splitter->pattern.failed`. */
+bool iq_template_split(struct iq_splitter *splitter, struct iq_view text, const struct iq_hole *hole);
 /* The same with no slot but the body, for a text that iq_template_split() refused. */
-void iq_template_keep(struct iq_splitter *splitter, struct iq_view text, size_t hole, unsigned escape);
+void iq_template_keep(struct iq_splitter *splitter, struct iq_view text, const struct iq_hole *hole);
 
 /* One piece of a template: constant text, then a slot. */
 struct iq_piece {

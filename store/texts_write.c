@@ -295,7 +295,7 @@ static bool may_split(const struct iq_view *values, size_t count)
 		return false;
 	iq_splitter_init(splitter);
 	for (size_t i = 0; i < count; i += step, looked_at++)
-		if (iq_template_split(splitter, values[i], SIZE_MAX, 0) &&
+		if (iq_template_split(splitter, values[i], NULL) &&
 		    iq_map_intern(&shapes, iq_buf_view(&splitter->pattern), &index) >= 0)
 			with_slots += splitter->count > 0 && !(splitter->count == 1 && splitter->pattern.len == 5 &&
 							       splitter->values[0].kind == IQ_SLOT_TEXT);

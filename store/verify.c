@@ -45,15 +45,12 @@ static bool reads_texts(struct iq_chunk *chunk)
 	return true;
 }
 
-static void verify_chunk(struct iq_segment *segment, const struct iq_zone *zone, bool texts,
-			 struct inspection *inspection)
+static void verify_chunk(struct iq_segment *segment, const struct iq_zone *zone, struct inspection *inspection)
 {
-	const uint32_t in_raw = 1u << IQ_STORED_RAW | 1u << IQ_COLUMN_BODY;
-	const uint32_t columns = IQ_STORED_ALL & ~(texts ? 0 : in_raw);
 	struct iq_chunk chunk;
 
 	iq_segment_chunk(segment, zone, &chunk);
-	if (iq_chunk_load(&chunk, columns, NULL) < 0 || (texts && !reads_texts(&chunk)))
+	if (iq_chunk_load(&chunk, IQ_STORED_ALL, NULL) < 0 || !reads_texts(&chunk))
 		report(inspection, "chunk %u: events %llu-%llu do not match their hash; they are withheld", zone->chunk,
 		       (unsigned long long)zone->id_first, (unsigned long long)(zone->id_first + zone->rows - 1));
 	inspection->result->chunks++;
@@ -105,9 +102,31 @@ static void verify_evidence(struct iq_segment *segment, const struct iq_evidence
 	iq_sha256_free(check.hash);
 }
 
-void iq_segment_verify(struct iq_segment *segment, bool texts,
-		       int (*damaged)(void *context, const struct iq_damage *damage), void *context,
-		       struct iq_verify_result *result)
+int iq_segment_reads_back(struct iq_segment *segment, struct iq_error *error)
+{
+	sqlite3_stmt *statement = NULL;
+	uint8_t digest[IQ_SHA256_SIZE];
+	bool same = true;
+	int code;
+
+	if (sqlite3_prepare_v2(segment->db, "SELECT sha256, data FROM columns UNION ALL SELECT sha256, data FROM raw",
+			       -1, &statement, NULL) != SQLITE_OK)
+		return iq_segment_sqlite_error(segment->db, segment->path, error);
+	while (same && (code = sqlite3_step(statement)) == SQLITE_ROW) {
+		iq_sha256_of(sqlite3_column_blob(statement, 1), (size_t)sqlite3_column_bytes(statement, 1), digest);
+		same = sqlite3_column_bytes(statement, 0) == IQ_SHA256_SIZE &&
+		       memcmp(digest, sqlite3_column_blob(statement, 0), IQ_SHA256_SIZE) == 0;
+	}
+	same = same && code == SQLITE_DONE;
+	(void)sqlite3_finalize(statement);
+	if (!same)
+		return iq_error_set(error, IQ_ERR_IO, "%s: does not read back as it was written; is the disk failing?",
+				    segment->path);
+	return 0;
+}
+
+void iq_segment_verify(struct iq_segment *segment, int (*damaged)(void *context, const struct iq_damage *damage),
+		       void *context, struct iq_verify_result *result)
 {
 	struct inspection inspection = { iq_path_base(segment->path), damaged, context, result };
 	sqlite3_stmt *statement = NULL;
@@ -118,7 +137,7 @@ void iq_segment_verify(struct iq_segment *segment, bool texts,
 		report(&inspection, "the SQLite file is damaged");
 	(void)sqlite3_finalize(statement);
 	for (size_t i = 0; i < segment->zone_count; i++)
-		verify_chunk(segment, &segment->zones[i], texts, &inspection);
+		verify_chunk(segment, &segment->zones[i], &inspection);
 	for (size_t i = 0; i < segment->evidence_count; i++)
 		verify_evidence(segment, &segment->evidence[i], &inspection);
 }
@@ -151,7 +170,7 @@ static void verify_file(const char *path, const uint8_t *root, struct inspection
 	}
 	if (root && memcmp(root, segment->root, IQ_SHA256_SIZE) != 0)
 		report(inspection, "is not the segment that the manifest names (hash differs)");
-	iq_segment_verify(segment, true, inspection->damaged, inspection->context, inspection->result);
+	iq_segment_verify(segment, inspection->damaged, inspection->context, inspection->result);
 	iq_segment_close(segment);
 }
 

@@ -5,10 +5,11 @@
 
 #include "store/segment.h"
 
-/* Reads and decodes an open segment and gets all raw evidence out of it, by which bodies and what they refer to are read as
- * well; with `texts` also every other text. Adds to `result`. `damaged` may be NULL. */
-void iq_segment_verify(struct iq_segment *segment, bool texts,
-		       int (*damaged)(void *context, const struct iq_damage *damage), void *context,
-		       struct iq_verify_result *result);
+/* Are all columns and raw blocks in the file those that were put into it? What they decode to was proved before: see
+ * store/proof.h. IQ_ERR_IO where one is not, IQ_ERR_CORRUPT. */
+int iq_segment_reads_back(struct iq_segment *segment, struct iq_error *error);
+/* Decodes every value of an open segment and gets all raw evidence out of it. Adds to `result`. `damaged` may be NULL. */
+void iq_segment_verify(struct iq_segment *segment, int (*damaged)(void *context, const struct iq_damage *damage),
+		       void *context, struct iq_verify_result *result);
 
 #endif

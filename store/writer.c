@@ -55,7 +55,6 @@ struct iq_store_writer {
 	struct session_state *sessions;
 	size_t session_capacity;
 	struct iq_map known_evidence; /* SHA-256 -> number */
-	struct iq_buf scratch;
 	struct open_evidence evidence;
 	struct iq_sink sink;
 };
@@ -269,7 +268,6 @@ void iq_store_writer_free(struct iq_store_writer *writer)
 	iq_map_release(&writer->known_evidence);
 	iq_sha256_free(writer->evidence.hash);
 	iq_buf_release(&writer->evidence.raw);
-	iq_buf_release(&writer->scratch);
 	iq_arena_release(&writer->evidence.memory);
 	free(writer->evidence.covered);
 	free(writer->sources);
@@ -447,9 +445,8 @@ int iq_store_writer_raw(struct iq_store_writer *writer, const void *data, size_t
 	return rc;
 }
 
-/* What is left up to the event's end is its raw record. The body is taken out where it is found: `scratch` holds the rest. */
-static void take_raw(struct open_evidence *evidence, const struct iq_event *event, struct iq_buf *scratch,
-		     struct iq_raw_record *ret)
+/* What is left up to the event's end is its raw record, in which its body is looked for. */
+static void take_raw(struct open_evidence *evidence, const struct iq_event *event, struct iq_raw_record *ret)
 {
 	const uint64_t end = event->length > UINT64_MAX - event->offset ? UINT64_MAX : event->offset + event->length;
 	struct iq_view left = raw_left(evidence);
@@ -461,23 +458,15 @@ static void take_raw(struct open_evidence *evidence, const struct iq_event *even
 	else if (end - evidence->raw_offset < left.len)
 		left.len = (size_t)(end - evidence->raw_offset);
 	*ret = (struct iq_raw_record){ .bytes = left,
-				       .hole = UINT32_MAX,
+				       .hole = { .at = IQ_HOLE_NONE },
 				       .skip = evidence->raw_offset - evidence->event_end,
 				       .lead = (int64_t)(event->offset - evidence->raw_offset),
 				       .offset = evidence->raw_offset };
 	ret->excess = (int64_t)event->length - ((int64_t)left.len - ret->lead);
 	pass_raw(evidence, left.len);
 	evidence->event_end = evidence->raw_offset;
-	if (!iq_body_find(&evidence->finder, left, event->body, &at, &len, &escape))
-		return;
-	iq_buf_clear(scratch);
-	(void)iq_buf_append(scratch, iq_view_make(left.data, at));
-	(void)iq_buf_append(scratch, iq_view_from(left, at + len));
-	if (scratch->failed)
-		return;
-	ret->bytes = iq_buf_view(scratch);
-	ret->hole = (uint32_t)at;
-	ret->escape = (uint8_t)escape;
+	if (left.len < IQ_HOLE_NONE && iq_body_find(&evidence->finder, left, event->body, &at, &len, &escape))
+		ret->hole = (struct iq_hole){ (uint32_t)at, (uint32_t)len, (uint8_t)escape };
 }
 
 /* Records come nearly in order, so most ranges extend the last one. */
@@ -565,7 +554,7 @@ static int sink_event(void *context, const struct iq_event *event, struct iq_err
 	fold_source(source, &stored);
 	if (session)
 		fold_session(session, &stored);
-	take_raw(&writer->evidence, &stored, &writer->scratch, &raw);
+	take_raw(&writer->evidence, &stored, &raw);
 	if (iq_chunk_builder_add(builder, &stored, source->whole.no, &raw) < 0 ||
 	    cover(&writer->evidence, event->offset, event->length) < 0)
 		return iq_error_nomem(error);

@@ -1,0 +1,122 @@
+#include "store/proof.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* What a chunk reads from while it is not yet in a segment. */
+struct proof {
+	const struct iq_chunk_builder *builder;
+	const struct iq_view *columns;
+	struct iq_view (*pattern)(void *context, uint64_t number);
+	void *context;
+	uint32_t source_row; /* where the name that was asked for last stands: it is mostly asked for again */
+	uint32_t session_row;
+};
+
+static int read_column(void *context, uint32_t chunk, unsigned column, struct iq_arena *arena, struct iq_view *ret_bytes,
+		       struct iq_error *error)
+{
+	const struct proof *proof = context;
+
+	(void)chunk;
+	(void)arena;
+	(void)error;
+	*ret_bytes = proof->columns[column];
+	return 0;
+}
+
+static struct iq_view pattern(void *context, uint64_t number)
+{
+	const struct proof *proof = context;
+
+	return proof->pattern(proof->context, number);
+}
+
+/* The name beside `no` in the builder: rows are asked for one after the other. */
+static struct iq_view name_of(const struct iq_chunk_builder *builder, unsigned column, const struct iq_view *names,
+			      uint32_t no, uint32_t *row)
+{
+	for (uint32_t tried = 0; tried < builder->rows; tried++) {
+		if (builder->numbers[column][*row] == (int64_t)no)
+			return names[*row];
+		*row = *row + 1 < builder->rows ? *row + 1 : 0;
+	}
+	return IQ_VIEW_NULL;
+}
+
+static struct iq_view source(void *context, uint32_t no)
+{
+	struct proof *proof = context;
+
+	return name_of(proof->builder, IQ_COLUMN_SOURCE, proof->builder->source_names, no, &proof->source_row);
+}
+
+static struct iq_view session(void *context, uint32_t no)
+{
+	struct proof *proof = context;
+
+	return name_of(proof->builder, IQ_COLUMN_SESSION, proof->builder->session_names, no, &proof->session_row);
+}
+
+static bool same_text(struct iq_view a, struct iq_view b)
+{
+	return iq_view_is_null(a) == iq_view_is_null(b) && iq_view_eq(a, b);
+}
+
+static bool same_numbers(const struct iq_chunk_builder *builder, const struct iq_chunk *chunk)
+{
+	for (unsigned column = 0; column < IQ_STORED_COUNT; column++)
+		if (builder->numbers[column] && memcmp(builder->numbers[column], chunk->numbers[column],
+						       builder->rows * sizeof(int64_t)) != 0)
+			return false;
+	return true;
+}
+
+/* A body that its raw bytes are put together from is compared with them. */
+static bool same_texts(const struct iq_chunk_builder *builder, struct iq_chunk *chunk, uint32_t row)
+{
+	static const unsigned columns[] = { IQ_STORED_RAW, IQ_COLUMN_KEY, IQ_COLUMN_ATTRS, IQ_COLUMN_BODY };
+	const size_t count = builder->holes[row].at != IQ_HOLE_NONE ? 3 : 4;
+	struct iq_view text;
+
+	for (size_t i = 0; i < count; i++) {
+		if (iq_chunk_text(chunk, columns[i], row, &text) < 0)
+			return false;
+		if (columns[i] == IQ_COLUMN_BODY && builder->numbers[IQ_STORED_FORM][row] == IQ_BODY_NONE)
+			continue;
+		if (!same_text(text, builder->texts[columns[i]][row]))
+			return false;
+	}
+	return same_text(iq_chunk_type(chunk, row), builder->texts[IQ_COLUMN_TYPE][row]);
+}
+
+static bool comes_back(const struct iq_chunk_builder *builder, struct iq_chunk *chunk)
+{
+	if (iq_chunk_load(chunk, IQ_STORED_ALL, NULL) < 0 || !same_numbers(builder, chunk))
+		return false;
+	for (uint32_t row = 0; row < builder->rows; row++)
+		if (!same_texts(builder, chunk, row))
+			return false;
+	return true;
+}
+
+int iq_chunk_prove(const struct iq_chunk_builder *builder, const struct iq_zone *zone, struct iq_codec *codec,
+		   const struct iq_view columns[IQ_STORED_COUNT],
+		   struct iq_view (*pattern_of)(void *context, uint64_t number), void *context, struct iq_error *error)
+{
+	struct proof proof = { builder, columns, pattern_of, context, 0, 0 };
+	const struct iq_chunk_outside outside = {
+		.read = read_column, .pattern = pattern, .source = source, .session = session, .context = &proof
+	};
+	struct iq_chunk chunk;
+	int rc = 0;
+
+	iq_chunk_init(&chunk, zone, codec, &outside);
+	if (!comes_back(builder, &chunk))
+		rc = iq_error_set(error, IQ_ERR_CORRUPT,
+				  "events %llu-%llu do not come back from their columns as they went in; nothing of them was stored",
+				  (unsigned long long)builder->id_first,
+				  (unsigned long long)(builder->id_first + builder->rows - 1));
+	iq_chunk_release(&chunk);
+	return rc;
+}
