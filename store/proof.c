@@ -13,8 +13,8 @@ struct proof {
 	uint32_t session_row;
 };
 
-static int read_column(void *context, uint32_t chunk, unsigned column, struct iq_arena *arena, struct iq_view *ret_bytes,
-		       struct iq_error *error)
+static int read_column(void *context, uint32_t chunk, unsigned column, struct iq_arena *arena,
+		       struct iq_view *ret_bytes, struct iq_error *error)
 {
 	const struct proof *proof = context;
 
@@ -66,8 +66,8 @@ static bool same_text(struct iq_view a, struct iq_view b)
 static bool same_numbers(const struct iq_chunk_builder *builder, const struct iq_chunk *chunk)
 {
 	for (unsigned column = 0; column < IQ_STORED_COUNT; column++)
-		if (builder->numbers[column] && memcmp(builder->numbers[column], chunk->numbers[column],
-						       builder->rows * sizeof(int64_t)) != 0)
+		if (builder->numbers[column] &&
+		    memcmp(builder->numbers[column], chunk->numbers[column], builder->rows * sizeof(int64_t)) != 0)
 			return false;
 	return true;
 }
@@ -113,10 +113,11 @@ int iq_chunk_prove(const struct iq_chunk_builder *builder, const struct iq_zone 
 
 	iq_chunk_init(&chunk, zone, codec, &outside);
 	if (!comes_back(builder, &chunk))
-		rc = iq_error_set(error, IQ_ERR_CORRUPT,
-				  "events %llu-%llu do not come back from their columns as they went in; nothing of them was stored",
-				  (unsigned long long)builder->id_first,
-				  (unsigned long long)(builder->id_first + builder->rows - 1));
+		rc = iq_error_set(
+			error, IQ_ERR_CORRUPT,
+			"events %llu-%llu do not come back from their columns as they went in; nothing of them was stored",
+			(unsigned long long)builder->id_first,
+			(unsigned long long)(builder->id_first + builder->rows - 1));
 	iq_chunk_release(&chunk);
 	return rc;
 }
