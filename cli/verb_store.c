@@ -1,8 +1,22 @@
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "cli/case.h"
 #include "store/store.h"
+
+/* The store to look at or to change, which has to be one: nothing is made on the spot. */
+static const char *store_path(const struct cli *cli)
+{
+	const char *variable = getenv("INQUEST_STORE");
+
+	if (cli->operand_count == 2)
+		return cli->operands[1];
+	return variable && *variable ? variable : "case";
+}
+
+/* ---- verify ---- */
 
 static int print_damage(void *context, const struct iq_damage *damage)
 {
@@ -18,8 +32,9 @@ static int print_damage(void *context, const struct iq_damage *damage)
 	return 0;
 }
 
-static void verify(struct cli *cli, const char *path)
+static void verify(struct cli *cli)
 {
+	const char *path = store_path(cli);
 	struct iq_error error = IQ_ERROR_INIT;
 	struct iq_verify_result result;
 	struct iq_buf line = IQ_BUF_INIT;
@@ -39,7 +54,63 @@ static void verify(struct cli *cli, const char *path)
 		(void)cli_set_status(cli, CLI_INCOMPLETE, "%s: damaged in %" PRIu64 " places", path, result.damages);
 }
 
-static void list(struct cli *cli, struct iq_store *store)
+/* ---- ls ---- */
+
+/* `proxy, api and 3 more` */
+static struct iq_view list_sources(const struct iq_segment_info *info, struct iq_buf *text)
+{
+	const size_t shown = info->source_count <= 3 ? info->source_count : 2;
+
+	iq_buf_clear(text);
+	for (size_t i = 0; i < shown; i++) {
+		(void)iq_buf_append_cstr(text, i ? ", " : "");
+		(void)iq_buf_append(text, iq_utf8_cut(info->sources[i].name, 40));
+	}
+	if (shown < info->source_count)
+		(void)iq_buf_appendf(text, " and %zu more", info->source_count - shown);
+	return iq_buf_view(text);
+}
+
+/* `2026-11-24T03:27:59Z` */
+static void add_second(struct cli_table *table, int64_t time)
+{
+	char text[IQ_RFC3339_SIZE];
+
+	if (time == IQ_TIME_NONE)
+		cli_table_addf(table, "-");
+	else
+		cli_table_addf(table, "%.19sZ", iq_time_format(time, text));
+}
+
+static void list_segments(struct cli *cli, const struct iq_store *store)
+{
+	static const char *const titles[] = { "segment", ">first", ">last",  ">events", "from", "to",
+					      ">raw",	 ">bytes", ">ratio", "sources", NULL };
+	struct iq_buf sources = IQ_BUF_INIT;
+	struct cli_table table;
+
+	cli_table_init(&table, titles);
+	for (size_t i = 0; i < iq_store_segments(store); i++) {
+		struct iq_segment_info info;
+
+		iq_store_segment_info(store, i, &info);
+		cli_table_add(&table, iq_view_cstr(info.file));
+		cli_table_addf(&table, "%" PRIu64, info.id_first);
+		cli_table_addf(&table, "%" PRIu64, info.id_last);
+		cli_table_addf(&table, "%" PRIu64, info.events);
+		add_second(&table, info.ts_min);
+		add_second(&table, info.ts_max);
+		cli_table_addf(&table, "%" PRIu64, info.raw);
+		cli_table_addf(&table, "%" PRIu64, info.bytes);
+		cli_table_addf(&table, "%.1f", info.bytes ? (double)info.raw / (double)info.bytes : 0.0);
+		cli_table_add(&table, list_sources(&info, &sources));
+	}
+	cli_table_print(cli, &table);
+	cli_table_release(&table);
+	iq_buf_release(&sources);
+}
+
+static void list_evidence(struct cli *cli, const struct iq_store *store)
 {
 	static const char *const titles[] = { ">no", "path", "format", ">bytes", ">records", ">gaps", "sha256", NULL };
 	struct cli_table table;
@@ -63,34 +134,105 @@ static void list(struct cli *cli, struct iq_store *store)
 	cli_table_release(&table);
 }
 
-/* verify opens the store itself: it must also look at one that does not open. */
-static int run_verify(struct cli *cli)
-{
-	const char *variable = getenv("INQUEST_STORE");
-
-	if (cli->operand_count > 2)
-		return cli_set_status(cli, CLI_USAGE, "%.200s: only one store can be looked at", cli->operands[2]);
-	verify(cli, cli->operand_count == 2 ? cli->operands[1] : variable && *variable ? variable : "case");
-	return (int)cli->status;
-}
-
-int cli_run_store(struct cli *cli)
+static void list(struct cli *cli)
 {
 	struct cli inner = *cli;
 	struct cli_case opened;
 	size_t used;
 
-	if (strcmp(cli->operands[0], "verify") == 0)
-		return run_verify(cli);
-	if (strcmp(cli->operands[0], "ls") != 0)
-		return cli_set_status(cli, CLI_USAGE, "store %.40s: there are verify and ls", cli->operands[0]);
 	inner.operands++;
 	inner.operand_count--;
 	if (cli_case_open(&inner, true, &opened, &used)) {
-		list(&inner, opened.store);
+		list_segments(&inner, opened.store);
+		cli_write(&inner, IQ_LIT("\n"));
+		list_evidence(&inner, opened.store);
 		cli_case_close(&opened);
 	}
 	if (inner.status != CLI_OK)
 		(void)cli_set_status(cli, inner.status, "%s", inner.reason);
-	return (int)cli->status;
+}
+
+/* ---- compact ---- */
+
+static int show_progress(void *context, uint64_t done, uint64_t total)
+{
+	(void)context;
+	if (isatty(STDERR_FILENO))
+		(void)fprintf(stderr, "\r%" PRIu64 " of %" PRIu64 " events\033[K", done, total);
+	return cli_stop;
+}
+
+static bool read_level(struct cli *cli, int *ret_level)
+{
+	const char *text = cli_get(cli, CLI_OPTION_LEVEL);
+	int64_t level = IQ_COMPACT_LEVEL;
+
+	if (text && (!iq_view_to_int64(iq_view_cstr(text), &level) || level < 1 || level > 22)) {
+		(void)cli_set_status(cli, CLI_USAGE, "--level takes a number from 1 to 22, not `%.40s`", text);
+		return false;
+	}
+	*ret_level = (int)level;
+	return true;
+}
+
+static void compact(struct cli *cli)
+{
+	const char *path = store_path(cli);
+	struct iq_compact_options options = { .progress = show_progress };
+	struct iq_error error = IQ_ERROR_INIT;
+	struct iq_compact_result result;
+	int rc;
+
+	if (!read_level(cli, &options.level))
+		return;
+	cli_catch_signals();
+	rc = iq_store_compact(path, &options, &result, &error);
+	if (isatty(STDERR_FILENO))
+		(void)fprintf(stderr, "\r\033[K");
+	if (rc < 0) {
+		(void)cli_set_error(cli, &error);
+		return;
+	}
+	(void)printf("%" PRIu64 " segments, %" PRIu64 " bytes -> %" PRIu64 " segments, %" PRIu64 " bytes in %s\n",
+		     result.segments_before, result.bytes_before, result.segments_after, result.bytes_after, path);
+}
+
+/* ---- The verb ---- */
+
+#define OPTION(name) (UINT64_C(1) << CLI_OPTION_##name)
+
+static const struct {
+	const char *name;
+	void (*run)(struct cli *cli);
+	uint64_t options; /* that it takes, besides --help */
+} actions[] = {
+	{ "ls", list, 0 },
+	{ "verify", verify, 0 },
+	{ "compact", compact, OPTION(LEVEL) },
+};
+
+static bool takes_options(struct cli *cli, const char *action, uint64_t options)
+{
+	for (size_t i = 0; i < cli->value_count; i++) {
+		if (options >> cli->values[i].id & 1)
+			continue;
+		(void)cli_set_status(cli, CLI_USAGE, "store %s takes no --%s", action,
+				     cli_option_name(cli->values[i].id));
+		return false;
+	}
+	return true;
+}
+
+int cli_run_store(struct cli *cli)
+{
+	if (cli->operand_count > 2)
+		return cli_set_status(cli, CLI_USAGE, "%.200s: only one store can be looked at", cli->operands[2]);
+	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
+		if (strcmp(cli->operands[0], actions[i].name) != 0)
+			continue;
+		if (takes_options(cli, actions[i].name, actions[i].options))
+			actions[i].run(cli);
+		return (int)cli->status;
+	}
+	return cli_set_status(cli, CLI_USAGE, "store %.40s: there are ls, verify and compact", cli->operands[0]);
 }

@@ -119,6 +119,7 @@ static const struct cli_option sql_options[] = {
 };
 
 static const struct cli_option store_options[] = {
+	{ CLI_OPTION_LEVEL, "N", "compact: zstd level, 1 to 22. Default: 19", NULL, false },
 	HELP_OPTION,
 	END,
 };
@@ -176,14 +177,20 @@ const struct cli_verb cli_verbs[] = {
 	  "inquest export incident --format raw --output copy/\n"
 	  "inquest export incident --format ndjson --session s41 > s41.ndjson\n",
 	  export_options, 0, UINT32_MAX, NULL, cli_run_export },
-	{ "store", "verify|ls [CASE]", "verify: check every hash and byte; ls: list evidence and segments",
+	{ "store", "ls|verify|compact [CASE]", "list, prove and look after the segments of a store",
+	  "ls lists the segments, with what each holds and how small it is, and the evidence. "
 	  "verify decodes everything in the store and compares it with its hashes: segments with the manifest, chunks "
 	  "and raw bytes with "
 	  "their SHA-256, evidence with its accounting. Anything damaged is named, with what is lost by it, and the "
-	  "exit status is 3. " CASE_TEXT,
+	  "exit status is 3. "
+	  "compact merges small segments and compresses them as well as it can, which takes its time. Every event, number "
+	  "and byte stays; the new segments are compared with the old ones before they take their place, and whatever "
+	  "interrupts it, the store is as it was or compacted. What reads the store goes on. "
+	  "CASE is a store (ls: or plain evidence). Left out, it is $INQUEST_STORE, else ./case.",
+	  "inquest store ls incident\n"
 	  "inquest store verify incident\n"
-	  "inquest store ls incident\n",
-	  store_options, 1, UINT32_MAX, "verify or ls?", cli_run_store },
+	  "inquest store compact incident\n",
+	  store_options, 1, UINT32_MAX, "ls, verify or compact?", cli_run_store },
 	{ "help", "[VERB]", "help on a verb; the man page; shell completions", "",
 	  "inquest help check\n"
 	  "inquest help --completion bash > /etc/bash_completion.d/inquest\n",
@@ -205,6 +212,7 @@ static const struct {
 	[CLI_OPTION_HELP] = { "help", 'h' },
 	[CLI_OPTION_JSON] = { "json", 0 },
 	[CLI_OPTION_JUNIT] = { "junit", 0 },
+	[CLI_OPTION_LEVEL] = { "level", 0 },
 	[CLI_OPTION_LIMIT] = { "limit", 'n' },
 	[CLI_OPTION_MAN] = { "man", 0 },
 	[CLI_OPTION_OUTPUT] = { "output", 'o' },

@@ -232,7 +232,7 @@ static int collect_candidates(struct iq_cursor *cursor, struct iq_error *error)
 	struct iq_segment *segment;
 	int rc = 0;
 
-	for (size_t i = 0; i < iq_store_segment_count(store) && rc == 0; i++) {
+	for (size_t i = 0; i < iq_store_segments(store) && rc == 0; i++) {
 		if (!iq_summary_may_match(iq_store_summary(store, i), &cursor->filter, cursor->source_numbers,
 					  cursor->source_count))
 			continue;

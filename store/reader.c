@@ -274,6 +274,31 @@ int iq_store_segment(struct iq_store *store, size_t index, struct iq_segment **r
 	return 0;
 }
 
+size_t iq_store_segments(const struct iq_store *store)
+{
+	return store->manifest.count;
+}
+
+void iq_store_segment_info(const struct iq_store *store, size_t index, struct iq_segment_info *ret_info)
+{
+	const struct iq_manifest_segment *listed = &store->manifest.segments[index];
+	const struct iq_summary *summary = &listed->summary;
+	const bool timed = summary->ts_min <= summary->ts_max;
+
+	*ret_info = (struct iq_segment_info){
+		.file = listed->file,
+		.bytes = listed->bytes,
+		.raw = summary->raw,
+		.events = summary->events,
+		.id_first = summary->ids.first,
+		.id_last = summary->ids.last,
+		.ts_min = timed ? summary->ts_min : IQ_TIME_NONE,
+		.ts_max = timed ? summary->ts_max : IQ_TIME_NONE,
+		.sources = summary->sources,
+		.source_count = summary->source_count,
+	};
+}
+
 /* ---- Opening ---- */
 
 static int make_slots(struct iq_store *store, struct iq_error *error)

@@ -28,11 +28,7 @@ struct iq_store {
 	struct iq_arena memory;
 };
 
-/* How many segments there are, by id, and what the manifest says of one. */
-static inline size_t iq_store_segment_count(const struct iq_store *store)
-{
-	return store->manifest.count;
-}
+/* What the manifest says of one segment. */
 static inline const struct iq_summary *iq_store_summary(const struct iq_store *store, size_t index)
 {
 	return &store->manifest.segments[index].summary;

@@ -14,9 +14,9 @@
 
 struct iq_segment_writer;
 
-/* Creates `path`, which must not exist. Caller owns; release with iq_segment_writer_free(), which removes the
+/* Creates `path`, which must not exist; `level`: of zstd. Caller owns; release with iq_segment_writer_free(), which removes the
  * file again unless it was finished. */
-int iq_segment_writer_new(const char *path, struct iq_segment_writer **ret_writer, struct iq_error *error);
+int iq_segment_writer_new(const char *path, int level, struct iq_segment_writer **ret_writer, struct iq_error *error);
 void iq_segment_writer_free(struct iq_segment_writer *writer);
 /* Bytes of blobs written so far. */
 uint64_t iq_segment_writer_bytes(const struct iq_segment_writer *writer);
@@ -27,6 +27,9 @@ int iq_segment_writer_raw(struct iq_segment_writer *writer, uint32_t evidence, u
 int iq_segment_writer_source(struct iq_segment_writer *writer, const struct iq_source *source, struct iq_error *error);
 int iq_segment_writer_session(struct iq_segment_writer *writer, const struct iq_session *session, uint32_t source_no,
 			      struct iq_error *error);
+/* An evidence's row as it is. */
+int iq_segment_writer_evidence(struct iq_segment_writer *writer, const struct iq_evidence *evidence,
+			       struct iq_error *error);
 /* The evidence's row. Its gaps that name `next_id` as the event after them are followed by none. */
 int iq_segment_writer_end_evidence(struct iq_segment_writer *writer, const struct iq_evidence *evidence,
 				   uint64_t next_id, struct iq_error *error);
@@ -80,6 +83,7 @@ struct iq_segment {
 	struct iq_codec *codec;
 	struct iq_arena memory;
 	uint8_t root[IQ_SHA256_SIZE]; /* as computed from the file */
+	int64_t level;		      /* at which it was compressed; 0 where it does not say */
 	struct iq_zone *zones;
 	size_t zone_count;
 	struct iq_source *sources;
@@ -121,6 +125,9 @@ int iq_segment_templates(struct iq_segment *segment, const struct iq_template **
 int iq_segment_read_raw(struct iq_segment *segment, uint32_t evidence, uint64_t offset, uint64_t end,
 			int (*take)(void *context, uint64_t offset, struct iq_view bytes), void *context,
 			struct iq_error *error);
+/* The bytes of one block. Borrowed: from `arena`. */
+int iq_segment_read_block(struct iq_segment *segment, const struct iq_raw_block *block, struct iq_arena *arena,
+			  struct iq_view *ret_bytes, struct iq_error *error);
 /* Sets where the raw bytes of the chunk's events are in their evidence. */
 int iq_segment_locate(struct iq_segment *segment, struct iq_chunk *chunk, struct iq_error *error);
 

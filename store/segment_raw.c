@@ -43,19 +43,19 @@ static int pass(struct walk *walk, struct iq_view bytes)
 	return walk->take(walk->context, start + skip, wanted);
 }
 
-static int read_block(struct walk *walk, const struct iq_raw_block *block, struct iq_arena *arena, struct iq_view *ret)
+int iq_segment_read_block(struct iq_segment *segment, const struct iq_raw_block *block, struct iq_arena *arena,
+			  struct iq_view *ret_bytes, struct iq_error *error)
 {
-	struct iq_segment *segment = walk->segment;
 	sqlite3_stmt *statement;
 	struct iq_view digest, bytes;
 	uint8_t computed[IQ_SHA256_SIZE];
 	sqlite3 *db;
-	int rc = iq_segment_database(segment, &db, walk->error);
+	int rc = iq_segment_database(segment, &db, error);
 
 	if (rc < 0)
 		return rc;
 	if (sqlite3_prepare_v2(db, "SELECT sha256, data FROM raw WHERE id = ?1", -1, &statement, NULL) != SQLITE_OK)
-		return iq_segment_sqlite_error(db, segment->path, walk->error);
+		return iq_segment_sqlite_error(db, segment->path, error);
 	rc = IQ_ERR_CORRUPT;
 	(void)sqlite3_bind_int64(statement, 1, block->id);
 	if (sqlite3_step(statement) == SQLITE_ROW) {
@@ -64,11 +64,16 @@ static int read_block(struct walk *walk, const struct iq_raw_block *block, struc
 		iq_sha256_of(bytes.data, bytes.len, computed);
 		if (digest.len == IQ_SHA256_SIZE && memcmp(computed, digest.data, IQ_SHA256_SIZE) == 0) {
 			bytes = iq_arena_copy(arena, bytes);
-			rc = bytes.data ? iq_stream_take_bytes(segment->codec, &bytes, arena, ret) : IQ_ERR_NOMEM;
+			rc = bytes.data ? iq_stream_take_bytes(segment->codec, &bytes, arena, ret_bytes) : IQ_ERR_NOMEM;
 		}
 	}
 	(void)sqlite3_finalize(statement);
-	return rc == 0 && ret->len != block->size ? IQ_ERR_CORRUPT : rc;
+	if (rc == IQ_ERR_NOMEM)
+		return iq_error_nomem(error);
+	return rc < 0 || ret_bytes->len != block->size
+		       ? iq_error_set(error, IQ_ERR_CORRUPT, "%s: raw evidence at offset %llu is damaged",
+				      segment->path, (unsigned long long)block->offset)
+		       : 0;
 }
 
 static int pass_block(struct walk *walk, const struct iq_raw_block *block)
@@ -81,11 +86,9 @@ static int pass_block(struct walk *walk, const struct iq_raw_block *block)
 		walk->at += block->size;
 		return 0;
 	}
-	rc = read_block(walk, block, &arena, &bytes);
+	rc = iq_segment_read_block(walk->segment, block, &arena, &bytes, walk->error);
 	if (rc == 0)
 		rc = pass(walk, bytes);
-	else
-		rc = rc == IQ_ERR_NOMEM ? iq_error_nomem(walk->error) : damaged(walk);
 	iq_arena_release(&arena);
 	return rc;
 }

@@ -84,7 +84,7 @@ static int open_database(struct iq_segment *segment, struct iq_error *error)
 	return 0;
 }
 
-static int64_t read_pragma(sqlite3 *db, const char *sql)
+static int64_t read_number(sqlite3 *db, const char *sql)
 {
 	sqlite3_stmt *statement = NULL;
 	int64_t value = -1;
@@ -97,9 +97,9 @@ static int64_t read_pragma(sqlite3 *db, const char *sql)
 
 static int check_version(struct iq_segment *segment, struct iq_error *error)
 {
-	int64_t version = read_pragma(segment->db, "PRAGMA user_version");
+	int64_t version = read_number(segment->db, "PRAGMA user_version");
 
-	if (read_pragma(segment->db, "PRAGMA application_id") != IQ_SEGMENT_APPLICATION_ID)
+	if (read_number(segment->db, "PRAGMA application_id") != IQ_SEGMENT_APPLICATION_ID)
 		return iq_error_set(error, IQ_ERR_FORMAT, "%s: not an inquest segment", segment->path);
 	if (version > IQ_SEGMENT_VERSION)
 		return iq_error_set(
@@ -157,6 +157,13 @@ static int check_schema(struct iq_segment *segment, struct iq_error *error)
 		return iq_error_set(error, IQ_ERR_CORRUPT,
 				    "%s: its tables are not those of an inquest segment; not opened", segment->path);
 	return 0;
+}
+
+static void read_level(struct iq_segment *segment)
+{
+	segment->level = read_number(segment->db, "SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'level'");
+	if (segment->level < 0)
+		segment->level = 0;
 }
 
 static int check_root(struct iq_segment *segment, uint8_t ret_root[IQ_SHA256_SIZE], struct iq_error *error)
@@ -645,6 +652,8 @@ int iq_segment_open(const char *path, struct iq_segment **ret_segment, struct iq
 		rc = iq_error_nomem(error);
 	if (rc == 0)
 		rc = open_checked(segment, segment->root, error);
+	if (rc == 0)
+		read_level(segment);
 	if (rc == 0)
 		rc = read_tables(segment, error);
 	if (rc < 0) {

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -90,7 +91,7 @@ static int prepare(struct iq_segment_writer *writer, struct iq_error *error)
 	return rc;
 }
 
-int iq_segment_writer_new(const char *path, struct iq_segment_writer **ret_writer, struct iq_error *error)
+int iq_segment_writer_new(const char *path, int level, struct iq_segment_writer **ret_writer, struct iq_error *error)
 {
 	struct iq_segment_writer *writer = calloc(1, sizeof(*writer));
 	int rc = 0;
@@ -98,7 +99,7 @@ int iq_segment_writer_new(const char *path, struct iq_segment_writer **ret_write
 	if (!writer)
 		return iq_error_nomem(error);
 	writer->path = strdup(path);
-	writer->codec = iq_codec_new(IQ_SEGMENT_LEVEL);
+	writer->codec = iq_codec_new(level);
 	if (!writer->path || !writer->codec)
 		rc = iq_error_nomem(error);
 	if (rc == 0 &&
@@ -385,7 +386,8 @@ int iq_segment_writer_session(struct iq_segment_writer *writer, const struct iq_
 	return insert(writer, INSERT_SESSION, error);
 }
 
-static int insert_evidence(struct iq_segment_writer *writer, const struct iq_evidence *evidence, struct iq_error *error)
+int iq_segment_writer_evidence(struct iq_segment_writer *writer, const struct iq_evidence *evidence,
+			       struct iq_error *error)
 {
 	sqlite3_stmt *statement = writer->statements[INSERT_EVIDENCE];
 
@@ -407,7 +409,7 @@ int iq_segment_writer_end_evidence(struct iq_segment_writer *writer, const struc
 	(void)sqlite3_bind_int64(writer->statements[UPDATE_LAST_GAPS], 2, (int64_t)next_id);
 	return evidence->gaps > 0 && insert(writer, UPDATE_LAST_GAPS, error) < 0
 		       ? IQ_ERR_IO
-		       : insert_evidence(writer, evidence, error);
+		       : iq_segment_writer_evidence(writer, evidence, error);
 }
 
 int iq_segment_writer_gap(struct iq_segment_writer *writer, const struct iq_gap *gap, uint32_t session_no,
@@ -451,9 +453,12 @@ static int sync_file(const char *path, struct iq_error *error)
 
 int iq_segment_writer_finish(struct iq_segment_writer *writer, uint8_t ret_root[IQ_SHA256_SIZE], struct iq_error *error)
 {
-	char hex[IQ_SHA256_HEX_SIZE];
+	char hex[IQ_SHA256_HEX_SIZE], level[16];
 	int rc = insert_meta(writer, "writer", "inquest " IQ_VERSION, error);
 
+	(void)snprintf(level, sizeof(level), "%d", iq_codec_level(writer->codec));
+	if (rc == 0)
+		rc = insert_meta(writer, "level", level, error);
 	if (rc == 0)
 		rc = insert_templates(writer, error);
 	if (rc == 0)

@@ -74,6 +74,51 @@ int iq_store_read_raw(struct iq_store *store, uint32_t evidence, uint64_t offset
 /* The path that the store was opened with. Borrowed until it is closed. */
 const char *iq_store_path(const struct iq_store *store);
 
+/* ---- Segments ---------------------------------------------------------------------------------------------- */
+
+/* What the manifest says of one segment. Borrowed until the store is closed. */
+struct iq_segment_info {
+	const char *file;
+	uint64_t bytes; /* of the file */
+	uint64_t raw;	/* of the evidence in it */
+	uint64_t events;
+	uint64_t id_first; /* 0 without events */
+	uint64_t id_last;
+	int64_t ts_min; /* IQ_TIME_NONE: no event has a time */
+	int64_t ts_max;
+	const struct iq_source *sources;
+	size_t source_count;
+};
+
+/* How many segments there are, and one of them; they are ordered by id. */
+size_t iq_store_segments(const struct iq_store *store);
+void iq_store_segment_info(const struct iq_store *store, size_t index, struct iq_segment_info *ret_info);
+
+/* zstd level of iq_store_compact(), unless another is asked for. */
+#define IQ_COMPACT_LEVEL 19
+/* A segment of this size that was compacted at the level asked for, or above, is left as it is. */
+#define IQ_COMPACT_KEEP_BYTES (64ull << 20)
+
+struct iq_compact_options {
+	int level;
+	/* Told now and then how many of all events are done; may be NULL. Anything but 0 stops it (IQ_ERR_INTERRUPTED). */
+	int (*progress)(void *context, uint64_t done, uint64_t total);
+	void *context;
+};
+
+struct iq_compact_result {
+	uint64_t segments_before;
+	uint64_t segments_after;
+	uint64_t bytes_before; /* of segment files */
+	uint64_t bytes_after;
+};
+
+/* Merges neighbouring segments up to IQ_SEGMENT_MAX_BYTES and compresses them again. Every number, id and byte stays; what was
+ * written is compared with what it replaces before it counts. A crash leaves the store as it was or compacted. Readers that
+ * have the store open go on. Errors: IQ_ERR_BUSY (somebody writes), IQ_ERR_CORRUPT (a segment is damaged), as the writer's. */
+int iq_store_compact(const char *path, const struct iq_compact_options *options, struct iq_compact_result *ret_result,
+		     struct iq_error *error);
+
 /* ---- Proof -------------------------------------------------------------------------------------------------- */
 
 /* One thing that is wrong, said in one line, with what is lost by it. */

@@ -286,7 +286,7 @@ static int begin_segment(struct iq_store_writer *writer, struct iq_error *error)
 	rc = iq_change_name(&writer->change, &writer->segment_path, error);
 	if (rc < 0)
 		return rc;
-	return iq_segment_writer_new(writer->segment_path, &writer->segment, error);
+	return iq_segment_writer_new(writer->segment_path, IQ_SEGMENT_LEVEL, &writer->segment, error);
 }
 
 /* The segment, when no chunk is on its way into it. */
