@@ -190,10 +190,14 @@ static bool is_given(unsigned column)
 
 static int load_numbers(struct iq_chunk *chunk, unsigned column, struct iq_view *rest)
 {
-	int rc = take_numbers(chunk, rest, is_given(column) ? chunk->numbers[IQ_STORED_SHAPE] : NULL,
-			      &chunk->numbers[column]);
+	uint8_t by_row = column == IQ_COLUMN_TS;
+	int rc = 0;
 
-	if (rc == 0 && column != IQ_COLUMN_TS)
+	if (column == IQ_COLUMN_SEQ && (!iq_byte_take(rest, &by_row) || by_row > 1))
+		return IQ_ERR_CORRUPT;
+	rc = take_numbers(chunk, rest, is_given(column) ? chunk->numbers[IQ_STORED_SHAPE] : NULL,
+			  &chunk->numbers[column]);
+	if (rc == 0 && !by_row)
 		rc = to_rows(chunk, &chunk->numbers[column]);
 	return rc == 0 && !in_range(chunk, column) ? IQ_ERR_CORRUPT : rc;
 }

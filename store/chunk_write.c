@@ -275,6 +275,18 @@ static bool all_known(const int64_t *values, size_t count)
 	return true;
 }
 
+/* A byte: 1 where it is by row, as numbers of all an evidence's records are; else in session order. */
+static int append_seq(struct coding *coding)
+{
+	const int64_t *by_row = coding->builder->numbers[IQ_COLUMN_SEQ];
+	const int64_t *by_session = ordered_numbers(coding, IQ_COLUMN_SEQ);
+	const uint32_t count = coding->builder->rows;
+	const bool rows = coding->rows && iq_stream_ints_cost(by_row, count) < iq_stream_ints_cost(by_session, count);
+
+	(void)iq_buf_append_char(&coding->out, rows ? 1 : 0);
+	return append_numbers(coding, rows ? by_row : by_session, false);
+}
+
 /* A byte: 1 where it is the difference to ts. */
 static int append_observed(struct coding *coding)
 {
@@ -438,6 +450,8 @@ static int append_column(struct coding *coding, unsigned column)
 		return append_numbers(coding, coding->builder->numbers[column], false);
 	case IQ_COLUMN_OBSERVED:
 		return append_observed(coding);
+	case IQ_COLUMN_SEQ:
+		return append_seq(coding);
 	case IQ_COLUMN_TYPE:
 		return append_types(coding);
 	case IQ_COLUMN_KEY:
@@ -453,7 +467,7 @@ static int append_column(struct coding *coding, unsigned column)
 	case IQ_STORED_FILTER:
 		return iq_filter_append(coding->builder->texts[IQ_COLUMN_BODY], coding->builder->rows, &coding->out);
 	default:
-		return append_numbers(coding, ordered_numbers(coding, column), column != IQ_COLUMN_SEQ);
+		return append_numbers(coding, ordered_numbers(coding, column), true);
 	}
 }
 

@@ -236,7 +236,8 @@ static void note_value(struct plan *plan, struct slot *slot, const struct value 
 
 /* ---- Columns ---- */
 
-/* What stands before the slot in its template, or nothing where that has no letter to tell it by. */
+/* What stands before the slot in its template; where that has no letter to tell it by, everything from the beginning, so
+ * that what heads many templates is in one column. */
 static struct iq_view label_before(struct iq_view pattern, size_t at)
 {
 	size_t start = at;
@@ -247,23 +248,17 @@ static struct iq_view label_before(struct iq_view pattern, size_t at)
 
 		letter |= (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 	}
-	return letter ? iq_view_make(pattern.data + start, at - start) : IQ_VIEW_NULL;
+	return letter ? iq_view_make(pattern.data + start, at - start) : iq_view_make(pattern.data, at);
 }
 
-static int column_for(struct plan *plan, const struct slot *slot, struct iq_view label, uint32_t number,
-		      uint32_t *ret_column)
+static int column_for(struct plan *plan, const struct slot *slot, struct iq_view label, uint32_t *ret_column)
 {
 	struct iq_buf key = IQ_BUF_INIT;
 	int rc;
 
 	(void)iq_buf_append_char(&key, (char)slot->kind);
-	if (label.data) {
-		(void)iq_buf_append(&key, label);
-	} else {
-		(void)iq_buf_append_char(&key, '\0');
-		(void)iq_buf_append(&key, iq_view_make((const char *)&number, sizeof(number)));
-	}
-	rc = iq_map_intern(&plan->labels, iq_buf_view(&key), ret_column);
+	(void)iq_buf_append(&key, label);
+	rc = key.failed ? IQ_ERR_NOMEM : iq_map_intern(&plan->labels, iq_buf_view(&key), ret_column);
 	iq_buf_release(&key);
 	return rc;
 }
@@ -287,7 +282,7 @@ static int assign_columns(struct plan *plan, size_t pattern_index)
 		}
 		slot = &plan->slots[shape->first_slot + slot_index];
 		if (slot->varies && has_value(slot->kind)) {
-			rc = column_for(plan, slot, label_before(pattern, at), shape->first_slot + slot_index, &column);
+			rc = column_for(plan, slot, label_before(pattern, at), &column);
 			slot->column = column + 1;
 		}
 		slot_index++;

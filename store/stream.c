@@ -6,6 +6,8 @@
 #include <zstd.h>
 
 /* So many values are looked at to choose a layout. */
+/* Shorter streams have no ranks. */
+#define LEAST_RECENT 256u
 #define SAMPLE 2048u
 /* Streams shorter than this are not worth a frame. */
 #define LEAST_COMPRESSED 24u
@@ -364,23 +366,125 @@ static uint64_t cost(const int64_t *values, size_t count)
 	return bits;
 }
 
-static enum iq_ints_layout choose_layout(const int64_t *values, size_t count)
+/* ---- Recency ---- */
+
+/* Values that came last, the last one first. */
+#define RECENT 64u
+
+struct recent {
+	int64_t values[RECENT];
+	unsigned count;
+	int64_t next; /* the value that a rank of 0 stands for: codes are numbered as they first appear */
+};
+
+static void move_to_front(struct recent *recent, unsigned from, int64_t value)
+{
+	memmove(recent->values + 1, recent->values, from * sizeof(value));
+	recent->values[0] = value;
+}
+
+static void put_front(struct recent *recent, int64_t value)
+{
+	if (recent->count < RECENT)
+		recent->count++;
+	move_to_front(recent, recent->count - 1, value);
+}
+
+static int64_t rank_of(struct recent *recent, int64_t value)
+{
+	unsigned at = 0;
+
+	while (at < recent->count && recent->values[at] != value)
+		at++;
+	if (at < recent->count) {
+		move_to_front(recent, at, value);
+		return (int64_t)at + 1;
+	}
+	put_front(recent, value);
+	if (value != recent->next)
+		return value + RECENT + 1;
+	recent->next++;
+	return 0;
+}
+
+/* False beyond what was ever put in. */
+static bool value_of(struct recent *recent, int64_t rank, int64_t *ret_value)
+{
+	if (rank < 0)
+		return false;
+	if (rank >= 1 && rank <= RECENT) {
+		if ((unsigned)rank > recent->count)
+			return false;
+		*ret_value = recent->values[rank - 1];
+		move_to_front(recent, (unsigned)rank - 1, *ret_value);
+		return true;
+	}
+	*ret_value = rank == 0 ? recent->next++ : rank - (RECENT + 1);
+	put_front(recent, *ret_value);
+	return true;
+}
+
+static bool has_ranks(const int64_t *values, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (values[i] < 0 || values[i] > INT64_MAX - RECENT - 1)
+			return false;
+	return true;
+}
+
+static uint64_t recent_cost(const int64_t *sample, size_t count)
+{
+	struct recent recent = { .next = 0 };
+	int64_t ranks[SAMPLE];
+
+	for (size_t i = 0; i < count; i++)
+		recent.next = sample[i] > recent.next ? sample[i] : recent.next;
+	recent.next -= recent.next > (int64_t)count ? (int64_t)count : recent.next; /* as if it began in mid-stream */
+	for (size_t i = 0; i < count; i++) {
+		while (recent.next < sample[i] && recent.next < INT64_MAX && sample[i] - recent.next < (int64_t)count)
+			recent.next++;
+		ranks[i] = rank_of(&recent, sample[i]);
+	}
+	return cost(ranks, count);
+}
+
+/* ---- Choosing ---- */
+
+struct choice {
+	enum iq_ints_layout layout;
+	uint64_t cost;
+};
+
+static void consider(struct choice *choice, enum iq_ints_layout layout, uint64_t bits)
+{
+	if (bits < choice->cost)
+		*choice = (struct choice){ layout, bits };
+}
+
+static struct choice choose_layout(const int64_t *values, size_t count)
 {
 	int64_t sample[SAMPLE];
 	size_t size = count < SAMPLE ? count : SAMPLE;
-	uint64_t best, one, two;
+	const int64_t *from = values + (count - size) / 2;
+	struct choice choice = { IQ_INTS_PLANES, UINT64_MAX };
 
 	if (count < 4)
-		return IQ_INTS_PLANES;
-	memcpy(sample, values + (count - size) / 2, size * sizeof(*sample));
-	best = cost(sample, size);
+		return choice;
+	choice.cost = cost(from, size);
+	memcpy(sample, from, size * sizeof(*sample));
 	to_differences(sample, size, 1);
-	one = cost(sample + 1, size - 1);
+	consider(&choice, IQ_INTS_DELTA, cost(sample + 1, size - 1));
 	to_differences(sample, size, 2);
-	two = cost(sample + 2, size - 2);
-	if (one < best && one <= two)
-		return IQ_INTS_DELTA;
-	return two < best && two < one ? IQ_INTS_DELTA2 : IQ_INTS_PLANES;
+	consider(&choice, IQ_INTS_DELTA2, cost(sample + 2, size - 2));
+	/* It takes longer to read, and has to pay. */
+	if (count >= LEAST_RECENT && choice.cost > size && has_ranks(values, count))
+		consider(&choice, IQ_INTS_RECENT, recent_cost(from, size) * 9 / 8);
+	return choice;
+}
+
+uint64_t iq_stream_ints_cost(const int64_t *values, size_t count)
+{
+	return count < 4 ? 0 : choose_layout(values, count).cost;
 }
 
 static bool all_equal(const int64_t *values, size_t count)
@@ -408,6 +512,20 @@ static int append_differences(struct iq_codec *codec, const int64_t *values, siz
 	return append_numbers(codec, numbers + order, count - order, out);
 }
 
+static int append_ranks(struct iq_codec *codec, const int64_t *values, size_t count, struct iq_buf *out)
+{
+	struct recent recent = { .count = 0 };
+	int64_t *ranks;
+
+	iq_buf_clear(&codec->numbers);
+	if (iq_buf_reserve(&codec->numbers, count * sizeof(*ranks)) < 0)
+		return IQ_ERR_NOMEM;
+	ranks = (int64_t *)(void *)codec->numbers.data;
+	for (size_t i = 0; i < count; i++)
+		ranks[i] = rank_of(&recent, values[i]);
+	return append_numbers(codec, ranks, count, out);
+}
+
 int iq_stream_append_ints(struct iq_codec *codec, const int64_t *values, size_t count, struct iq_buf *out)
 {
 	enum iq_ints_layout layout;
@@ -416,8 +534,10 @@ int iq_stream_append_ints(struct iq_codec *codec, const int64_t *values, size_t 
 		(void)iq_buf_append_char(out, IQ_INTS_CONST);
 		return iq_zigzag_append(out, count ? values[0] : 0);
 	}
-	layout = choose_layout(values, count);
+	layout = choose_layout(values, count).layout;
 	(void)iq_buf_append_char(out, (char)layout);
+	if (layout == IQ_INTS_RECENT)
+		return append_ranks(codec, values, count, out);
 	if (layout == IQ_INTS_PLANES)
 		return append_numbers(codec, values, count, out);
 	return append_differences(codec, values, count, layout == IQ_INTS_DELTA ? 1 : 2, out);
@@ -493,6 +613,18 @@ static int take_differences(struct iq_codec *codec, struct iq_view *rest, size_t
 	return rc;
 }
 
+static int take_ranks(struct iq_codec *codec, struct iq_view *rest, size_t count, struct iq_arena *arena,
+		      int64_t *values)
+{
+	struct recent recent = { .count = 0 };
+	int rc = take_numbers(codec, rest, count, values, arena);
+
+	for (size_t i = 0; rc == 0 && i < count; i++)
+		if (!value_of(&recent, values[i], &values[i]))
+			rc = IQ_ERR_CORRUPT;
+	return rc;
+}
+
 static int take_given(struct iq_codec *codec, struct iq_view *rest, size_t count, const int64_t *given,
 		      struct iq_arena *arena, int64_t *values)
 {
@@ -530,7 +662,7 @@ int iq_stream_take_ints(struct iq_codec *codec, struct iq_view *rest, size_t cou
 	uint8_t layout;
 	int rc = 0;
 
-	if (!iq_byte_take(rest, &layout) || layout > IQ_INTS_GIVEN || count > IQ_STREAM_MAX_BYTES / sizeof(*values))
+	if (!iq_byte_take(rest, &layout) || layout >= IQ_INTS_LAYOUTS || count > IQ_STREAM_MAX_BYTES / sizeof(*values))
 		return IQ_ERR_CORRUPT;
 	values = iq_arena_alloc(arena, (count + 1) * sizeof(*values));
 	if (!values)
@@ -542,6 +674,8 @@ int iq_stream_take_ints(struct iq_codec *codec, struct iq_view *rest, size_t cou
 			values[i] = value;
 	} else if (layout == IQ_INTS_PLANES) {
 		rc = take_numbers(codec, rest, count, values, arena);
+	} else if (layout == IQ_INTS_RECENT) {
+		rc = take_ranks(codec, rest, count, arena, values);
 	} else if (layout == IQ_INTS_GIVEN) {
 		rc = take_given(codec, rest, count, given, arena, values);
 	} else {

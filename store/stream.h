@@ -7,6 +7,7 @@
  *	           PLANES  packed numbers
  *	           DELTA   zigzag varint first value; packed differences
  *	           DELTA2  zigzag varint first value, first difference; packed differences of the differences
+ *	           RECENT  packed ranks: how recently each value came before; see docs/format.md
  *	           GIVEN   ints: a value for each code of a column known beforehand; ints: rows that differ, as differences;
  *	                   ints: their values (both of the count that comes first, a varint)
  *	packed   zigzag varint base, varint scale, byte width; for each of `width` planes, bytes: value = base + scale * u, of
@@ -22,7 +23,15 @@
 /* No stream decodes to more bytes than this. */
 #define IQ_STREAM_MAX_BYTES (256u << 20)
 
-enum iq_ints_layout { IQ_INTS_CONST, IQ_INTS_PLANES, IQ_INTS_DELTA, IQ_INTS_DELTA2, IQ_INTS_GIVEN };
+enum iq_ints_layout {
+	IQ_INTS_CONST,
+	IQ_INTS_PLANES,
+	IQ_INTS_DELTA,
+	IQ_INTS_DELTA2,
+	IQ_INTS_GIVEN,
+	IQ_INTS_RECENT,
+	IQ_INTS_LAYOUTS
+};
 
 /* Working memory for coding; not shared between threads. */
 struct iq_codec;
@@ -50,6 +59,8 @@ int iq_stream_append_ints(struct iq_codec *codec, const int64_t *values, size_t 
 /* As above, where `given` (codes below `given_count`, one for each value) may tell most values. */
 int iq_stream_append_ints_given(struct iq_codec *codec, const int64_t *values, const int64_t *given, size_t given_count,
 				size_t count, struct iq_buf *out);
+/* About what the stream comes to, in sixteenths of bits for each value of a sample. */
+uint64_t iq_stream_ints_cost(const int64_t *values, size_t count);
 /* Takes a stream of `count` integers. Without `given` a stream that needs it is IQ_ERR_CORRUPT. */
 int iq_stream_take_ints(struct iq_codec *codec, struct iq_view *rest, size_t count, const int64_t *given,
 			struct iq_arena *arena, int64_t **ret_values);
