@@ -52,6 +52,11 @@ void iq_sha256_digest(const struct iq_sha256 *hash, uint8_t ret_digest[IQ_SHA256
 	(void)EVP_DigestFinal_ex(hash->snapshot, ret_digest, NULL);
 }
 
+void iq_sha256_copy(struct iq_sha256 *hash, const struct iq_sha256 *from)
+{
+	(void)EVP_MD_CTX_copy_ex(hash->context, from->context);
+}
+
 void iq_sha256_reset(struct iq_sha256 *hash)
 {
 	(void)EVP_DigestInit_ex(hash->context, EVP_sha256(), NULL);

@@ -18,6 +18,8 @@ void iq_sha256_free(struct iq_sha256 *hash);
 void iq_sha256_update(struct iq_sha256 *hash, const void *data, size_t len);
 /* The digest of everything fed so far; more may be fed afterwards. */
 void iq_sha256_digest(const struct iq_sha256 *hash, uint8_t ret_digest[IQ_SHA256_SIZE]);
+/* Goes on from where `from` is. */
+void iq_sha256_copy(struct iq_sha256 *hash, const struct iq_sha256 *from);
 /* Starts again. */
 void iq_sha256_reset(struct iq_sha256 *hash);
 /* One call for bytes at hand. */

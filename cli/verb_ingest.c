@@ -67,9 +67,11 @@ static void note_problem(struct run *run, const struct iq_ingest_report *report)
 
 static int add_report(void *context, const struct iq_ingest_report *report)
 {
-	static const char *const outcomes[] = { "taken in", "known already", "partly", "not taken in" };
+	static const char *const outcomes[] = { "taken in",	     "continued", "known already",
+						"known, was longer", "partly",	  "not taken in" };
 	struct run *run = context;
-	bool has_numbers = report->outcome == IQ_INGEST_TAKEN || report->outcome == IQ_INGEST_PARTLY;
+	bool has_numbers = report->outcome == IQ_INGEST_TAKEN || report->outcome == IQ_INGEST_CONTINUED ||
+			   report->outcome == IQ_INGEST_PARTLY;
 
 	clear_progress(run);
 	if (report->outcome == IQ_INGEST_PARTLY || report->outcome == IQ_INGEST_REFUSED)

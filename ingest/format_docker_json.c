@@ -22,6 +22,7 @@ struct pending {
 	uint64_t bytes;	     /* of the text, before it was cut */
 	uint64_t offset;     /* of the first part */
 	uint64_t end;	     /* of the last part */
+	uint64_t before;     /* line ends before that */
 	uint64_t line;
 	uint64_t line_bytes; /* of a line of the file that was cut itself, else 0 */
 	int64_t ts;
@@ -118,6 +119,7 @@ static int begin_pending(struct pending *pending, const struct part *part, const
 	pending->active = true;
 	pending->bytes = pending->line_bytes = 0;
 	pending->offset = line->offset;
+	pending->before = line->before;
 	pending->line = line->number;
 	pending->ts = part->ts;
 	return part->attrs.data ? iq_buf_append(&pending->attrs, part->attrs) : 0;
@@ -240,6 +242,25 @@ static int docker_json_feed(struct iq_parser *parser, struct iq_view bytes, stru
 	return iq_lines_feed(&parser->lines, bytes, error);
 }
 
+static int docker_json_settle(struct iq_parser *parser, struct iq_error *error)
+{
+	int rc = iq_lines_settle(&parser->lines, iq_line_is_object, error);
+
+	return rc == 0 && parser->lines.line.length == 0 ? iq_bad_lines_flush(&parser->bad, &parser->output, error)
+							 : rc;
+}
+
+/* A log line that has begun is taken up at its first part. */
+static struct iq_restart docker_json_restart(const struct iq_parser *parser)
+{
+	struct iq_restart place = iq_bad_lines_place(&parser->bad, &parser->lines);
+
+	for (size_t i = 0; i < STREAMS; i++)
+		if (parser->streams[i].active && parser->streams[i].offset < place.offset)
+			place = (struct iq_restart){ parser->streams[i].offset, parser->streams[i].before };
+	return place;
+}
+
 static int docker_json_end(struct iq_parser *parser, struct iq_error *error)
 {
 	int rc = iq_lines_end(&parser->lines, error);
@@ -273,6 +294,7 @@ static struct iq_parser *docker_json_open(const struct iq_parser_options *option
 		return NULL;
 	parser->output = (struct iq_output){ .options = *options, .sink = sink, .gap_source = options->source };
 	iq_lines_init(&parser->lines, options->max_line, take_line, parser);
+	iq_lines_begin_at(&parser->lines, &options->from);
 	return parser;
 }
 
@@ -299,6 +321,8 @@ const struct iq_format iq_format_docker_json = {
 	.probe = docker_json_probe,
 	.open = docker_json_open,
 	.feed = docker_json_feed,
+	.settle = docker_json_settle,
+	.restart = docker_json_restart,
 	.end = docker_json_end,
 	.close = docker_json_close,
 };

@@ -20,6 +20,7 @@ struct iq_parser {
 	struct iq_har_scan scan;
 	uint64_t reached;   /* end of the last range given out */
 	uint64_t sockets;   /* entries that are WebSockets */
+	bool ended;	    /* everything was given out */
 	struct iq_buf name; /* of the session */
 	struct iq_buf attrs;
 	struct iq_buf headers;
@@ -527,7 +528,8 @@ static int give_empty(struct iq_parser *parser, uint64_t end, struct iq_error *e
 	struct iq_gap gap = IQ_GAP_INIT;
 
 	gap.source = parser->output.gap_source;
-	gap.bytes = end;
+	gap.offset = parser->scan.from;
+	gap.bytes = end - gap.offset;
 	gap.count = 0;
 	gap.reason = IQ_LIT("a HAR without entries");
 	parser->reached = end;
@@ -539,15 +541,19 @@ static int har_end(struct iq_parser *parser, struct iq_error *error)
 	struct iq_har_scan *scan = &parser->scan;
 	uint64_t end = scan->place == IQ_HAR_TRAILING ? scan->trailing : scan->position;
 	const bool within_entry = scan->text_open;
-	int rc = iq_har_scan_end(scan, error);
+	int rc = parser->ended ? 0 : iq_har_scan_end(scan, error);
 
+	if (parser->ended)
+		return 0;
+	parser->ended = true;
 	/* Within the last session, its rest is missing; after it, all that is. */
 	if (!within_entry)
 		parser->output.gap_session = IQ_VIEW_NULL;
 	if (rc == 0 && scan->entries == 0 && scan->place >= IQ_HAR_AFTER)
 		rc = give_empty(parser, end, error);
 	if (rc == 0 && scan->place == IQ_HAR_BEFORE)
-		return iq_output_damage(&parser->output, 0, scan->position, error, "not JSON, so not a HAR");
+		return iq_output_damage(&parser->output, scan->from, scan->position - scan->from, error,
+					scan->from > 0 ? "not part of the HAR" : "not JSON, so not a HAR");
 	if (rc == 0 && scan->place == IQ_HAR_WITHIN)
 		rc = iq_output_damage(&parser->output, parser->reached, scan->position - parser->reached, error,
 				      "truncated at byte %" PRIu64 "; what was whole before it is taken in",
@@ -560,6 +566,18 @@ static int har_end(struct iq_parser *parser, struct iq_error *error)
 			&parser->output,
 			"no WebSocket messages: export the HAR with the network panel open before the page connects");
 	return rc;
+}
+
+/* A HAR is one document: whole, it is given out; of one that is not, the parts may still become others. */
+static int har_settle(struct iq_parser *parser, struct iq_error *error)
+{
+	return parser->scan.place >= IQ_HAR_AFTER ? har_end(parser, error) : 0;
+}
+
+/* Read again from its beginning: where in the document an entry stands cannot be told from the entry. */
+static struct iq_restart har_restart(const struct iq_parser *parser)
+{
+	return (struct iq_restart){ parser->ended ? parser->scan.position : parser->scan.from, 0 };
 }
 
 static void har_close(struct iq_parser *parser)
@@ -581,7 +599,8 @@ static struct iq_parser *har_open(const struct iq_parser_options *options, const
 	if (!parser)
 		return NULL;
 	parser->output = (struct iq_output){ .options = *options, .sink = sink, .gap_source = options->source };
-	iq_har_scan_init(&parser->scan, take_entry, parser);
+	iq_har_scan_init(&parser->scan, options->from.offset, take_entry, parser);
+	parser->reached = options->from.offset;
 	return parser;
 }
 
@@ -623,6 +642,8 @@ const struct iq_format iq_format_har = {
 	.probe = har_probe,
 	.open = har_open,
 	.feed = har_feed,
+	.settle = har_settle,
+	.restart = har_restart,
 	.end = har_end,
 	.close = har_close,
 };

@@ -388,6 +388,19 @@ static int ndjson_feed(struct iq_parser *parser, struct iq_view bytes, struct iq
 	return iq_lines_feed(&parser->lines, bytes, error);
 }
 
+static int ndjson_settle(struct iq_parser *parser, struct iq_error *error)
+{
+	int rc = iq_lines_settle(&parser->lines, iq_line_is_object, error);
+
+	return rc == 0 && parser->lines.line.length == 0 ? iq_bad_lines_flush(&parser->bad, &parser->output, error)
+							 : rc;
+}
+
+static struct iq_restart ndjson_restart(const struct iq_parser *parser)
+{
+	return iq_bad_lines_place(&parser->bad, &parser->lines);
+}
+
 static int ndjson_end(struct iq_parser *parser, struct iq_error *error)
 {
 	int rc = iq_lines_end(&parser->lines, error);
@@ -414,6 +427,7 @@ static struct iq_parser *ndjson_open(const struct iq_parser_options *options, co
 	/* Records name their sources themselves: a damaged line may have been anybody's. */
 	parser->output = (struct iq_output){ .options = *options, .sink = sink };
 	iq_lines_init(&parser->lines, options->max_line, take_line, parser);
+	iq_lines_begin_at(&parser->lines, &options->from);
 	return parser;
 }
 
@@ -445,6 +459,8 @@ const struct iq_format iq_format_ndjson = {
 	.probe = ndjson_probe,
 	.open = ndjson_open,
 	.feed = ndjson_feed,
+	.settle = ndjson_settle,
+	.restart = ndjson_restart,
 	.end = ndjson_end,
 	.close = ndjson_close,
 };

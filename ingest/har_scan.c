@@ -4,9 +4,11 @@
 #define LOG_DEPTH 2
 #define ENTRIES_DEPTH 3
 
-void iq_har_scan_init(struct iq_har_scan *scan, iq_har_entry_fn *take, void *context)
+void iq_har_scan_init(struct iq_har_scan *scan, uint64_t from, iq_har_entry_fn *take, void *context)
 {
-	*scan = (struct iq_har_scan){ .take = take, .context = context, .text = IQ_BUF_INIT };
+	*scan = (struct iq_har_scan){
+		.take = take, .context = context, .from = from, .position = from, .text = IQ_BUF_INIT
+	};
 }
 
 void iq_har_scan_release(struct iq_har_scan *scan)
@@ -19,7 +21,7 @@ static int hand_out(struct iq_har_scan *scan, uint64_t end, struct iq_error *err
 	struct iq_har_entry entry = {
 		.text = scan->text_too_large ? IQ_VIEW_NULL : iq_buf_view(&scan->text),
 		.offset = scan->text_offset,
-		.start = scan->entries == 1 ? 0 : scan->text_offset,
+		.start = scan->entries == 1 ? scan->from : scan->text_offset,
 		.end = end,
 		.complete = !scan->text_open,
 	};

@@ -34,7 +34,8 @@ enum iq_har_place {
 struct iq_har_scan {
 	iq_har_entry_fn *take;
 	void *context;
-	uint64_t position; /* bytes fed */
+	uint64_t from;
+	uint64_t position; /* in the stream */
 	enum iq_har_place place;
 	uint64_t trailing; /* where what is no part of the HAR begins */
 	uint64_t depth;	   /* open brackets */
@@ -53,7 +54,8 @@ struct iq_har_scan {
 	uint64_t entries; /* handed out or held */
 };
 
-void iq_har_scan_init(struct iq_har_scan *scan, iq_har_entry_fn *take, void *context);
+/* The bytes begin at `from` in the stream. */
+void iq_har_scan_init(struct iq_har_scan *scan, uint64_t from, iq_har_entry_fn *take, void *context);
 void iq_har_scan_release(struct iq_har_scan *scan);
 /* Takes the next bytes, hands out the entries they complete. 0, IQ_ERR_NOMEM, or what the callback returned. */
 int iq_har_scan_feed(struct iq_har_scan *scan, struct iq_view bytes, struct iq_error *error);

@@ -12,9 +12,10 @@
 
 /* What a parser is told about its evidence. Borrowed while the parser lives. */
 struct iq_parser_options {
-	struct iq_view path;   /* for names derived from the path */
-	struct iq_view source; /* the source's name; parsers use it where the records name none */
-	size_t max_line;       /* bytes of a line or a body kept in an event; see IQ_INGEST_MAX_LINE */
+	struct iq_view path;	/* for names derived from the path */
+	struct iq_view source;	/* the source's name; parsers use it where the records name none */
+	size_t max_line;	/* bytes of a line or a body kept in an event; see IQ_INGEST_MAX_LINE */
+	struct iq_restart from; /* where in the stream the bytes begin; see restart() */
 	/* What a person shall hear, in one line without the path: damage (which is a gap as well), a line that was cut.
 	 * A hole that the evidence itself declares is a gap but no problem. Borrowed until the call returns. May be
 	 * NULL. */
@@ -35,6 +36,11 @@ struct iq_format {
 	struct iq_parser *(*open)(const struct iq_parser_options *options, const struct iq_sink *sink);
 	/* Takes the next bytes. 0, or negative from the sink; damaged input is no error but a gap. */
 	int (*feed)(struct iq_parser *parser, struct iq_view bytes, struct iq_error *error);
+	/* There are no more bytes, perhaps only for now: gives out what is complete, and keeps what is not. */
+	int (*settle)(struct iq_parser *parser, struct iq_error *error);
+	/* Where another parser can take this stream up: what it gives that ends beyond everything this one gave is what this
+	 * one would give next. At the end of the bytes where nothing is unfinished. */
+	struct iq_restart (*restart)(const struct iq_parser *parser);
 	/* The stream ended: the rest becomes a record or a gap. */
 	int (*end)(struct iq_parser *parser, struct iq_error *error);
 	void (*close)(struct iq_parser *parser); /* NULL allowed */
@@ -51,17 +57,19 @@ const struct iq_format *iq_format_probe(struct iq_view head);
 
 /* What became of one evidence. Strings: Borrowed until the callback returns. */
 enum iq_ingest_outcome {
-	IQ_INGEST_TAKEN,  /* stored; `evidence` is valid */
-	IQ_INGEST_KNOWN,  /* the same bytes are in the store already */
-	IQ_INGEST_PARTLY, /* stored, with gaps or cut lines that `problem` names */
-	IQ_INGEST_REFUSED /* not taken in; `problem` says why and what to do */
+	IQ_INGEST_TAKEN,     /* stored; `evidence` is valid */
+	IQ_INGEST_CONTINUED, /* likewise, but the store had the beginning; `evidence` is of all of it */
+	IQ_INGEST_KNOWN,     /* all of it is in the store already */
+	IQ_INGEST_SHORTER,   /* likewise, and more: the file was longer once */
+	IQ_INGEST_PARTLY,    /* stored, with gaps or cut lines that `problem` names */
+	IQ_INGEST_REFUSED    /* not taken in; `problem` says why and what to do */
 };
 struct iq_ingest_report {
 	enum iq_ingest_outcome outcome;
 	const char *path;
 	const char *format;	     /* NULL when none was recognised */
 	struct iq_evidence evidence; /* TAKEN, PARTLY */
-	uint64_t sessions;	     /* sessions that appear in it */
+	uint64_t sessions;	     /* sessions that appear in it, or in what was added to it */
 	const char *problem;	     /* the first one, in one line without the path: `line 12: not JSON` */
 	uint64_t problems;	     /* how many in all */
 };
@@ -77,17 +85,19 @@ struct iq_ingest_options {
 };
 
 struct iq_ingest_result {
-	uint64_t taken; /* evidence with outcome TAKEN or PARTLY */
-	uint64_t known;
+	uint64_t taken; /* evidence with outcome TAKEN, CONTINUED or PARTLY */
+	uint64_t known; /* KNOWN or SHORTER */
 	uint64_t partly;
 	uint64_t refused;
-	uint64_t bytes;
+	uint64_t bytes; /* that were added */
 	uint64_t events;
 };
 
 /* Ingests files, directories (walked in sorted order, links not followed out of them) and `-` (stdin) into the
- * store at `store_path`, one commit for each batch of evidence; on interruption what was committed stays and nothing
- * is half-written. A file that cannot be taken in is reported and does not stop the others.
+ * store at `store_path`. What the store has is known by its content and not taken in again: an ingest that was interrupted, by
+ * `stop` or by anything else, and is run again goes on at its last commit, which is never further away than
+ * docs/design/0003-ingest-goes-on.md says; a file that has grown goes on where it ended. A file that cannot be taken in is reported and does
+ * not stop the others.
  * Returns 0 even then (see ret_result); negative where the store failed
  * or nothing could be opened at all (no store is made then), and IQ_ERR_INTERRUPTED, with ret_result set, after `stop`.
  */

@@ -5,6 +5,12 @@ void iq_lines_init(struct iq_lines *lines, size_t limit, iq_line_fn *take, void 
 	*lines = (struct iq_lines){ .take = take, .context = context, .limit = limit, .pending = IQ_BUF_INIT };
 }
 
+void iq_lines_begin_at(struct iq_lines *lines, const struct iq_restart *from)
+{
+	lines->line.offset = from->offset;
+	lines->line.before = lines->newlines = from->lines;
+}
+
 void iq_lines_release(struct iq_lines *lines)
 {
 	iq_buf_release(&lines->pending);
@@ -29,7 +35,7 @@ static int hand_out(struct iq_lines *lines, struct iq_view text, struct iq_error
 	int rc;
 
 	line.text = text;
-	lines->line = (struct iq_line){ .offset = line.offset + line.length };
+	lines->line = (struct iq_line){ .offset = line.offset + line.length, .before = lines->newlines };
 	rc = lines->take(lines->context, &line, error);
 	iq_buf_clear(&lines->pending);
 	return rc;
@@ -96,6 +102,20 @@ int iq_lines_feed(struct iq_lines *lines, struct iq_view bytes, struct iq_error 
 	while (rc == 0 && bytes.len > 0)
 		rc = lines->line.bytes > 0 ? go_on(lines, &bytes, error) : begin(lines, &bytes, error);
 	return rc;
+}
+
+int iq_lines_settle(struct iq_lines *lines, bool (*whole)(struct iq_view text), struct iq_error *error)
+{
+	struct iq_view text = iq_buf_view(&lines->pending);
+
+	if (lines->line.terminated || (lines->line.bytes > 0 && lines->line.bytes == text.len && whole(text)))
+		return hand_out(lines, text, error);
+	return 0;
+}
+
+struct iq_restart iq_lines_place(const struct iq_lines *lines)
+{
+	return (struct iq_restart){ lines->line.offset, lines->line.before };
 }
 
 int iq_lines_end(struct iq_lines *lines, struct iq_error *error)

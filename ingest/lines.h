@@ -8,10 +8,12 @@
 #define IQ_INGEST_LINES_H
 
 #include "base/base.h"
+#include "store/store.h"
 
 struct iq_line {
 	struct iq_view text; /* without its line end; at most the limit. Borrowed until the callback returns. */
 	uint64_t number;     /* from 1 */
+	uint64_t before;     /* line ends before its range */
 	uint64_t offset;     /* of its range in the stream */
 	uint64_t length;     /* of its range: with its line end and the white space that belongs to it */
 	uint64_t bytes;	     /* of its text, before it was cut: more than text.len if it was */
@@ -31,9 +33,15 @@ struct iq_lines {
 };
 
 void iq_lines_init(struct iq_lines *lines, size_t limit, iq_line_fn *take, void *context);
+/* Before the first bytes: they begin here in the stream. */
+void iq_lines_begin_at(struct iq_lines *lines, const struct iq_restart *from);
 void iq_lines_release(struct iq_lines *lines);
 /* Takes the next bytes, hands out the lines they complete. 0, IQ_ERR_NOMEM, or what the callback returned. */
 int iq_lines_feed(struct iq_lines *lines, struct iq_view bytes, struct iq_error *error);
+/* There may be no more bytes: hands out the line at hand if it is terminated, or `whole` says so of its text. */
+int iq_lines_settle(struct iq_lines *lines, bool (*whole)(struct iq_view text), struct iq_error *error);
+/* Where the line at hand begins: nothing of it, or after it, was handed out. */
+struct iq_restart iq_lines_place(const struct iq_lines *lines);
 /* The stream ended: hands out the last line. A stream of white space alone is one line with an empty text. */
 int iq_lines_end(struct iq_lines *lines, struct iq_error *error);
 

@@ -6,9 +6,10 @@
 #include "ingest/input.h"
 #include "ingest/walk.h"
 
-/* Small evidence shares a commit. Larger evidence, or of unknown size, begins with a commit of what was before it: when
- * it has to be dropped, half taken, nothing else is dropped with it. */
-#define BATCH_BYTES (8ull << 20)
+/* A commit is made after so many bytes of evidence, or nanoseconds if they come slowly: what is lost when the process is killed is
+ * no more than that. Segments smaller than that cost more than they save; see docs/design/0003. */
+#define COMMIT_BYTES (256ull << 20)
+#define COMMIT_INTERVAL (300 * IQ_NS_PER_S)
 
 /* The whole run. */
 struct ingest {
@@ -18,7 +19,8 @@ struct ingest {
 	uint64_t bytes_done; /* of the files, as they lie on disk */
 	uint64_t bytes_total;
 	uint64_t uncommitted; /* bytes of evidence since the last commit */
-	bool store_is_new;
+	int64_t commit_due;   /* by the monotonic clock */
+	bool within;	      /* interrupted in the middle of an evidence, whose part is committed */
 };
 
 /* One evidence on its way. */
@@ -26,52 +28,19 @@ struct intake {
 	struct ingest *ingest;
 	const struct iq_walk_file *file;
 	struct iq_input *input;
+	struct iq_recogniser *recogniser; /* while it is not known what the bytes are */
+	struct iq_recognised recognised;
 	struct iq_buf head;
+	bool input_ended;
 	const struct iq_format *format;
 	struct iq_parser *parser;
-	struct iq_sink sink;	/* to the writer, by way of the counters here */
-	struct iq_map sessions; /* seen in this evidence */
-	struct iq_buf session_key;
-	struct iq_sha256 *hash; /* where its bytes can be had only once, of what came so far */
-	uint64_t bytes;		/* decompressed; 0 where it was not read before */
+	uint64_t position; /* in the stream, of what the parser gets next */
 	char *source;
 	char problem[320]; /* the first */
 	uint64_t problems;
 };
 
-/* ---- Counting what a parser gives ---- */
-
-static int count_session(struct intake *intake, const struct iq_event *event)
-{
-	uint32_t index;
-
-	if (!event->session.data)
-		return 0;
-	iq_buf_clear(&intake->session_key);
-	(void)iq_buf_append(&intake->session_key, event->source);
-	(void)iq_buf_append_char(&intake->session_key, '\0');
-	if (iq_buf_append(&intake->session_key, event->session) < 0)
-		return IQ_ERR_NOMEM;
-	return iq_map_intern(&intake->sessions, iq_buf_view(&intake->session_key), &index);
-}
-
-static int take_event(void *context, const struct iq_event *event, struct iq_error *error)
-{
-	struct intake *intake = context;
-	struct iq_sink *writer = iq_store_writer_sink(intake->ingest->writer);
-
-	if (count_session(intake, event) < 0)
-		return iq_error_nomem(error);
-	return writer->event(writer->context, event, error);
-}
-
-static int take_gap(void *context, const struct iq_gap *gap, struct iq_error *error)
-{
-	struct intake *intake = context;
-	struct iq_sink *writer = iq_store_writer_sink(intake->ingest->writer);
-
-	return writer->gap(writer->context, gap, error);
-}
+/* ---- What a parser gives ---- */
 
 static void take_problem(void *context, const char *text)
 {
@@ -122,75 +91,93 @@ static int interrupted(struct iq_error *error)
 
 /* ---- Commits ---- */
 
-static int commit(struct ingest *ingest, struct iq_error *error)
+static void begin_batch(struct ingest *ingest)
 {
 	ingest->uncommitted = 0;
+	ingest->commit_due = iq_clock_monotonic() + COMMIT_INTERVAL;
+}
+
+static bool commit_is_due(const struct ingest *ingest)
+{
+	return ingest->uncommitted >= COMMIT_BYTES ||
+	       (ingest->uncommitted > 0 && iq_clock_monotonic() >= ingest->commit_due);
+}
+
+static int commit(struct ingest *ingest, struct iq_error *error)
+{
+	begin_batch(ingest);
 	return iq_store_writer_commit(ingest->writer, error);
 }
 
-static bool wants_own_commit(const struct intake *intake)
+/* In the middle of an evidence. */
+static int commit_part(struct intake *intake, struct iq_error *error)
 {
-	return !iq_input_is_regular(intake->input) || intake->bytes > BATCH_BYTES;
+	const struct iq_restart restart = intake->format->restart(intake->parser);
+
+	begin_batch(intake->ingest);
+	return iq_store_writer_evidence_commit(intake->ingest->writer, &restart, error);
+}
+
+/* ---- What the evidence is ---- */
+
+/* Reads on. 1: a block; 0: there are no more. */
+static int next_block(struct intake *intake, struct iq_view *ret_block, struct iq_error *error)
+{
+	int rc = iq_input_next(intake->input, ret_block, error);
+
+	if (rc >= 0 && stop_asked(intake->ingest))
+		return interrupted(error);
+	intake->input_ended = rc == 0;
+	show_progress(intake);
+	return rc;
+}
+
+static int keep_head(struct intake *intake, struct iq_view block, struct iq_error *error)
+{
+	if (intake->head.len >= IQ_PROBE_BYTES)
+		return 0;
+	return iq_buf_append(&intake->head, block) < 0 ? iq_error_nomem(error) : 0;
+}
+
+/* Reads until it is known whether the store has these bytes, and what format they may be in. */
+static int recognise(struct intake *intake, struct iq_error *error)
+{
+	struct iq_view block;
+	int decided = 0, rc = iq_recogniser_new(intake->ingest->writer, &intake->recogniser, error);
+
+	while (rc == 0 && (!decided || intake->head.len < IQ_PROBE_BYTES)) {
+		rc = next_block(intake, &block, error);
+		if (rc == 0)
+			rc = iq_recogniser_end(intake->recogniser, error);
+		if (rc <= 0 && (rc < 0 || intake->input_ended))
+			break;
+		decided = iq_recogniser_feed(intake->recogniser, block, error);
+		rc = decided < 0 ? decided : keep_head(intake, block, error);
+	}
+	if (rc == 0)
+		intake->recognised = *iq_recogniser_result(intake->recogniser);
+	return rc;
 }
 
 /* ---- One evidence ---- */
 
-static int is_known(const struct ingest *ingest, const struct iq_sha256 *hash)
+static const struct iq_format *find_format(const struct intake *intake)
 {
-	uint8_t digest[IQ_SHA256_SIZE];
-	uint32_t evidence;
+	const char *name = intake->ingest->options->format;
 
-	iq_sha256_digest(hash, digest);
-	return iq_store_writer_has_evidence(ingest->writer, digest, &evidence);
-}
-
-/* Reads a file once for its hash alone: cheaper than storing it and dropping it again. 1 if its bytes are stored. */
-static int known_before(struct intake *intake, struct iq_error *error)
-{
-	struct iq_input *input;
-	struct iq_view block;
-	int rc = iq_input_open(intake->file->path, intake->ingest->options->stop, &input, error);
-
-	if (rc < 0)
-		return rc;
-	while ((rc = iq_input_next(input, &block, error)) > 0) {
-		if (stop_asked(intake->ingest)) {
-			rc = interrupted(error);
-			break;
-		}
-		iq_sha256_update(intake->hash, block.data, block.len);
-		intake->bytes += block.len;
-	}
-	iq_input_close(input);
-	if (rc == 0)
-		rc = is_known(intake->ingest, intake->hash);
-	iq_sha256_reset(intake->hash);
-	return rc;
-}
-
-static int read_head(struct intake *intake, struct iq_error *error)
-{
-	struct iq_view block;
-	int rc = 1;
-
-	while (intake->head.len < IQ_PROBE_BYTES && (rc = iq_input_next(intake->input, &block, error)) > 0)
-		if (iq_buf_append(&intake->head, block) < 0)
-			return iq_error_nomem(error);
-	return rc < 0 ? rc : 0;
+	if (intake->recognised.outcome == IQ_STREAM_CONTINUES)
+		return iq_format_by_name(intake->recognised.format);
+	return name ? iq_format_by_name(iq_view_cstr(name)) : iq_format_probe(iq_buf_view(&intake->head));
 }
 
 /* NULL, or why there is nothing to take in. */
 static const char *choose_format(struct intake *intake)
 {
-	const struct ingest *ingest = intake->ingest;
 	const char *problem = iq_input_problem(intake->input);
 
 	if (intake->head.len == 0)
 		return problem ? problem : "empty file: nothing to take in";
-	if (ingest->options->format)
-		intake->format = iq_format_by_name(iq_view_cstr(ingest->options->format));
-	else
-		intake->format = iq_format_probe(iq_buf_view(&intake->head));
+	intake->format = find_format(intake);
 	return intake->format ? NULL : "format not recognised; name it with --format docker-json|har|ndjson";
 }
 
@@ -201,88 +188,14 @@ static int open_parser(struct intake *intake, struct iq_error *error)
 		.path = iq_view_cstr(intake->file->path),
 		.source = iq_view_cstr(options->source ? options->source : intake->source),
 		.max_line = options->max_line ? options->max_line : IQ_INGEST_MAX_LINE,
+		.from = intake->recognised.restart,
 		.problem = take_problem,
 		.context = intake,
 	};
 
-	intake->sink = (struct iq_sink){ take_event, take_gap, intake };
-	intake->parser = intake->format->open(&parser_options, &intake->sink);
+	intake->position = intake->recognised.restart.offset;
+	intake->parser = intake->format->open(&parser_options, iq_store_writer_sink(intake->ingest->writer));
 	return intake->parser ? 0 : iq_error_nomem(error);
-}
-
-static int take_block(struct intake *intake, struct iq_view block, struct iq_error *error)
-{
-	struct ingest *ingest = intake->ingest;
-	int rc = iq_store_writer_raw(ingest->writer, block.data, block.len, error);
-
-	if (rc < 0)
-		return rc;
-	if (!iq_input_is_regular(intake->input))
-		iq_sha256_update(intake->hash, block.data, block.len);
-	ingest->uncommitted += block.len;
-	show_progress(intake);
-	return intake->format->feed(intake->parser, block, error);
-}
-
-/* A file that ended too early has a hole at its end, of unknown size. */
-static int note_early_end(struct intake *intake, struct iq_error *error)
-{
-	const char *problem = iq_input_problem(intake->input);
-	struct iq_gap gap = IQ_GAP_INIT;
-
-	if (!problem)
-		return 0;
-	take_problem(intake, problem);
-	gap.reason = iq_view_cstr(problem);
-	return take_gap(intake, &gap, error);
-}
-
-static int take_blocks(struct intake *intake, struct iq_error *error)
-{
-	const bool droppable = intake->ingest->uncommitted == 0;
-	struct iq_view block = iq_buf_view(&intake->head);
-	int rc = 1;
-
-	while (rc > 0) {
-		rc = take_block(intake, block, error);
-		if (rc == 0)
-			rc = iq_input_next(intake->input, &block, error);
-		if (rc >= 0 && droppable && stop_asked(intake->ingest))
-			return interrupted(error);
-	}
-	if (rc == 0)
-		rc = intake->format->end(intake->parser, error);
-	return rc == 0 ? note_early_end(intake, error) : rc;
-}
-
-static int report_taken(struct intake *intake, const struct iq_evidence *evidence)
-{
-	struct iq_ingest_result *result = &intake->ingest->result;
-	const struct iq_ingest_report taken = {
-		.outcome = intake->problems > 0 ? IQ_INGEST_PARTLY : IQ_INGEST_TAKEN,
-		.path = intake->file->path,
-		.format = intake->format->name,
-		.evidence = *evidence,
-		.sessions = intake->sessions.count,
-		.problem = intake->problems > 0 ? intake->problem : NULL,
-		.problems = intake->problems,
-	};
-
-	result->taken++;
-	result->partly += intake->problems > 0;
-	result->bytes += evidence->bytes;
-	result->events += evidence->records;
-	return report(intake->ingest, &taken);
-}
-
-static int report_known(struct intake *intake)
-{
-	const struct iq_ingest_report known = { .outcome = IQ_INGEST_KNOWN,
-						.path = intake->file->path,
-						.format = intake->format ? intake->format->name : NULL };
-
-	intake->ingest->result.known++;
-	return report(intake->ingest, &known);
 }
 
 static const char *evidence_path(const struct intake *intake)
@@ -292,69 +205,167 @@ static const char *evidence_path(const struct intake *intake)
 	return intake->ingest->options->source ? intake->ingest->options->source : "stdin";
 }
 
-/* From the first byte to the end of the evidence; on failure it is half taken and has to be dropped. 1: its bytes
- * turned out to be stored already, which drops it as well. */
-static int store_evidence(struct intake *intake, struct iq_evidence *ret_evidence, struct iq_error *error)
+static int begin_evidence(struct intake *intake, struct iq_error *error)
 {
 	struct iq_store_writer *writer = intake->ingest->writer;
-	int rc = open_parser(intake, error);
+	struct iq_view path = iq_view_cstr(evidence_path(intake));
 
+	if (intake->recognised.outcome == IQ_STREAM_CONTINUES)
+		return iq_store_writer_evidence_continue(writer, intake->recogniser, path, error);
+	return iq_store_writer_evidence_begin(writer, path, iq_view_cstr(intake->format->name), error);
+}
+
+/* The next bytes of the stream; those that the store has only go to the parser. */
+static int take_block(struct intake *intake, struct iq_view block, struct iq_error *error)
+{
+	struct ingest *ingest = intake->ingest;
+	uint64_t settled = intake->recognised.settled;
+	size_t stored =
+		settled > intake->position
+			? (settled - intake->position < block.len ? (size_t)(settled - intake->position) : block.len)
+			: 0;
+	struct iq_view raw = iq_view_from(block, stored);
+	int rc = raw.len > 0 ? iq_store_writer_raw(ingest->writer, raw.data, raw.len, error) : 0;
+
+	intake->position += block.len;
+	ingest->uncommitted += raw.len;
+	ingest->result.bytes += raw.len;
 	if (rc == 0)
-		rc = iq_store_writer_evidence_begin(writer, iq_view_cstr(evidence_path(intake)),
-						    iq_view_cstr(intake->format->name), error);
+		rc = intake->format->feed(intake->parser, block, error);
+	return rc == 0 && commit_is_due(ingest) ? commit_part(intake, error) : rc;
+}
+
+struct replay {
+	struct intake *intake;
+	struct iq_error *error;
+};
+
+static int replay_block(void *context, uint64_t offset, struct iq_view bytes)
+{
+	struct replay *replay = context;
+
+	(void)offset;
+	if (stop_asked(replay->intake->ingest))
+		return interrupted(replay->error);
+	return take_block(replay->intake, bytes, replay->error);
+}
+
+/* First what was read while the evidence was recognised, then the rest of it. */
+static int take_blocks(struct intake *intake, struct iq_error *error)
+{
+	struct replay replay = { intake, error };
+	struct iq_view block;
+	int rc = iq_recogniser_replay(intake->recogniser, intake->position, replay_block, &replay, error);
+
+	iq_recogniser_free(intake->recogniser);
+	intake->recogniser = NULL;
+	while (rc == 0 && !intake->input_ended) {
+		rc = next_block(intake, &block, error);
+		if (rc > 0)
+			rc = take_block(intake, block, error);
+	}
+	return rc;
+}
+
+/* A file that ended too early has a hole at its end, of unknown size. */
+static int note_early_end(struct intake *intake, struct iq_error *error)
+{
+	const char *problem = iq_input_problem(intake->input);
+	struct iq_sink *sink = iq_store_writer_sink(intake->ingest->writer);
+	struct iq_gap gap = IQ_GAP_INIT;
+
+	if (!problem)
+		return 0;
+	take_problem(intake, problem);
+	gap.offset = intake->position;
+	gap.reason = iq_view_cstr(problem);
+	return sink->gap(sink->context, &gap, error);
+}
+
+/* What is complete is settled; what is not may go on another time. */
+static int end_evidence(struct intake *intake, struct iq_evidence *ret_evidence, struct iq_error *error)
+{
+	struct iq_store_writer *writer = intake->ingest->writer;
+	struct iq_restart restart;
+	int rc = intake->format->settle(intake->parser, error);
+
+	if (rc == 0) {
+		restart = intake->format->restart(intake->parser);
+		rc = iq_store_writer_evidence_settle(writer, &restart, error);
+	}
 	if (rc == 0)
-		rc = take_blocks(intake, error);
-	if (rc == 0 && !iq_input_is_regular(intake->input) && is_known(intake->ingest, intake->hash))
-		return 1;
+		rc = intake->format->end(intake->parser, error);
+	if (rc == 0)
+		rc = note_early_end(intake, error);
 	return rc == 0 ? iq_store_writer_evidence_end(writer, ret_evidence, error) : rc;
 }
 
-/* Drops a half-taken evidence. Where that fails too, the writer is of no more use; the first error says enough. */
-static int drop(struct intake *intake, struct iq_error *error)
+static int report_taken(struct intake *intake, const struct iq_evidence *evidence)
 {
-	intake->ingest->uncommitted = 0;
-	return iq_store_writer_rollback(intake->ingest->writer, error);
+	struct ingest *ingest = intake->ingest;
+	const bool continued = intake->recognised.outcome == IQ_STREAM_CONTINUES;
+	const struct iq_ingest_report taken = {
+		.outcome = intake->problems > 0 ? IQ_INGEST_PARTLY
+			   : continued		? IQ_INGEST_CONTINUED
+						: IQ_INGEST_TAKEN,
+		.path = intake->file->path,
+		.format = intake->format->name,
+		.evidence = *evidence,
+		.sessions = iq_store_writer_evidence_sessions(ingest->writer),
+		.problem = intake->problems > 0 ? intake->problem : NULL,
+		.problems = intake->problems,
+	};
+
+	ingest->result.taken++;
+	ingest->result.partly += intake->problems > 0;
+	return report(ingest, &taken);
+}
+
+static int report_known(struct intake *intake)
+{
+	const bool shorter = intake->recognised.outcome == IQ_STREAM_SHORTER;
+	const struct iq_format *format = iq_format_by_name(intake->recognised.format);
+	const struct iq_ingest_report known = { .outcome = shorter ? IQ_INGEST_SHORTER : IQ_INGEST_KNOWN,
+						.path = intake->file->path,
+						.format = format ? format->name : NULL };
+
+	intake->ingest->result.known++;
+	return report(intake->ingest, &known);
 }
 
 static int take_in(struct intake *intake, struct iq_error *error)
 {
 	struct ingest *ingest = intake->ingest;
 	struct iq_evidence evidence = { 0 };
-	int rc = wants_own_commit(intake) ? commit(ingest, error) : 0;
+	int rc = open_parser(intake, error), committed;
 
 	if (rc == 0)
-		rc = store_evidence(intake, &evidence, error);
-	if (rc != 0) {
-		int dropped = drop(intake, error);
-
-		if (rc < 0 || dropped < 0)
-			return rc < 0 ? rc : dropped;
-		return report_known(intake);
+		rc = begin_evidence(intake, error);
+	if (rc == 0)
+		rc = take_blocks(intake, error);
+	if (rc == IQ_ERR_INTERRUPTED) {
+		committed = commit_part(intake, error);
+		ingest->within = true;
+		return committed < 0 ? committed : rc;
 	}
-	rc = report_taken(intake, &evidence);
-	if (rc == 0 && ingest->uncommitted >= BATCH_BYTES)
-		rc = commit(ingest, error);
-	return rc;
+	if (rc == 0)
+		rc = end_evidence(intake, &evidence, error);
+	if (rc == 0)
+		rc = report_taken(intake, &evidence);
+	return rc == 0 && commit_is_due(ingest) ? commit(ingest, error) : rc;
 }
 
 static int examine(struct intake *intake, struct iq_error *error)
 {
 	const char *problem;
-	int rc = read_head(intake, error);
+	int rc = recognise(intake, error);
 
-	if (rc == 0 && stop_asked(intake->ingest))
-		rc = interrupted(error);
 	if (rc < 0)
 		return rc;
+	if (intake->recognised.outcome == IQ_STREAM_KNOWN || intake->recognised.outcome == IQ_STREAM_SHORTER)
+		return report_known(intake);
 	problem = choose_format(intake);
-	if (problem)
-		return refuse(intake->ingest, intake->file->path, NULL, problem);
-	/* The first evidence of a new store cannot be known, and is read once only. */
-	if (iq_input_is_regular(intake->input) && !(intake->ingest->store_is_new && intake->ingest->result.taken == 0))
-		rc = known_before(intake, error);
-	if (rc < 0)
-		return rc;
-	return rc > 0 ? report_known(intake) : take_in(intake, error);
+	return problem ? refuse(intake->ingest, intake->file->path, NULL, problem) : take_in(intake, error);
 }
 
 static void release_intake(struct intake *intake)
@@ -363,9 +374,7 @@ static void release_intake(struct intake *intake)
 		intake->format->close(intake->parser);
 	iq_input_close(intake->input);
 	iq_buf_release(&intake->head);
-	iq_buf_release(&intake->session_key);
-	iq_map_release(&intake->sessions);
-	iq_sha256_free(intake->hash);
+	iq_recogniser_free(intake->recogniser);
 	free(intake->source);
 }
 
@@ -377,9 +386,8 @@ static int ingest_file(struct ingest *ingest, const struct iq_walk_file *file, s
 
 	if (file->problem)
 		return refuse(ingest, file->path, NULL, file->problem);
-	intake.hash = iq_sha256_new();
 	intake.source = iq_source_name(file->path);
-	if (!intake.hash || !intake.source)
+	if (!intake.source)
 		rc = iq_error_nomem(error);
 	else if (iq_input_open(file->path, ingest->options->stop, &intake.input, &trouble) < 0)
 		rc = refuse(ingest, file->path, NULL, trouble.message);
@@ -423,25 +431,16 @@ static int ingest_files(struct ingest *ingest, const struct iq_walk *walk, struc
 		rc = stop_asked(ingest) ? interrupted(error) : ingest_file(ingest, &walk->files[i], error);
 	if (rc < 0 && rc != IQ_ERR_INTERRUPTED)
 		return rc;
-	/* Interrupted: whole evidence counts, the half-taken one was dropped. */
-	committed = commit(ingest, error);
+	committed = ingest->within ? 0 : commit(ingest, error);
 	return committed < 0 ? committed : rc;
-}
-
-static bool is_new(const char *store_path)
-{
-	char *manifest = iq_path_join(store_path, "manifest");
-	bool missing = manifest && access(manifest, F_OK) != 0;
-
-	free(manifest);
-	return missing;
 }
 
 int iq_ingest(const char *store_path, const char *const *paths, size_t path_count,
 	      const struct iq_ingest_options *options, struct iq_ingest_result *ret_result, struct iq_error *error)
 {
-	struct ingest ingest = { .options = options, .store_is_new = is_new(store_path) };
+	struct ingest ingest = { .options = options };
 	struct iq_walk walk = IQ_WALK_INIT;
+	uint64_t last_id;
 	int rc;
 
 	if (options->format && !iq_format_by_name(iq_view_cstr(options->format)))
@@ -452,8 +451,12 @@ int iq_ingest(const char *store_path, const char *const *paths, size_t path_coun
 		rc = check_files(&walk, path_count > 0 ? paths[0] : ".", error);
 	if (rc == 0)
 		rc = iq_store_writer_open(store_path, &ingest.writer, error);
-	if (rc == 0)
+	if (rc == 0) {
+		last_id = iq_store_writer_last_id(ingest.writer);
+		begin_batch(&ingest);
 		rc = ingest_files(&ingest, &walk, error);
+		ingest.result.events = iq_store_writer_last_id(ingest.writer) - last_id;
+	}
 	iq_store_writer_free(ingest.writer);
 	iq_walk_release(&walk);
 	if (rc == 0 || rc == IQ_ERR_INTERRUPTED)

@@ -240,6 +240,16 @@ int iq_output_blank(const struct iq_output *output, const struct iq_line *line, 
 	return output->sink->gap(output->sink->context, &gap, error);
 }
 
+bool iq_line_is_object(struct iq_view text)
+{
+	struct iq_json json;
+	struct iq_json_token token;
+
+	iq_json_init(&json, text);
+	return iq_json_next(&json, &token) > 0 && token.type == IQ_JSON_OBJECT_BEGIN &&
+	       iq_json_skip(&json, &token).data && iq_json_end(&json);
+}
+
 struct probe {
 	int (*score)(struct iq_view text, bool cut);
 	int best;
@@ -272,9 +282,16 @@ int iq_line_probe(struct iq_view head, int (*score)(struct iq_view text, bool cu
 void iq_bad_lines_add(struct iq_bad_lines *bad, const struct iq_line *line, const char *why)
 {
 	if (bad->first == 0)
-		*bad = (struct iq_bad_lines){ .first = line->number, .offset = line->offset, .why = why };
+		*bad = (struct iq_bad_lines){
+			.first = line->number, .before = line->before, .offset = line->offset, .why = why
+		};
 	bad->last = line->number;
 	bad->bytes = line->offset + line->length - bad->offset;
+}
+
+struct iq_restart iq_bad_lines_place(const struct iq_bad_lines *bad, const struct iq_lines *lines)
+{
+	return bad->first ? (struct iq_restart){ bad->offset, bad->before } : iq_lines_place(lines);
 }
 
 int iq_bad_lines_flush(struct iq_bad_lines *bad, const struct iq_output *output, struct iq_error *error)

@@ -52,12 +52,16 @@ const char *iq_line_damage(const struct iq_line *line, struct iq_view text, cons
 /* The text with control characters escaped, as a JSON string wants them; appended to `scratch`. */
 struct iq_view iq_line_escape_controls(struct iq_view text, struct iq_buf *scratch);
 
+/* Is the text one whole JSON object? Then a line that ends there has nothing missing. */
+bool iq_line_is_object(struct iq_view text);
+
 /* The best score that `probe` gives to one of the first lines of a stream; `cut`: the line may go on. */
 int iq_line_probe(struct iq_view head, int (*probe)(struct iq_view text, bool cut));
 
 /* Lines in a row that could not be read are one gap. */
 struct iq_bad_lines {
-	uint64_t first; /* line number, 0: none */
+	uint64_t first;	 /* line number, 0: none */
+	uint64_t before; /* line ends before its range */
 	uint64_t last;
 	uint64_t offset;
 	uint64_t bytes;
@@ -67,6 +71,8 @@ struct iq_bad_lines {
 /* A stream of white space alone: a gap in which nothing was lost. */
 int iq_output_blank(const struct iq_output *output, const struct iq_line *line, struct iq_error *error);
 
+/* Of a parser whose lines in a row could not be read: where these begin, else where the line at hand does. */
+struct iq_restart iq_bad_lines_place(const struct iq_bad_lines *bad, const struct iq_lines *lines);
 /* Adds a line that could not be read. */
 void iq_bad_lines_add(struct iq_bad_lines *bad, const struct iq_line *line, const char *why);
 /* A good line or the end came: gives the gap out, if there is one. */

@@ -9,6 +9,7 @@
 #include "store/body_finder.h"
 #include "store/change.h"
 #include "store/encoder.h"
+#include "store/part.h"
 #include "store/reader.h"
 #include "store/rows.h"
 #include "store/verify.h"
@@ -179,8 +180,29 @@ static int copy_sessions(struct merge *merge)
 	return rc;
 }
 
-static int copy_blocks(struct merge *merge, struct iq_segment *segment)
+/* ---- Evidence ---- */
+
+/* A part and the segment it comes from; those of one evidence are neighbours, in their order. */
+struct old_part {
+	const struct iq_evidence_part *part;
+	struct iq_segment *segment;
+};
+
+static int compare_parts(const void *a, const void *b)
 {
+	const struct iq_evidence_part *x = ((const struct old_part *)a)->part, *y = ((const struct old_part *)b)->part;
+
+	if (x->evidence.no != y->evidence.no)
+		return x->evidence.no < y->evidence.no ? -1 : 1;
+	if (x->offset != y->offset)
+		return x->offset < y->offset ? -1 : 1;
+	return (x->evidence.bytes > y->evidence.bytes) - (x->evidence.bytes < y->evidence.bytes);
+}
+
+/* What a part said of its unfinished end is void where `next` continues it. */
+static int copy_blocks(struct merge *merge, const struct old_part *old, const struct iq_evidence_part *next)
+{
+	struct iq_segment *segment = old->segment;
 	struct iq_error *error = merge->compaction->error;
 	int rc = 0;
 
@@ -189,6 +211,8 @@ static int copy_blocks(struct merge *merge, struct iq_segment *segment)
 		struct iq_arena arena = IQ_ARENA_INIT;
 		struct iq_view bytes;
 
+		if (block->evidence != old->part->evidence.no || (next && block->offset >= next->offset))
+			continue;
 		rc = iq_segment_read_block(segment, block, &arena, &bytes, error);
 		if (rc == 0)
 			rc = iq_segment_writer_raw(merge->writer, block->evidence, block->offset, bytes, error);
@@ -197,16 +221,68 @@ static int copy_blocks(struct merge *merge, struct iq_segment *segment)
 	return rc;
 }
 
-static int copy_evidence(struct merge *merge, struct iq_segment *segment)
+static int copy_gaps(struct merge *merge, const struct old_part *old, const struct iq_evidence_part *next)
 {
-	struct iq_error *error = merge->compaction->error;
+	const struct iq_segment *segment = old->segment;
 	int rc = 0;
 
-	for (size_t i = 0; i < segment->gap_count && rc == 0; i++)
-		rc = iq_segment_writer_gap(merge->writer, &segment->gaps[i].gap, segment->gaps[i].session_no, error);
-	for (size_t i = 0; i < segment->evidence_count && rc == 0; i++)
-		rc = iq_segment_writer_evidence(merge->writer, &segment->evidence[i], error);
-	return rc == 0 ? copy_blocks(merge, segment) : rc;
+	for (size_t i = 0; i < segment->gap_count && rc == 0; i++) {
+		struct iq_gap gap = segment->gaps[i].gap;
+
+		if (gap.evidence != old->part->evidence.no || (next && gap.offset >= next->offset))
+			continue;
+		if (next && gap.before == 0)
+			gap.before = next->first_event;
+		rc = iq_segment_writer_gap(merge->writer, &gap, segment->gaps[i].session_no, merge->compaction->error);
+	}
+	return rc;
+}
+
+/* The parts of one evidence become one. */
+static int join_parts(struct merge *merge, const struct old_part *parts, size_t count)
+{
+	struct iq_error *error = merge->compaction->error;
+	struct iq_evidence_part whole = *parts[0].part;
+	struct iq_buf marks = IQ_BUF_INIT;
+	int rc = iq_buf_append(&marks, whole.marks);
+
+	for (size_t i = 0; i < count && rc == 0; i++) {
+		const struct iq_evidence_part *next = i + 1 < count ? parts[i + 1].part : NULL;
+
+		rc = copy_gaps(merge, &parts[i], next);
+		if (rc == 0)
+			rc = copy_blocks(merge, &parts[i], next);
+		if (rc == 0 && next)
+			rc = iq_part_join(&whole, next, &marks);
+	}
+	if (rc == 0)
+		rc = iq_segment_writer_evidence(merge->writer, &whole, error);
+	iq_buf_release(&marks);
+	return rc == IQ_ERR_NOMEM ? iq_error_nomem(error) : rc;
+}
+
+static int copy_evidence(struct merge *merge)
+{
+	struct old_part *parts = NULL;
+	size_t count = 0, total = 0;
+	int rc = 0;
+
+	for (size_t i = 0; i < merge->count; i++)
+		total += merge->segments[i]->evidence_count;
+	parts = calloc(total + 1, sizeof(*parts));
+	if (!parts)
+		return iq_error_nomem(merge->compaction->error);
+	for (size_t i = 0; i < merge->count; i++)
+		for (size_t j = 0; j < merge->segments[i]->evidence_count; j++)
+			parts[count++] = (struct old_part){ &merge->segments[i]->evidence[j], merge->segments[i] };
+	qsort(parts, count, sizeof(*parts), compare_parts);
+	for (size_t i = 0, next; i < count && rc == 0; i = next) {
+		for (next = i + 1; next < count && parts[next].part->evidence.no == parts[i].part->evidence.no;)
+			next++;
+		rc = join_parts(merge, &parts[i], next - i);
+	}
+	free(parts);
+	return rc;
 }
 
 static int copy_tables(struct merge *merge)
@@ -215,9 +291,7 @@ static int copy_tables(struct merge *merge)
 
 	if (rc == 0)
 		rc = copy_sessions(merge);
-	for (size_t i = 0; i < merge->count && rc == 0; i++)
-		rc = copy_evidence(merge, merge->segments[i]);
-	return rc;
+	return rc == 0 ? copy_evidence(merge) : rc;
 }
 
 /* ---- Comparing ---- */
@@ -271,6 +345,7 @@ static int compare(struct merge *merge, const char *path)
 {
 	struct iq_error *error = merge->compaction->error;
 	struct iq_verify_result result = { 0 };
+	struct iq_hash_states states = { 0 };
 	struct iq_segment *segment;
 	int rc = iq_segment_open(path, &segment, error);
 
@@ -278,7 +353,8 @@ static int compare(struct merge *merge, const char *path)
 		return rc;
 	rc = compare_rows(merge, segment);
 	if (rc == 0)
-		iq_segment_verify(segment, NULL, NULL, &result);
+		iq_segment_verify(segment, &states, NULL, NULL, &result);
+	iq_hash_states_clear(&states);
 	if (rc == 0 && result.damages > 0)
 		rc = iq_error_set(error, IQ_ERR_CORRUPT,
 				  "%s: evidence came out otherwise than it is stored; the store is as it was", path);

@@ -58,11 +58,16 @@ static int compare_sources(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static int compare_evidence(const void *a, const void *b)
+static int compare_parts(const void *a, const void *b)
 {
-	uint32_t x = ((const struct iq_evidence *)a)->no, y = ((const struct iq_evidence *)b)->no;
+	const struct iq_evidence_part *x = ((const struct iq_store_part *)a)->part;
+	const struct iq_evidence_part *y = ((const struct iq_store_part *)b)->part;
 
-	return (x > y) - (x < y);
+	if (x->evidence.no != y->evidence.no)
+		return x->evidence.no < y->evidence.no ? -1 : 1;
+	if (x->offset != y->offset)
+		return x->offset < y->offset ? -1 : 1;
+	return (x->evidence.bytes > y->evidence.bytes) - (x->evidence.bytes < y->evidence.bytes);
 }
 
 static int compare_gaps(const void *a, const void *b)
@@ -147,41 +152,138 @@ static int fold_sessions(struct iq_store *store, size_t total)
 	return 0;
 }
 
+static void fold_part(struct iq_evidence *whole, const struct iq_evidence_part *part)
+{
+	whole->bytes = part->offset + part->evidence.bytes;
+	whole->accounted = part->evidence.accounted;
+	whole->records += part->evidence.records;
+	memcpy(whole->sha256, part->evidence.sha256, IQ_SHA256_SIZE);
+}
+
+static void fold_parts(struct iq_store *store)
+{
+	for (size_t i = 0; i < store->part_count; i++) {
+		const struct iq_evidence_part *part = store->parts[i].part;
+		struct iq_evidence *whole = &store->evidence[store->evidence_count];
+
+		if (store->evidence_count == 0 || whole[-1].no != part->evidence.no) {
+			*whole = part->evidence;
+			whole->records = whole->gaps = 0;
+			store->evidence_count++;
+		}
+		fold_part(&store->evidence[store->evidence_count - 1], part);
+	}
+}
+
 static int fold_evidence(struct iq_store *store, size_t total)
 {
 	store->evidence = iq_arena_calloc(&store->memory, total + 1, sizeof(*store->evidence));
-	if (!store->evidence)
+	store->parts = iq_arena_calloc(&store->memory, total + 1, sizeof(*store->parts));
+	if (!store->evidence || !store->parts)
 		return IQ_ERR_NOMEM;
 	for (size_t i = 0; i < store->manifest.count; i++)
 		for (size_t j = 0; j < store->segments[i]->evidence_count; j++)
-			store->evidence[store->evidence_count++] = store->segments[i]->evidence[j];
-	qsort(store->evidence, store->evidence_count, sizeof(*store->evidence), compare_evidence);
+			store->parts[store->part_count++] =
+				(struct iq_store_part){ &store->segments[i]->evidence[j], store->segments[i] };
+	qsort(store->parts, store->part_count, sizeof(*store->parts), compare_parts);
+	fold_parts(store);
 	return 0;
+}
+
+static struct iq_evidence *find_evidence(struct iq_store *store, uint32_t no)
+{
+	size_t low = 0, high = store->evidence_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (store->evidence[middle].no < no)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < store->evidence_count && store->evidence[low].no == no ? &store->evidence[low] : NULL;
+}
+
+/* The part that goes on where `segment` ends; NULL if there is none. */
+static const struct iq_evidence_part *part_after(const struct iq_store *store, uint32_t evidence,
+						 const struct iq_segment *segment)
+{
+	size_t count;
+	const struct iq_store_part *parts = iq_store_parts(store, evidence, &count);
+
+	for (size_t i = 0; i + 1 < count; i++)
+		if (parts[i].segment == segment)
+			return parts[i + 1].part;
+	return NULL;
+}
+
+static int name_gap_session(struct iq_store *store, struct iq_gap *gap, uint32_t session_no)
+{
+	char name[16];
+
+	if (session_no == 0)
+		return 0;
+	(void)snprintf(name, sizeof(name), "s%u", session_no);
+	gap->session = iq_arena_copy(&store->memory, iq_view_cstr(name));
+	return gap->session.data ? 0 : IQ_ERR_NOMEM;
+}
+
+static int fold_gap(struct iq_store *store, const struct iq_segment *segment, const struct iq_segment_gap *part)
+{
+	const struct iq_evidence_part *after = part_after(store, part->gap.evidence, segment);
+	struct iq_evidence *evidence = find_evidence(store, part->gap.evidence);
+	struct iq_gap *gap = &store->gaps[store->gap_count];
+
+	/* What was unfinished there was said again. */
+	if (after && part->gap.offset >= after->offset)
+		return 0;
+	*gap = part->gap;
+	if (after && gap->before == 0)
+		gap->before = after->first_event;
+	if (evidence)
+		evidence->gaps++;
+	store->gap_count++;
+	return name_gap_session(store, gap, part->session_no);
+}
+
+/* Evidence that was not taken in to its end: what is not there is a gap as well. */
+static void add_unfinished(struct iq_store *store)
+{
+	for (size_t i = 0; i < store->part_count; i++) {
+		const struct iq_evidence_part *part = store->parts[i].part;
+		bool last = i + 1 == store->part_count || store->parts[i + 1].part->evidence.no != part->evidence.no;
+		struct iq_evidence *evidence = find_evidence(store, part->evidence.no);
+
+		if (part->ended || !last || !evidence)
+			continue;
+		evidence->gaps++;
+		store->gaps[store->gap_count++] = (struct iq_gap){
+			.evidence = evidence->no,
+			.after = part->last_event,
+			.ts_min = part->last_ts,
+			.ts_max = IQ_TIME_NONE,
+			.offset = evidence->accounted,
+			.bytes = evidence->bytes > evidence->accounted ? evidence->bytes - evidence->accounted : 0,
+			.count = IQ_NUMBER_NONE,
+			.reason = IQ_LIT("the ingest was interrupted here; run it again for the rest"),
+		};
+	}
 }
 
 static int fold_gaps(struct iq_store *store, size_t total)
 {
-	char name[16];
+	int rc = 0;
 
-	store->gaps = iq_arena_calloc(&store->memory, total + 1, sizeof(*store->gaps));
+	store->gaps = iq_arena_calloc(&store->memory, total + store->part_count + 1, sizeof(*store->gaps));
 	if (!store->gaps)
 		return IQ_ERR_NOMEM;
-	for (size_t i = 0; i < store->manifest.count; i++) {
-		for (size_t j = 0; j < store->segments[i]->gap_count; j++) {
-			const struct iq_segment_gap *part = &store->segments[i]->gaps[j];
-			struct iq_gap *gap = &store->gaps[store->gap_count++];
-
-			*gap = part->gap;
-			if (part->session_no == 0)
-				continue;
-			(void)snprintf(name, sizeof(name), "s%u", part->session_no);
-			gap->session = iq_arena_copy(&store->memory, iq_view_cstr(name));
-			if (!gap->session.data)
-				return IQ_ERR_NOMEM;
-		}
-	}
+	for (size_t i = 0; i < store->manifest.count && rc == 0; i++)
+		for (size_t j = 0; j < store->segments[i]->gap_count && rc == 0; j++)
+			rc = fold_gap(store, store->segments[i], &store->segments[i]->gaps[j]);
+	add_unfinished(store);
 	qsort(store->gaps, store->gap_count, sizeof(*store->gaps), compare_gaps);
-	return 0;
+	return rc;
 }
 
 static int fold_tables(struct iq_store *store)
@@ -468,6 +570,24 @@ const struct iq_source *iq_store_source(const struct iq_store *store, uint32_t n
 	return bsearch(&wanted, store->sources, store->source_count, sizeof(*store->sources), compare_sources);
 }
 
+const struct iq_store_part *iq_store_parts(const struct iq_store *store, uint32_t evidence, size_t *ret_count)
+{
+	size_t low = 0, high = store->part_count, end;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (store->parts[middle].part->evidence.no < evidence)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (end = low; end < store->part_count && store->parts[end].part->evidence.no == evidence;)
+		end++;
+	*ret_count = end - low;
+	return &store->parts[low];
+}
+
 const struct iq_session *iq_store_session(const struct iq_store *store, uint32_t no)
 {
 	struct iq_session wanted = { .no = no };
@@ -477,43 +597,81 @@ const struct iq_session *iq_store_session(const struct iq_store *store, uint32_t
 
 /* ---- Raw evidence ---- */
 
-struct raw_request {
-	uint64_t offset;
-	uint64_t end;
-	struct iq_buf *buf;
+/* Hands on what comes next: parts may overlap. */
+struct raw_walk {
+	uint64_t next;
+	int (*take)(void *context, uint64_t offset, struct iq_view bytes);
+	void *context;
 };
 
-static int take_block(void *context, uint64_t offset, struct iq_view bytes)
+static int pass_raw(void *context, uint64_t offset, struct iq_view bytes)
 {
-	struct raw_request *request = context;
-	size_t skip = request->offset > offset ? (size_t)(request->offset - offset) : 0;
-	struct iq_view wanted = iq_view_from(bytes, skip);
-	uint64_t left = request->end - (offset + skip);
+	struct raw_walk *walk = context;
 
-	if (wanted.len > left)
-		wanted.len = (size_t)left;
-	request->offset = offset + skip + wanted.len;
-	return iq_buf_append(request->buf, wanted);
+	walk->next = offset + bytes.len;
+	return walk->take(walk->context, offset, bytes);
+}
+
+static bool holds(const struct iq_segment *segment, uint32_t evidence, uint64_t offset)
+{
+	for (size_t i = 0; i < segment->evidence_count; i++) {
+		const struct iq_evidence_part *part = &segment->evidence[i];
+
+		if (part->evidence.no == evidence)
+			return offset >= part->offset && offset - part->offset < part->evidence.bytes;
+	}
+	return false;
+}
+
+/* The segment with the part in which this byte lies; NULL if there is none. */
+static int find_raw(struct iq_store *store, uint32_t evidence, uint64_t offset, struct iq_segment **ret_segment,
+		    struct iq_error *error)
+{
+	struct iq_segment *segment;
+	int rc;
+
+	*ret_segment = NULL;
+	for (size_t i = 0; i < store->manifest.count && !*ret_segment; i++) {
+		const struct iq_number_range *held = &iq_store_summary(store, i)->evidence;
+
+		if (evidence < held->first || evidence > held->last)
+			continue;
+		rc = iq_store_segment(store, i, &segment, error);
+		if (rc < 0)
+			return rc;
+		if (holds(segment, evidence, offset))
+			*ret_segment = segment;
+	}
+	return 0;
+}
+
+int iq_store_walk_raw(struct iq_store *store, uint32_t evidence, uint64_t from, uint64_t end,
+		      int (*take)(void *context, uint64_t offset, struct iq_view bytes), void *context,
+		      struct iq_error *error)
+{
+	struct raw_walk walk = { from, take, context };
+	struct iq_segment *segment;
+	int rc = 0;
+
+	while (rc == 0 && walk.next < end) {
+		rc = find_raw(store, evidence, walk.next, &segment, error);
+		if (rc < 0 || !segment)
+			break;
+		rc = iq_segment_read_raw(segment, evidence, walk.next, end, pass_raw, &walk, error);
+	}
+	return rc == IQ_ERR_NOMEM ? iq_error_nomem(error) : rc;
+}
+
+static int append_raw(void *context, uint64_t offset, struct iq_view bytes)
+{
+	(void)offset;
+	return iq_buf_append(context, bytes);
 }
 
 int iq_store_read_raw(struct iq_store *store, uint32_t evidence, uint64_t offset, uint64_t length, struct iq_buf *buf,
 		      struct iq_error *error)
 {
-	struct raw_request request = { offset, length > UINT64_MAX - offset ? UINT64_MAX : offset + length, buf };
-	struct iq_segment *segment;
-	int rc = 0;
+	uint64_t end = length > UINT64_MAX - offset ? UINT64_MAX : offset + length;
 
-	for (size_t i = 0; i < store->manifest.count && rc == 0 && request.offset < request.end; i++) {
-		const struct iq_number_range *held = &store->manifest.segments[i].summary.evidence;
-
-		if (evidence < held->first || evidence > held->last)
-			continue;
-		rc = iq_store_segment(store, i, &segment, error);
-		if (rc == 0)
-			rc = iq_segment_read_raw(segment, evidence, request.offset, request.end, take_block, &request,
-						 error);
-	}
-	if (rc == IQ_ERR_NOMEM)
-		return iq_error_nomem(error);
-	return rc;
+	return iq_store_walk_raw(store, evidence, offset, end, append_raw, buf, error);
 }

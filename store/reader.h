@@ -8,6 +8,12 @@
 /* SQLite files that one store keeps open; each costs a descriptor and a page cache. */
 #define IQ_STORE_MAX_OPEN 64u
 
+/* A part of an evidence, and the segment that holds it. */
+struct iq_store_part {
+	const struct iq_evidence_part *part;
+	struct iq_segment *segment;
+};
+
 struct iq_store {
 	char *path;
 	int readers;		      /* locked, shared, while files that the manifest names must not go; or -1 */
@@ -21,6 +27,8 @@ struct iq_store {
 	size_t source_count;
 	struct iq_evidence *evidence; /* by number */
 	size_t evidence_count;
+	struct iq_store_part *parts; /* by number and place */
+	size_t part_count;
 	struct iq_gap *gaps;
 	size_t gap_count;
 	uint64_t events;
@@ -41,6 +49,8 @@ int iq_store_segment(struct iq_store *store, size_t index, struct iq_segment **r
 /* The row with this number, or NULL. */
 const struct iq_source *iq_store_source(const struct iq_store *store, uint32_t no);
 const struct iq_session *iq_store_session(const struct iq_store *store, uint32_t no);
+/* The parts of an evidence, in order. */
+const struct iq_store_part *iq_store_parts(const struct iq_store *store, uint32_t evidence, size_t *ret_count);
 /* Folds one segment's part of a session into the whole. */
 void iq_session_fold(struct iq_session *whole, const struct iq_session *part);
 void iq_source_fold(struct iq_source *whole, const struct iq_source *part);

@@ -10,6 +10,22 @@
 #include "store/chunk.h"
 #include "store/store.h"
 
+/* The part of an evidence that lies in one segment. Counts are of the part, positions of the stream. */
+struct iq_evidence_part {
+	struct iq_evidence
+		evidence; /* `accounted`, `sha256`: of the stream up to its end; `gaps`: those before `settled` */
+	uint64_t offset;  /* where it begins */
+	/* Where the part that continues it begins: at its end, or before what was unfinished there. That part says it
+	 * again, and better: gaps of this one from there on are void then. */
+	uint64_t settled;
+	struct iq_restart restart;
+	uint64_t first_event; /* ids, 0: none */
+	uint64_t last_event;  /* also of the parts before */
+	int64_t last_ts;
+	bool ended;	      /* the stream ended there */
+	struct iq_view marks; /* see store/chain.h */
+};
+
 /* ---- Writing ------------------------------------------------------------------------------------------------- */
 
 struct iq_segment_writer;
@@ -27,11 +43,11 @@ int iq_segment_writer_raw(struct iq_segment_writer *writer, uint32_t evidence, u
 int iq_segment_writer_source(struct iq_segment_writer *writer, const struct iq_source *source, struct iq_error *error);
 int iq_segment_writer_session(struct iq_segment_writer *writer, const struct iq_session *session, uint32_t source_no,
 			      struct iq_error *error);
-/* An evidence's row as it is. */
-int iq_segment_writer_evidence(struct iq_segment_writer *writer, const struct iq_evidence *evidence,
+/* The row of a part as it is. */
+int iq_segment_writer_evidence(struct iq_segment_writer *writer, const struct iq_evidence_part *part,
 			       struct iq_error *error);
-/* The evidence's row. Its gaps that name `next_id` as the event after them are followed by none. */
-int iq_segment_writer_end_evidence(struct iq_segment_writer *writer, const struct iq_evidence *evidence,
+/* The same; of its gaps, those that name `next_id` as the event after them are followed by none in this segment. */
+int iq_segment_writer_end_evidence(struct iq_segment_writer *writer, const struct iq_evidence_part *part,
 				   uint64_t next_id, struct iq_error *error);
 int iq_segment_writer_gap(struct iq_segment_writer *writer, const struct iq_gap *gap, uint32_t session_no,
 			  struct iq_error *error);
@@ -90,7 +106,7 @@ struct iq_segment {
 	size_t source_count;
 	struct iq_segment_session *sessions;
 	size_t session_count;
-	struct iq_evidence *evidence;
+	struct iq_evidence_part *evidence;
 	size_t evidence_count;
 	struct iq_segment_gap *gaps;
 	size_t gap_count;

@@ -157,10 +157,10 @@ static bool ends_before(const struct walk *walk, size_t index)
 	return false;
 }
 
-static const struct iq_evidence *find_evidence(const struct iq_segment *segment, uint32_t no)
+static const struct iq_evidence_part *find_part(const struct iq_segment *segment, uint32_t no)
 {
 	for (size_t i = 0; i < segment->evidence_count; i++)
-		if (segment->evidence[i].no == no)
+		if (segment->evidence[i].evidence.no == no)
 			return &segment->evidence[i];
 	return NULL;
 }
@@ -170,14 +170,16 @@ int iq_segment_read_raw(struct iq_segment *segment, uint32_t evidence, uint64_t 
 			struct iq_error *error)
 {
 	struct walk walk = { segment, evidence, 0, offset, end, take, context, error };
-	const struct iq_evidence *row = find_evidence(segment, evidence);
-	uint64_t begin;
+	const struct iq_evidence_part *part = find_part(segment, evidence);
+	uint64_t begin, part_end;
 	int rc = 0;
 
-	if (!row)
+	if (!part)
 		return 0;
-	if (walk.end > row->bytes)
-		walk.end = row->bytes;
+	part_end = part->offset + part->evidence.bytes;
+	walk.at = part->offset;
+	if (walk.end > part_end)
+		walk.end = part_end;
 	for (size_t i = 0; i < segment->zone_count && rc == 0 && walk.at < walk.end; i++) {
 		if (!begins_at(&segment->zones[i], evidence, &begin) || ends_before(&walk, i))
 			continue;
@@ -188,7 +190,7 @@ int iq_segment_read_raw(struct iq_segment *segment, uint32_t evidence, uint64_t 
 			rc = pass_chunk(&walk, &segment->zones[i]);
 		}
 	}
-	return rc == 0 && walk.at < walk.end ? pass_blocks(&walk, row->bytes) : rc;
+	return rc == 0 && walk.at < walk.end ? pass_blocks(&walk, part_end) : rc;
 }
 
 /* ---- Where the events of a chunk are ---- */

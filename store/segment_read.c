@@ -346,18 +346,50 @@ static bool read_session(struct iq_segment *segment, sqlite3_stmt *statement, vo
 	       session->name.data && parse_state(column_view(statement, 8), &session->state);
 }
 
+/* A number of bytes, events or lines; positions stay so small that sums of two do not overflow. */
+static bool read_count(sqlite3_stmt *statement, int column, uint64_t *ret_count)
+{
+	int64_t count = sqlite3_column_int64(statement, column);
+
+	*ret_count = (uint64_t)count;
+	return count >= 0 && count <= INT64_MAX / 2;
+}
+
+static bool read_part_numbers(sqlite3_stmt *statement, struct iq_evidence_part *part)
+{
+	uint64_t *const numbers[] = { &part->offset,
+				      &part->evidence.bytes,
+				      &part->evidence.accounted,
+				      &part->evidence.records,
+				      &part->evidence.gaps,
+				      NULL, /* sha256 */
+				      NULL, /* marks */
+				      &part->settled,
+				      &part->restart.offset,
+				      &part->restart.lines,
+				      &part->first_event,
+				      &part->last_event };
+
+	for (int i = 0; i < (int)(sizeof(numbers) / sizeof(numbers[0])); i++)
+		if (numbers[i] && !read_count(statement, 3 + i, numbers[i]))
+			return false;
+	part->last_ts = number_or_none(statement, 15);
+	part->ended = sqlite3_column_int(statement, 16) != 0;
+	return part->settled >= part->offset && part->settled <= part->offset + part->evidence.bytes &&
+	       part->restart.offset <= part->settled;
+}
+
 static bool read_evidence(struct iq_segment *segment, sqlite3_stmt *statement, void *item)
 {
-	struct iq_evidence *evidence = item;
-	struct iq_view digest = column_view(statement, 7);
+	struct iq_evidence_part *part = item;
+	struct iq_evidence *evidence = &part->evidence;
+	struct iq_view digest = column_view(statement, 8);
 
 	evidence->path = copy_text(segment, statement, 1);
 	evidence->format = copy_text(segment, statement, 2);
-	evidence->bytes = (uint64_t)sqlite3_column_int64(statement, 3);
-	evidence->accounted = (uint64_t)sqlite3_column_int64(statement, 4);
-	evidence->records = (uint64_t)sqlite3_column_int64(statement, 5);
-	evidence->gaps = (uint64_t)sqlite3_column_int64(statement, 6);
-	if (digest.len != IQ_SHA256_SIZE)
+	part->marks = copy_text(segment, statement, 9);
+	if (digest.len != IQ_SHA256_SIZE || part->marks.len % IQ_SHA256_SIZE != 0 ||
+	    !read_part_numbers(statement, part))
 		return false;
 	memcpy(evidence->sha256, digest.data, IQ_SHA256_SIZE);
 	return read_no(statement, 0, &evidence->no) && evidence->no > 0 && evidence->path.data && evidence->format.data;
@@ -432,7 +464,7 @@ static const struct table_reader template_reader = { "templates", sizeof(struct 
 static const struct table_reader table_readers[] = {
 	{ "sources", sizeof(struct iq_source), read_source },
 	{ "sessions", sizeof(struct iq_segment_session), read_session },
-	{ "evidence", sizeof(struct iq_evidence), read_evidence },
+	{ "evidence", sizeof(struct iq_evidence_part), read_evidence },
 	{ "gaps", sizeof(struct iq_segment_gap), read_gap },
 	{ "chunks", sizeof(struct iq_zone), read_zone },
 	{ "raw", sizeof(struct iq_raw_block), read_raw_block },

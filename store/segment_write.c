@@ -27,13 +27,14 @@ static const char *const statement_texts[STATEMENT_COUNT] = {
 	[INSERT_META] = "INSERT INTO meta VALUES(?1, ?2)",
 	[INSERT_SOURCE] = "INSERT INTO sources VALUES(?1, ?2, ?3, ?4, ?5)",
 	[INSERT_SESSION] = "INSERT INTO sessions VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-	[INSERT_EVIDENCE] = "INSERT INTO evidence VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+	[INSERT_EVIDENCE] = "INSERT INTO evidence VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, "
+			    "?15, ?16, ?17)",
 	[INSERT_GAP] = "INSERT INTO gaps VALUES(NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
 	[INSERT_CHUNK] = "INSERT INTO chunks VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
 	[INSERT_COLUMN] = "INSERT INTO columns VALUES(?1, ?2, ?3)",
 	[INSERT_RAW] = "INSERT INTO raw VALUES(NULL, ?1, ?2, ?3, ?4, ?5)",
 	[INSERT_TEMPLATE] = "INSERT INTO templates VALUES(?1, ?2, ?3, ?4, ?5)",
-	[UPDATE_LAST_GAPS] = "UPDATE gaps SET before = 0 WHERE evidence = ?1 AND before = ?2",
+	[UPDATE_LAST_GAPS] = "UPDATE gaps SET before = 0 WHERE id > ?1 AND before = ?2",
 };
 
 /* A template's count and times; its number and text are in the map. */
@@ -52,6 +53,8 @@ struct iq_segment_writer {
 	struct template_state *templates;
 	size_t template_capacity;
 	uint32_t chunks;
+	int64_t gaps;	   /* rows */
+	int64_t part_gaps; /* of them, those before the evidence at hand */
 	uint64_t bytes;
 	bool finished;
 };
@@ -386,30 +389,44 @@ int iq_segment_writer_session(struct iq_segment_writer *writer, const struct iq_
 	return insert(writer, INSERT_SESSION, error);
 }
 
-int iq_segment_writer_evidence(struct iq_segment_writer *writer, const struct iq_evidence *evidence,
+int iq_segment_writer_evidence(struct iq_segment_writer *writer, const struct iq_evidence_part *part,
 			       struct iq_error *error)
 {
 	sqlite3_stmt *statement = writer->statements[INSERT_EVIDENCE];
+	const struct iq_evidence *evidence = &part->evidence;
 
 	(void)sqlite3_bind_int64(statement, 1, evidence->no);
 	bind_view(statement, 2, evidence->path);
 	bind_view(statement, 3, evidence->format);
-	(void)sqlite3_bind_int64(statement, 4, (int64_t)evidence->bytes);
-	(void)sqlite3_bind_int64(statement, 5, (int64_t)evidence->accounted);
-	(void)sqlite3_bind_int64(statement, 6, (int64_t)evidence->records);
-	(void)sqlite3_bind_int64(statement, 7, (int64_t)evidence->gaps);
-	bind_blob(statement, 8, evidence->sha256, IQ_SHA256_SIZE);
+	(void)sqlite3_bind_int64(statement, 4, (int64_t)part->offset);
+	(void)sqlite3_bind_int64(statement, 5, (int64_t)evidence->bytes);
+	(void)sqlite3_bind_int64(statement, 6, (int64_t)evidence->accounted);
+	(void)sqlite3_bind_int64(statement, 7, (int64_t)evidence->records);
+	(void)sqlite3_bind_int64(statement, 8, (int64_t)evidence->gaps);
+	bind_blob(statement, 9, evidence->sha256, IQ_SHA256_SIZE);
+	bind_blob(statement, 10, part->marks.data, part->marks.len);
+	(void)sqlite3_bind_int64(statement, 11, (int64_t)part->settled);
+	(void)sqlite3_bind_int64(statement, 12, (int64_t)part->restart.offset);
+	(void)sqlite3_bind_int64(statement, 13, (int64_t)part->restart.lines);
+	(void)sqlite3_bind_int64(statement, 14, (int64_t)part->first_event);
+	(void)sqlite3_bind_int64(statement, 15, (int64_t)part->last_event);
+	bind_number(statement, 16, part->last_ts);
+	(void)sqlite3_bind_int(statement, 17, part->ended);
 	return insert(writer, INSERT_EVIDENCE, error);
 }
 
-int iq_segment_writer_end_evidence(struct iq_segment_writer *writer, const struct iq_evidence *evidence,
+int iq_segment_writer_end_evidence(struct iq_segment_writer *writer, const struct iq_evidence_part *part,
 				   uint64_t next_id, struct iq_error *error)
 {
-	(void)sqlite3_bind_int64(writer->statements[UPDATE_LAST_GAPS], 1, evidence->no);
-	(void)sqlite3_bind_int64(writer->statements[UPDATE_LAST_GAPS], 2, (int64_t)next_id);
-	return evidence->gaps > 0 && insert(writer, UPDATE_LAST_GAPS, error) < 0
-		       ? IQ_ERR_IO
-		       : iq_segment_writer_evidence(writer, evidence, error);
+	sqlite3_stmt *statement = writer->statements[UPDATE_LAST_GAPS];
+	int rc = 0;
+
+	(void)sqlite3_bind_int64(statement, 1, writer->part_gaps);
+	(void)sqlite3_bind_int64(statement, 2, (int64_t)next_id);
+	if (writer->gaps > writer->part_gaps)
+		rc = insert(writer, UPDATE_LAST_GAPS, error);
+	writer->part_gaps = writer->gaps;
+	return rc == 0 ? iq_segment_writer_evidence(writer, part, error) : rc;
 }
 
 int iq_segment_writer_gap(struct iq_segment_writer *writer, const struct iq_gap *gap, uint32_t session_no,
@@ -429,6 +446,7 @@ int iq_segment_writer_gap(struct iq_segment_writer *writer, const struct iq_gap 
 	(void)sqlite3_bind_int64(statement, 10, (int64_t)gap->bytes);
 	bind_number(statement, 11, gap->count);
 	bind_view(statement, 12, gap->reason.data ? gap->reason : IQ_LIT("unknown"));
+	writer->gaps++;
 	return insert(writer, INSERT_GAP, error);
 }
 

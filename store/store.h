@@ -38,26 +38,48 @@ struct iq_store_writer;
 int iq_store_writer_open(const char *path, struct iq_store_writer **ret_writer, struct iq_error *error);
 void iq_store_writer_free(struct iq_store_writer *writer);
 
-/* Is evidence with these bytes already stored? On true *ret_evidence is its row number. */
-bool iq_store_writer_has_evidence(const struct iq_store_writer *writer, const uint8_t sha256[IQ_SHA256_SIZE],
-				  uint32_t *ret_evidence);
+/* The path that the store was opened with. Borrowed until the writer is freed. */
+const char *iq_store_writer_path(const struct iq_store_writer *writer);
+
+/* Where reading an evidence can be taken up: a parser that begins at `offset`, told that `lines` line ends were before,
+ * gives from what is not settled on what it would have given had it begun at the beginning. */
+struct iq_restart {
+	uint64_t offset;
+	uint64_t lines;
+};
 
 /* Begins one evidence. Then iq_store_writer_raw() for every byte of it, in order, and events and gaps through
  * the sink, in order; then iq_store_writer_evidence_end(). Gaps and events may come before or after the raw bytes that
  * they point into. */
 int iq_store_writer_evidence_begin(struct iq_store_writer *writer, struct iq_view path, struct iq_view format,
 				   struct iq_error *error);
+/* Goes on with an evidence of the store, as the recogniser found it (IQ_STREAM_CONTINUES): raw bytes have to come from
+ * `settled` on, events and gaps from `restart` on; those that end before `settled` are passed over. */
+struct iq_recogniser;
+int iq_store_writer_evidence_continue(struct iq_store_writer *writer, const struct iq_recogniser *recogniser,
+				      struct iq_view path, struct iq_error *error);
+/* Everything that was given up to here is settled: a part that continues the evidence begins behind it. May be called
+ * again. */
+int iq_store_writer_evidence_settle(struct iq_store_writer *writer, const struct iq_restart *restart,
+				    struct iq_error *error);
+/* As iq_store_writer_commit() in the middle of an evidence: what is settled is committed as a part of it, which goes on. */
+int iq_store_writer_evidence_commit(struct iq_store_writer *writer, const struct iq_restart *restart,
+				    struct iq_error *error);
 int iq_store_writer_raw(struct iq_store_writer *writer, const void *data, size_t len, struct iq_error *error);
 /* A sink whose events get id, evidence and session numbers, are folded into sessions and sources, and are put into
  * chunks. Sessions are one per (source, session name). ws.open sets start_seen; ws.close sets end_seen and `closed`;
  * net.error sets end_seen and `cut`, or `refused` where no open was seen. Gap `after`/`before` are filled in from the
  * neighbouring events of the evidence when they are 0. Borrowed until the writer is freed. */
 struct iq_sink *iq_store_writer_sink(struct iq_store_writer *writer);
-/* Ends the evidence; the numbers that were counted for it. Bytes that neither an event's nor a gap's range covers are
+/* Ends the evidence; the numbers that were counted for all of it. Bytes that neither an event's nor a gap's range covers are
  * recorded as a gap here (`not part of any record`), so accounted equals bytes afterwards. Line ends between records
  * belong to their records: parsers give ranges that include them. */
 int iq_store_writer_evidence_end(struct iq_store_writer *writer, struct iq_evidence *ret_evidence,
 				 struct iq_error *error);
+/* How many sessions appeared in the evidence that was ended last, since it was begun or continued. */
+uint64_t iq_store_writer_evidence_sessions(const struct iq_store_writer *writer);
+/* The id that was given last; 0: none yet. */
+uint64_t iq_store_writer_last_id(const struct iq_store_writer *writer);
 /* Drops everything since the last commit, the evidence that is still open included. */
 int iq_store_writer_rollback(struct iq_store_writer *writer, struct iq_error *error);
 
@@ -66,10 +88,53 @@ int iq_store_writer_rollback(struct iq_store_writer *writer, struct iq_error *er
  * half there. */
 int iq_store_writer_commit(struct iq_store_writer *writer, struct iq_error *error);
 
+/* ---- Recognising evidence ------------------------------------------------------------------------------- */
+
+/* A stream is known by its content: bytes are fed to a recogniser until it says what they are. It holds at most a MiB of
+ * them (and what it was fed last); what was before lies in the store.
+ *
+ *	while ((rc = iq_recogniser_feed(recogniser, bytes, error)) == 0)
+ *		... the next bytes; at the end of the stream iq_recogniser_end()
+ *	iq_recogniser_result(recogniser)->outcome ...
+ */
+enum iq_recognition {
+	IQ_STREAM_UNDECIDED,
+	IQ_STREAM_NEW,
+	IQ_STREAM_KNOWN,     /* all of it is stored */
+	IQ_STREAM_SHORTER,   /* all of it is stored, and more: it was longer once */
+	IQ_STREAM_CONTINUES, /* it begins with what is stored, or the store does not have its end yet */
+};
+struct iq_recognised {
+	enum iq_recognition outcome;
+	uint32_t evidence; /* unless NEW */
+	struct iq_view format;
+	uint64_t stored;  /* bytes */
+	uint64_t settled; /* see iq_store_writer_evidence_continue() */
+	struct iq_restart restart;
+};
+
+/* Caller owns; release with iq_recogniser_free(), before the writer is freed and before it writes on. */
+int iq_recogniser_new(struct iq_store_writer *writer, struct iq_recogniser **ret_recogniser, struct iq_error *error);
+void iq_recogniser_free(struct iq_recogniser *recogniser); /* NULL allowed */
+/* Takes the next bytes of the stream, all of them. 1 when it is decided. */
+int iq_recogniser_feed(struct iq_recogniser *recogniser, struct iq_view bytes, struct iq_error *error);
+/* The stream ended: now it is decided. */
+int iq_recogniser_end(struct iq_recogniser *recogniser, struct iq_error *error);
+/* Borrowed until the recogniser is freed. */
+const struct iq_recognised *iq_recogniser_result(const struct iq_recogniser *recogniser);
+/* Hands out again what was fed, from byte `from` on, in pieces. May commit. Bytes: Borrowed until the call returns. */
+int iq_recogniser_replay(struct iq_recogniser *recogniser, uint64_t from,
+			 int (*take)(void *context, uint64_t offset, struct iq_view bytes), void *context,
+			 struct iq_error *error);
+
 /* ---- Reading beyond the public part ----------------------------------------------------------------------- */
 
 /* Raw bytes [offset, offset + length) of an evidence, appended to `buf`. */
 int iq_store_read_raw(struct iq_store *store, uint32_t evidence, uint64_t offset, uint64_t length, struct iq_buf *buf,
+		      struct iq_error *error);
+/* The same, handed out in pieces up to `end`. Bytes: Borrowed until the call returns. */
+int iq_store_walk_raw(struct iq_store *store, uint32_t evidence, uint64_t from, uint64_t end,
+		      int (*take)(void *context, uint64_t offset, struct iq_view bytes), void *context,
 		      struct iq_error *error);
 /* The path that the store was opened with. Borrowed until it is closed. */
 const char *iq_store_path(const struct iq_store *store);

@@ -103,8 +103,8 @@ int iq_summary_of(const struct iq_segment *segment, struct iq_arena *arena, stru
 	for (size_t i = 0; i < segment->zone_count; i++)
 		add_zone(&summary, &segment->zones[i]);
 	for (size_t i = 0; i < segment->evidence_count; i++) {
-		widen(&summary.evidence, segment->evidence[i].no);
-		summary.raw += segment->evidence[i].bytes;
+		widen(&summary.evidence, segment->evidence[i].evidence.no);
+		summary.raw += segment->evidence[i].evidence.bytes;
 	}
 	summary.sources = segment->sources;
 	summary.source_count = segment->source_count;

@@ -16,6 +16,7 @@ struct inspection {
 	int (*damaged)(void *context, const struct iq_damage *damage);
 	void *context;
 	struct iq_verify_result *result;
+	struct iq_hash_states *states;
 };
 
 static void IQ_PRINTF(2, 3) report(struct inspection *inspection, const char *format, ...)
@@ -58,10 +59,57 @@ static void verify_chunk(struct iq_segment *segment, const struct iq_zone *zone,
 	iq_chunk_release(&chunk);
 }
 
-/* The raw bytes of one evidence, read in order. */
+/* ---- The streams ---- */
+
+int iq_hash_states_set(struct iq_hash_states *states, uint32_t evidence, const struct iq_sha256 *hash, uint64_t bytes)
+{
+	struct iq_hash_state *state = iq_hash_states_get(states, evidence);
+	size_t capacity = states->capacity ? states->capacity * 2 : 4;
+	struct iq_hash_state *items = states->items;
+
+	if (!state && states->count == states->capacity) {
+		items = realloc(items, capacity * sizeof(*items));
+		if (!items)
+			return IQ_ERR_NOMEM;
+		states->items = items;
+		states->capacity = capacity;
+	}
+	if (!state) {
+		if (iq_map_set(&states->numbers, iq_view_make((const char *)&evidence, sizeof(evidence)),
+			       states->count) < 0)
+			return IQ_ERR_NOMEM;
+		state = &states->items[states->count];
+		*state = (struct iq_hash_state){ .evidence = evidence, .hash = iq_sha256_new() };
+		if (!state->hash)
+			return IQ_ERR_NOMEM;
+		states->count++;
+	}
+	iq_sha256_copy(state->hash, hash);
+	state->bytes = bytes;
+	return 0;
+}
+
+struct iq_hash_state *iq_hash_states_get(const struct iq_hash_states *states, uint32_t evidence)
+{
+	uint64_t *index = iq_map_get(&states->numbers, iq_view_make((const char *)&evidence, sizeof(evidence)));
+
+	return index && *index < states->count ? &states->items[*index] : NULL;
+}
+
+void iq_hash_states_clear(struct iq_hash_states *states)
+{
+	for (size_t i = 0; i < states->count; i++)
+		iq_sha256_free(states->items[i].hash);
+	free(states->items);
+	iq_map_release(&states->numbers);
+	*states = (struct iq_hash_states){ 0 };
+}
+
+/* The raw bytes of a part, read in order. */
 struct raw_check {
 	struct iq_sha256 *hash;
-	uint64_t next;
+	uint64_t next;	 /* that have to be there */
+	uint64_t hashed; /* up to here */
 };
 
 static int hash_block(void *context, uint64_t offset, struct iq_view bytes)
@@ -70,35 +118,68 @@ static int hash_block(void *context, uint64_t offset, struct iq_view bytes)
 
 	if (offset != check->next)
 		return IQ_ERR_CORRUPT;
-	iq_sha256_update(check->hash, bytes.data, bytes.len);
 	check->next += bytes.len;
+	if (check->next <= check->hashed)
+		return 0;
+	bytes = iq_view_from(bytes,
+			     bytes.len - (size_t)(check->next - check->hashed < bytes.len ? check->next - check->hashed
+											  : bytes.len));
+	iq_sha256_update(check->hash, bytes.data, bytes.len);
+	check->hashed = check->next;
 	return 0;
 }
 
-static void verify_evidence(struct iq_segment *segment, const struct iq_evidence *evidence,
-			    struct inspection *inspection)
+/* Can the stream be hashed through this part? Then from where on. */
+static bool take_up(struct raw_check *check, const struct inspection *inspection, const struct iq_evidence_part *part)
 {
-	struct raw_check check = { iq_sha256_new(), 0 };
-	struct iq_error error = IQ_ERROR_INIT;
-	uint8_t digest[IQ_SHA256_SIZE] = { 0 };
-	int rc = check.hash ? iq_segment_read_raw(segment, evidence->no, 0, UINT64_MAX, hash_block, &check, &error)
-			    : iq_error_nomem(&error);
+	const struct iq_hash_state *state = iq_hash_states_get(inspection->states, part->evidence.no);
 
-	if (check.hash)
-		iq_sha256_digest(check.hash, digest);
-	if (rc < 0)
-		report(inspection, "evidence %u (%.*s): raw bytes from offset %llu on do not match their hash",
-		       evidence->no, IQ_VIEW_ARG(evidence->path), (unsigned long long)check.next);
-	else if (check.next != evidence->bytes || memcmp(digest, evidence->sha256, IQ_SHA256_SIZE) != 0)
+	if (part->offset == 0)
+		return true;
+	if (!state || state->bytes < part->offset || state->bytes > part->offset + part->evidence.bytes)
+		return false;
+	iq_sha256_copy(check->hash, state->hash);
+	check->hashed = state->bytes;
+	return true;
+}
+
+static void judge_part(const struct iq_evidence_part *part, const struct raw_check *check, bool whole,
+		       struct inspection *inspection)
+{
+	const struct iq_evidence *evidence = &part->evidence;
+	const uint64_t end = part->offset + evidence->bytes;
+	uint8_t digest[IQ_SHA256_SIZE];
+
+	iq_sha256_digest(check->hash, digest);
+	if (check->next != end || (whole && memcmp(digest, evidence->sha256, IQ_SHA256_SIZE) != 0))
 		report(inspection,
 		       "evidence %u (%.*s): its raw bytes are not those that were taken in (SHA-256 differs)",
 		       evidence->no, IQ_VIEW_ARG(evidence->path));
-	else if (evidence->accounted != evidence->bytes)
+	else if (evidence->accounted > end || (part->ended && evidence->accounted != end))
 		report(inspection, "evidence %u (%.*s): %llu of %llu bytes are accounted for", evidence->no,
-		       IQ_VIEW_ARG(evidence->path), (unsigned long long)evidence->accounted,
-		       (unsigned long long)evidence->bytes);
+		       IQ_VIEW_ARG(evidence->path), (unsigned long long)evidence->accounted, (unsigned long long)end);
+	else if (whole && iq_hash_states_set(inspection->states, evidence->no, check->hash, end) < 0)
+		report(inspection, "evidence %u (%.*s): cannot be checked: out of memory", evidence->no,
+		       IQ_VIEW_ARG(evidence->path));
+}
+
+static void verify_evidence(struct iq_segment *segment, const struct iq_evidence_part *part,
+			    struct inspection *inspection)
+{
+	struct raw_check check = { iq_sha256_new(), part->offset, part->offset };
+	struct iq_error error = IQ_ERROR_INIT;
+	bool whole = check.hash && take_up(&check, inspection, part);
+	int rc = check.hash ? iq_segment_read_raw(segment, part->evidence.no, part->offset, UINT64_MAX, hash_block,
+						  &check, &error)
+			    : iq_error_nomem(&error);
+
+	if (rc < 0)
+		report(inspection, "evidence %u (%.*s): raw bytes from offset %llu on do not match their hash",
+		       part->evidence.no, IQ_VIEW_ARG(part->evidence.path), (unsigned long long)check.next);
+	else
+		judge_part(part, &check, whole, inspection);
 	inspection->result->evidence++;
-	inspection->result->raw_bytes += check.next;
+	inspection->result->raw_bytes += check.next - part->offset;
 	iq_sha256_free(check.hash);
 }
 
@@ -125,10 +206,11 @@ int iq_segment_reads_back(struct iq_segment *segment, struct iq_error *error)
 	return 0;
 }
 
-void iq_segment_verify(struct iq_segment *segment, int (*damaged)(void *context, const struct iq_damage *damage),
-		       void *context, struct iq_verify_result *result)
+void iq_segment_verify(struct iq_segment *segment, struct iq_hash_states *states,
+		       int (*damaged)(void *context, const struct iq_damage *damage), void *context,
+		       struct iq_verify_result *result)
 {
-	struct inspection inspection = { iq_path_base(segment->path), damaged, context, result };
+	struct inspection inspection = { iq_path_base(segment->path), damaged, context, result, states };
 	sqlite3_stmt *statement = NULL;
 
 	result->segments++;
@@ -170,7 +252,7 @@ static void verify_file(const char *path, const uint8_t *root, struct inspection
 	}
 	if (root && memcmp(root, segment->root, IQ_SHA256_SIZE) != 0)
 		report(inspection, "is not the segment that the manifest names (hash differs)");
-	iq_segment_verify(segment, inspection->damaged, inspection->context, inspection->result);
+	iq_segment_verify(segment, inspection->states, inspection->damaged, inspection->context, inspection->result);
 	iq_segment_close(segment);
 }
 
@@ -200,7 +282,8 @@ int iq_store_verify(const char *path, int (*damaged)(void *context, const struct
 		    struct iq_verify_result *ret_result, struct iq_error *error)
 {
 	struct iq_verify_result result = { 0 };
-	struct inspection inspection = { path, damaged, context, &result };
+	struct iq_hash_states states = { 0 };
+	struct inspection inspection = { path, damaged, context, &result, &states };
 	struct stat info;
 	int rc = 0;
 
@@ -212,6 +295,7 @@ int iq_store_verify(const char *path, int (*damaged)(void *context, const struct
 		rc = iq_error_set(error, IQ_ERR_FORMAT, "%s: not an inquest segment", path);
 	else
 		verify_file(path, NULL, &inspection);
+	iq_hash_states_clear(&states);
 	if (rc == 0)
 		*ret_result = result;
 	return rc;

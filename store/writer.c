@@ -5,6 +5,7 @@
 #include "store/change.h"
 #include "store/encoder.h"
 #include "store/reader.h"
+#include "store/recogniser.h"
 
 /* A source or session as the whole store knows it, and the part of it that the open segment will hold. */
 struct source_state {
@@ -16,6 +17,7 @@ struct session_state {
 	struct iq_session whole;
 	struct iq_session part;
 	uint32_t source_no;
+	uint32_t evidence; /* in which it appeared last */
 };
 
 struct range {
@@ -23,21 +25,25 @@ struct range {
 	uint64_t end;
 };
 
-/* The evidence that is being written. */
+/* The evidence that is being written, and the part of it that the open segment will hold. */
 struct open_evidence {
 	bool active;
-	struct iq_evidence row;
-	struct iq_sha256 *hash;
-	struct iq_buf raw; /* from raw_start on: not yet an event's or a block */
+	struct iq_evidence_part part;
+	struct iq_chain chain; /* up to raw_offset */
+	struct iq_buf raw;     /* from raw_start on: not yet an event's or a block */
 	size_t raw_start;
 	uint64_t raw_offset; /* of what raw_start points at */
 	uint64_t event_end;  /* where the raw bytes of the last event end */
+	uint64_t known;	     /* what ends before was given by the parts before */
+	uint64_t reached;    /* the largest end of what was given */
+	bool settled;	     /* part.settled and part.restart are set, and these: */
+	uint64_t settled_records;
+	uint64_t settled_gaps;
+	uint64_t sessions; /* that appear in it, since it was begun or continued */
 	struct iq_body_finder finder;
 	struct range *covered; /* by records and gaps; neighbours are merged as they come */
 	size_t covered_count;
 	size_t covered_capacity;
-	uint64_t last_event;
-	int64_t last_ts;
 	struct iq_arena memory;
 };
 
@@ -54,7 +60,7 @@ struct iq_store_writer {
 	struct iq_map session_numbers; /* source number and name -> index in sessions */
 	struct session_state *sessions;
 	size_t session_capacity;
-	struct iq_map known_evidence; /* SHA-256 -> number */
+	struct iq_catalogue catalogue;
 	struct open_evidence evidence;
 	struct iq_sink sink;
 };
@@ -115,6 +121,7 @@ static struct session_state *add_session(struct iq_store_writer *writer, uint32_
 		return NULL;
 	writer->sessions = sessions;
 	sessions[index].source_no = source_no;
+	sessions[index].evidence = 0;
 	sessions[index].part = (struct iq_session){
 		.no = index + 1,
 		.name = iq_view_from(writer->session_numbers.entries[index].key, sizeof(source_no)),
@@ -143,7 +150,7 @@ static void reset_state(struct iq_store_writer *writer)
 {
 	iq_map_clear(&writer->source_numbers);
 	iq_map_clear(&writer->session_numbers);
-	iq_map_clear(&writer->known_evidence);
+	iq_catalogue_clear(&writer->catalogue);
 	iq_chunk_builder_clear(iq_encoder_builder(writer->encoder));
 	writer->next_id = 1;
 	writer->next_evidence = 1;
@@ -169,13 +176,10 @@ static int take_over(struct iq_store_writer *writer, const struct iq_store *stor
 			return IQ_ERR_CORRUPT;
 		iq_session_fold(&state->whole, session);
 	}
-	for (size_t i = 0; i < store->evidence_count; i++) {
-		const struct iq_evidence *evidence = &store->evidence[i];
-
-		if (iq_map_set(&writer->known_evidence, iq_view_make((const char *)evidence->sha256, IQ_SHA256_SIZE),
-			       evidence->no) < 0)
+	for (size_t i = 0; i < store->part_count; i++) {
+		if (iq_catalogue_add(&writer->catalogue, store->parts[i].part, true) < 0)
 			return IQ_ERR_NOMEM;
-		writer->next_evidence = evidence->no + 1;
+		writer->next_evidence = store->parts[i].part->evidence.no + 1;
 	}
 	writer->next_id = store->last_id + 1;
 	return 0;
@@ -209,9 +213,8 @@ int iq_store_writer_open(const char *path, struct iq_store_writer **ret_writer, 
 	if (!writer)
 		return iq_error_nomem(error);
 	writer->sink = (struct iq_sink){ sink_event, sink_gap, writer };
-	writer->evidence.hash = iq_sha256_new();
 	rc = iq_change_begin(path, true, &writer->change, error);
-	if (rc == 0 && !writer->evidence.hash)
+	if (rc == 0 && iq_chain_init(&writer->evidence.chain) < 0)
 		rc = iq_error_nomem(error);
 	if (rc == 0)
 		rc = iq_encoder_new(&writer->encoder, error);
@@ -265,8 +268,8 @@ void iq_store_writer_free(struct iq_store_writer *writer)
 	iq_encoder_free(writer->encoder);
 	iq_map_release(&writer->source_numbers);
 	iq_map_release(&writer->session_numbers);
-	iq_map_release(&writer->known_evidence);
-	iq_sha256_free(writer->evidence.hash);
+	iq_catalogue_release(&writer->catalogue);
+	iq_chain_release(&writer->evidence.chain);
 	iq_buf_release(&writer->evidence.raw);
 	iq_arena_release(&writer->evidence.memory);
 	free(writer->evidence.covered);
@@ -354,54 +357,106 @@ static int seal_segment(struct iq_store_writer *writer, struct iq_error *error)
 	return rc;
 }
 
-int iq_store_writer_commit(struct iq_store_writer *writer, struct iq_error *error)
+/* Whatever is finished, into the manifest. */
+static int commit(struct iq_store_writer *writer, struct iq_error *error)
 {
-	int rc;
+	int rc = flush_chunk(writer, error);
 
-	if (writer->evidence.active)
-		return iq_error_set(error, IQ_ERR_USAGE, "an evidence is still being written");
-	rc = flush_chunk(writer, error);
 	if (rc == 0 && writer->segment)
 		rc = seal_segment(writer, error);
 	if (rc == 0)
 		rc = iq_change_commit(&writer->change, NULL, 0, error);
+	if (rc == 0)
+		iq_catalogue_commit(&writer->catalogue);
 	return rc;
 }
 
-/* ---- Evidence ---- */
-
-bool iq_store_writer_has_evidence(const struct iq_store_writer *writer, const uint8_t sha256[IQ_SHA256_SIZE],
-				  uint32_t *ret_evidence)
+int iq_store_writer_commit(struct iq_store_writer *writer, struct iq_error *error)
 {
-	uint64_t *no = iq_map_get(&writer->known_evidence, iq_view_make((const char *)sha256, IQ_SHA256_SIZE));
-
-	if (no)
-		*ret_evidence = (uint32_t)*no;
-	return no != NULL;
+	if (writer->evidence.active)
+		return iq_error_set(error, IQ_ERR_USAGE, "an evidence is still being written");
+	return commit(writer, error);
 }
 
-int iq_store_writer_evidence_begin(struct iq_store_writer *writer, struct iq_view path, struct iq_view format,
-				   struct iq_error *error)
+const char *iq_store_writer_path(const struct iq_store_writer *writer)
+{
+	return writer->change.path;
+}
+
+struct iq_catalogue *iq_store_writer_catalogue(struct iq_store_writer *writer)
+{
+	return &writer->catalogue;
+}
+
+/* ---- The beginning of an evidence ---- */
+
+/* The texts are in the evidence's memory. */
+static int open_evidence(struct iq_store_writer *writer, struct iq_view path, struct iq_view format,
+			 struct iq_error *error)
 {
 	struct open_evidence *evidence = &writer->evidence;
 
 	if (evidence->active)
 		return iq_error_set(error, IQ_ERR_USAGE, "an evidence is still being written");
 	close_evidence(writer);
-	iq_sha256_reset(evidence->hash);
-	evidence->row = (struct iq_evidence){ .no = writer->next_evidence,
-					      .path = iq_arena_copy(&evidence->memory, path),
-					      .format = iq_arena_copy(&evidence->memory, format) };
-	if (!evidence->row.path.data || !evidence->row.format.data)
+	evidence->part = (struct iq_evidence_part){ .last_ts = IQ_TIME_NONE };
+	evidence->part.evidence.path = iq_arena_copy(&evidence->memory, path);
+	evidence->part.evidence.format = iq_arena_copy(&evidence->memory, format);
+	if (!evidence->part.evidence.path.data || !evidence->part.evidence.format.data)
 		return iq_error_nomem(error);
-	evidence->raw_offset = 0;
-	evidence->event_end = 0;
 	evidence->finder = (struct iq_body_finder){ 0 };
-	evidence->last_event = 0;
-	evidence->last_ts = IQ_TIME_NONE;
-	evidence->active = true;
-	writer->next_evidence++;
+	evidence->sessions = 0;
 	return begin_segment(writer, error);
+}
+
+/* A part begins where the chain stands. */
+static int begin_part(struct iq_store_writer *writer)
+{
+	struct open_evidence *evidence = &writer->evidence;
+	const uint64_t offset = evidence->chain.bytes;
+
+	evidence->part.offset = evidence->raw_offset = evidence->event_end = evidence->reached = offset;
+	evidence->settled = false;
+	evidence->active = true;
+}
+
+int iq_store_writer_evidence_begin(struct iq_store_writer *writer, struct iq_view path, struct iq_view format,
+				   struct iq_error *error)
+{
+	int rc = open_evidence(writer, path, format, error);
+
+	if (rc < 0)
+		return rc;
+	iq_chain_reset(&writer->evidence.chain);
+	writer->evidence.known = 0;
+	writer->evidence.part.evidence.no = writer->next_evidence++;
+	return begin_part(writer);
+}
+
+static int cover(struct open_evidence *evidence, uint64_t offset, uint64_t length);
+
+int iq_store_writer_evidence_continue(struct iq_store_writer *writer, const struct iq_recogniser *recogniser,
+				      struct iq_view path, struct iq_error *error)
+{
+	const struct iq_known_stream *stream = iq_recogniser_continues(recogniser);
+	struct open_evidence *evidence = &writer->evidence;
+	int rc = stream ? 0 : iq_error_set(error, IQ_ERR_USAGE, "no evidence to be continued");
+
+	/* Two parts of one evidence are in two segments. */
+	if (rc == 0 && !stream->committed)
+		rc = iq_store_writer_commit(writer, error);
+	if (rc == 0)
+		rc = open_evidence(writer, path, stream->whole.evidence.format, error);
+	if (rc < 0)
+		return rc;
+	evidence->part.evidence.no = stream->whole.evidence.no;
+	evidence->part.last_event = stream->whole.last_event;
+	evidence->part.last_ts = stream->whole.last_ts;
+	evidence->known = stream->whole.settled;
+	if (iq_recogniser_chain(recogniser, &evidence->chain) < 0 || begin_part(writer) < 0 ||
+	    cover(evidence, 0, stream->whole.restart.offset) < 0)
+		return iq_error_nomem(error);
+	return 0;
 }
 
 /* ---- Raw bytes ---- */
@@ -417,13 +472,22 @@ static void pass_raw(struct open_evidence *evidence, size_t len)
 	evidence->raw_offset += len;
 }
 
+/* Hashes what was passed: in large pieces, not record by record. */
+static int hash_passed(struct open_evidence *evidence, struct iq_error *error)
+{
+	size_t hashed = evidence->raw_start - (size_t)(evidence->raw_offset - evidence->chain.bytes);
+	struct iq_view passed = iq_view_make(evidence->raw.data + hashed, evidence->raw_start - hashed);
+
+	return passed.len > 0 && iq_chain_update(&evidence->chain, passed) < 0 ? iq_error_nomem(error) : 0;
+}
+
 static int write_raw_block(struct iq_store_writer *writer, size_t len, struct iq_error *error)
 {
 	struct open_evidence *evidence = &writer->evidence;
 	int rc = take_segment(writer, error);
 
 	if (rc == 0)
-		rc = iq_segment_writer_raw(writer->segment, evidence->row.no, evidence->raw_offset,
+		rc = iq_segment_writer_raw(writer->segment, evidence->part.evidence.no, evidence->raw_offset,
 					   iq_view_make(raw_left(evidence).data, len), error);
 	pass_raw(evidence, len);
 	return rc;
@@ -432,10 +496,10 @@ static int write_raw_block(struct iq_store_writer *writer, size_t len, struct iq
 int iq_store_writer_raw(struct iq_store_writer *writer, const void *data, size_t len, struct iq_error *error)
 {
 	struct open_evidence *evidence = &writer->evidence;
-	int rc = 0;
+	int rc = hash_passed(evidence, error);
 
-	iq_sha256_update(evidence->hash, data, len);
-	evidence->row.bytes += len;
+	if (rc < 0)
+		return rc;
 	iq_buf_consume(&evidence->raw, evidence->raw_start);
 	evidence->raw_start = 0;
 	if (iq_buf_append(&evidence->raw, iq_view_make(data, len)) < 0)
@@ -478,6 +542,8 @@ static int cover(struct open_evidence *evidence, uint64_t offset, uint64_t lengt
 
 	if (length == 0)
 		return 0;
+	if (end > evidence->reached)
+		evidence->reached = end;
 	if (last && offset >= last->start && offset <= last->end) {
 		if (end > last->end)
 			last->end = end;
@@ -532,9 +598,35 @@ static void fold_session(struct session_state *session, const struct iq_event *e
 	iq_session_fold(&session->part, &one);
 }
 
-static int sink_event(void *context, const struct iq_event *event, struct iq_error *error)
+static void note_event(struct iq_evidence_part *part, const struct iq_event *event)
 {
-	struct iq_store_writer *writer = context;
+	part->evidence.records++;
+	if (part->first_event == 0)
+		part->first_event = event->id;
+	part->last_event = event->id;
+	part->last_ts = event->ts;
+}
+
+/* Given by the parts before: a parser that was started again gives it once more. */
+static bool is_repeated(const struct open_evidence *evidence, uint64_t offset, uint64_t length)
+{
+	return offset < evidence->known && length <= evidence->known - offset;
+}
+
+static int pass_over(struct open_evidence *evidence, uint64_t offset, uint64_t length, struct iq_error *error)
+{
+	return cover(evidence, offset, length) < 0 ? iq_error_nomem(error) : 0;
+}
+
+/* Is this its first event in the evidence? */
+static void count_session(struct open_evidence *evidence, struct session_state *session)
+{
+	evidence->sessions += session->evidence != evidence->part.evidence.no;
+	session->evidence = evidence->part.evidence.no;
+}
+
+static int take_event(struct iq_store_writer *writer, const struct iq_event *event, struct iq_error *error)
+{
 	struct source_state *source = find_source(writer, event->source.data ? event->source : IQ_LIT("unknown"));
 	struct session_state *session = NULL;
 	struct iq_chunk_builder *builder = iq_encoder_builder(writer->encoder);
@@ -546,22 +638,31 @@ static int sink_event(void *context, const struct iq_event *event, struct iq_err
 	if (!source || (event->session.data && !session))
 		return iq_error_nomem(error);
 	stored.id = writer->next_id++;
-	stored.evidence = writer->evidence.row.no;
+	stored.evidence = writer->evidence.part.evidence.no;
 	stored.source = source->whole.name;
 	stored.session = session ? session->whole.name : IQ_VIEW_NULL;
 	stored.session_no = session ? session->whole.no : 0;
 	stored.body_is_binary = event->body.data && !iq_utf8_valid(event->body);
 	fold_source(source, &stored);
-	if (session)
+	if (session) {
+		count_session(&writer->evidence, session);
 		fold_session(session, &stored);
+	}
 	take_raw(&writer->evidence, &stored, &raw);
 	if (iq_chunk_builder_add(builder, &stored, source->whole.no, &raw) < 0 ||
 	    cover(&writer->evidence, event->offset, event->length) < 0)
 		return iq_error_nomem(error);
-	writer->evidence.row.records++;
-	writer->evidence.last_event = stored.id;
-	writer->evidence.last_ts = stored.ts;
+	note_event(&writer->evidence.part, &stored);
 	return iq_chunk_builder_full(builder) ? flush_chunk(writer, error) : 0;
+}
+
+static int sink_event(void *context, const struct iq_event *event, struct iq_error *error)
+{
+	struct iq_store_writer *writer = context;
+
+	return is_repeated(&writer->evidence, event->offset, event->length)
+		       ? pass_over(&writer->evidence, event->offset, event->length, error)
+		       : take_event(writer, event, error);
 }
 
 /* Only events make sessions: a gap that names one without any matches its whole source. */
@@ -577,26 +678,34 @@ static uint32_t gap_session(const struct iq_store_writer *writer, const struct i
 	return session ? (uint32_t)*session + 1 : 0;
 }
 
-static int sink_gap(void *context, const struct iq_gap *gap, struct iq_error *error)
+static int take_gap(struct iq_store_writer *writer, const struct iq_gap *gap, struct iq_error *error)
 {
-	struct iq_store_writer *writer = context;
 	struct open_evidence *evidence = &writer->evidence;
 	struct iq_gap stored = *gap;
 	int rc = take_segment(writer, error);
 
 	if (rc < 0)
 		return rc;
-	stored.evidence = evidence->row.no;
+	stored.evidence = evidence->part.evidence.no;
 	if (stored.after == 0)
-		stored.after = evidence->last_event;
+		stored.after = evidence->part.last_event;
 	if (stored.before == 0)
 		stored.before = writer->next_id;
 	if (stored.ts_min == IQ_TIME_NONE)
-		stored.ts_min = evidence->last_ts;
-	evidence->row.gaps++;
+		stored.ts_min = evidence->part.last_ts;
+	evidence->part.evidence.gaps++;
 	if (cover(evidence, gap->offset, gap->bytes) < 0)
 		return iq_error_nomem(error);
 	return iq_segment_writer_gap(writer->segment, &stored, gap_session(writer, gap), error);
+}
+
+static int sink_gap(void *context, const struct iq_gap *gap, struct iq_error *error)
+{
+	struct iq_store_writer *writer = context;
+
+	return is_repeated(&writer->evidence, gap->offset, gap->bytes)
+		       ? pass_over(&writer->evidence, gap->offset, gap->bytes, error)
+		       : take_gap(writer, gap, error);
 }
 
 struct iq_sink *iq_store_writer_sink(struct iq_store_writer *writer)
@@ -604,7 +713,7 @@ struct iq_sink *iq_store_writer_sink(struct iq_store_writer *writer)
 	return &writer->sink;
 }
 
-/* ---- The end of an evidence ---- */
+/* ---- The end of a part, and of an evidence ---- */
 
 static int compare_ranges(const void *a, const void *b)
 {
@@ -620,11 +729,11 @@ static int add_hole(struct iq_store_writer *writer, uint64_t start, uint64_t end
 	gap.offset = start;
 	gap.bytes = end - start;
 	gap.reason = IQ_LIT("not part of any record");
-	return sink_gap(writer, &gap, error);
+	return take_gap(writer, &gap, error);
 }
 
-/* Whatever no record and no gap covers becomes a gap. */
-static int account(struct iq_store_writer *writer, struct iq_error *error)
+/* Whatever no record and no gap covers before `end` becomes a gap. */
+static int account(struct iq_store_writer *writer, uint64_t end, struct iq_error *error)
 {
 	struct open_evidence *evidence = &writer->evidence;
 	size_t count = evidence->covered_count;
@@ -638,38 +747,133 @@ static int account(struct iq_store_writer *writer, struct iq_error *error)
 	if (count > 0)
 		qsort(ranges, count, sizeof(*ranges), compare_ranges);
 	for (size_t i = 0; i < count && rc == 0; i++) {
-		if (ranges[i].start > reached)
-			rc = add_hole(writer, reached, ranges[i].start, error);
+		uint64_t start = ranges[i].start < end ? ranges[i].start : end;
+
+		if (start > reached)
+			rc = add_hole(writer, reached, start, error);
 		if (ranges[i].end > reached)
 			reached = ranges[i].end;
+		if (rc == 0 && cover(evidence, ranges[i].start, ranges[i].end - ranges[i].start) < 0)
+			rc = iq_error_nomem(error);
 	}
-	if (rc == 0 && reached < evidence->row.bytes)
-		rc = add_hole(writer, reached, evidence->row.bytes, error);
+	if (rc == 0 && reached < end)
+		rc = add_hole(writer, reached, end, error);
 	free(ranges);
-	evidence->row.accounted = evidence->row.bytes;
 	return rc;
+}
+
+static uint64_t fed(const struct open_evidence *evidence)
+{
+	return evidence->raw_offset + raw_left(evidence).len;
+}
+
+/* Raw bytes before `end` that no event took go into a block. */
+static int write_raw_until(struct iq_store_writer *writer, uint64_t end, struct iq_error *error)
+{
+	struct open_evidence *evidence = &writer->evidence;
+
+	return end > evidence->raw_offset ? write_raw_block(writer, (size_t)(end - evidence->raw_offset), error) : 0;
+}
+
+int iq_store_writer_evidence_settle(struct iq_store_writer *writer, const struct iq_restart *restart,
+				    struct iq_error *error)
+{
+	struct open_evidence *evidence = &writer->evidence;
+	uint64_t settled = evidence->reached > restart->offset ? evidence->reached : restart->offset;
+	int rc;
+
+	if (settled > fed(evidence))
+		settled = fed(evidence);
+	rc = write_raw_until(writer, settled, error);
+	evidence->part.settled = evidence->raw_offset;
+	evidence->part.restart = *restart;
+	evidence->settled = true;
+	evidence->settled_records = evidence->part.evidence.records;
+	evidence->settled_gaps = evidence->part.evidence.gaps;
+	return rc;
+}
+
+/* Writes the row of the part, which ends at raw_offset. */
+static int write_part(struct iq_store_writer *writer, struct iq_error *error)
+{
+	struct open_evidence *evidence = &writer->evidence;
+	struct iq_evidence_part part;
+	int rc = hash_passed(evidence, error);
+
+	if (rc == 0)
+		rc = take_segment(writer, error);
+	if (rc < 0)
+		return rc;
+	evidence->part.evidence.bytes = evidence->raw_offset - evidence->part.offset;
+	evidence->part.marks = iq_chain_marks(&evidence->chain, evidence->part.offset);
+	iq_sha256_digest(evidence->chain.hash, evidence->part.evidence.sha256);
+	part = evidence->part;
+	part.evidence.gaps = evidence->settled_gaps;
+	rc = iq_segment_writer_end_evidence(writer->segment, &part, writer->next_id, error);
+	if (rc == 0 && iq_catalogue_add(&writer->catalogue, &part, false) < 0)
+		rc = iq_error_nomem(error);
+	return rc;
+}
+
+/* The rest of the evidence is a part of its own. */
+static int begin_next_part(struct iq_store_writer *writer, struct iq_error *error)
+{
+	struct iq_evidence_part *part = &writer->evidence.part;
+
+	part->evidence.records = part->evidence.gaps = 0;
+	part->first_event = 0;
+	return begin_part(writer) < 0 ? iq_error_nomem(error) : 0;
+}
+
+int iq_store_writer_evidence_commit(struct iq_store_writer *writer, const struct iq_restart *restart,
+				    struct iq_error *error)
+{
+	struct open_evidence *evidence = &writer->evidence;
+	int rc = account(writer, restart->offset, error);
+
+	if (rc == 0)
+		rc = iq_store_writer_evidence_settle(writer, restart, error);
+	if (rc == 0 && evidence->raw_offset > evidence->part.offset) {
+		evidence->part.evidence.accounted = restart->offset;
+		rc = write_part(writer, error);
+	}
+	if (rc == 0)
+		rc = commit(writer, error);
+	return rc == 0 ? begin_next_part(writer, error) : rc;
+}
+
+/* Without the settled end of another, the evidence settles at its end. */
+static int end_evidence(struct iq_store_writer *writer, struct iq_error *error)
+{
+	struct open_evidence *evidence = &writer->evidence;
+	struct iq_evidence_part *part = &evidence->part;
+	int rc = account(writer, fed(evidence), error);
+
+	if (rc == 0)
+		rc = write_raw_until(writer, fed(evidence), error);
+	if (!evidence->settled || part->evidence.records > evidence->settled_records) {
+		part->settled = evidence->raw_offset;
+		part->restart = (struct iq_restart){ evidence->raw_offset, part->restart.lines };
+		evidence->settled_gaps = part->evidence.gaps;
+	}
+	part->evidence.accounted = evidence->raw_offset;
+	part->ended = true;
+	return rc == 0 ? write_part(writer, error) : rc;
 }
 
 int iq_store_writer_evidence_end(struct iq_store_writer *writer, struct iq_evidence *ret_evidence,
 				 struct iq_error *error)
 {
-	struct open_evidence *evidence = &writer->evidence;
-	int rc = account(writer, error);
+	const uint64_t *index;
+	uint64_t unsettled;
+	int rc = end_evidence(writer, error);
 
-	if (rc == 0 && raw_left(evidence).len > 0)
-		rc = write_raw_block(writer, raw_left(evidence).len, error);
-	iq_sha256_digest(evidence->hash, evidence->row.sha256);
-	if (rc == 0)
-		rc = take_segment(writer, error);
-	if (rc == 0)
-		rc = iq_segment_writer_end_evidence(writer->segment, &evidence->row, writer->next_id, error);
-	if (rc == 0 &&
-	    iq_map_set(&writer->known_evidence, iq_view_make((const char *)evidence->row.sha256, IQ_SHA256_SIZE),
-		       evidence->row.no) < 0)
-		rc = iq_error_nomem(error);
 	if (rc < 0)
 		return rc;
-	*ret_evidence = evidence->row;
+	index = iq_catalogue_index(&writer->catalogue, writer->evidence.part.evidence.no);
+	unsettled = writer->evidence.part.evidence.gaps - writer->evidence.settled_gaps;
+	*ret_evidence = writer->catalogue.streams[*index].whole.evidence;
+	ret_evidence->gaps += unsettled;
 	/* The texts go with the evidence's memory. */
 	ret_evidence->path = IQ_VIEW_NULL;
 	ret_evidence->format = IQ_VIEW_NULL;
@@ -678,4 +882,14 @@ int iq_store_writer_evidence_end(struct iq_store_writer *writer, struct iq_evide
 		return 0;
 	rc = flush_chunk(writer, error);
 	return rc == 0 ? seal_segment(writer, error) : rc;
+}
+
+uint64_t iq_store_writer_evidence_sessions(const struct iq_store_writer *writer)
+{
+	return writer->evidence.sessions;
+}
+
+uint64_t iq_store_writer_last_id(const struct iq_store_writer *writer)
+{
+	return writer->next_id - 1;
 }

@@ -31,8 +31,8 @@ static void read_everything(struct iq_segment *segment)
 		iq_chunk_release(&chunk);
 	}
 	for (size_t i = 0; i < segment->evidence_count; i++)
-		(void)iq_segment_read_raw(segment, segment->evidence[i].no, 0, UINT64_MAX, take_block, &raw_bytes,
-					  NULL);
+		(void)iq_segment_read_raw(segment, segment->evidence[i].evidence.no, 0, UINT64_MAX, take_block,
+					  &raw_bytes, NULL);
 }
 
 /* A segment from anyone is refused with a word, or all of it is read. */

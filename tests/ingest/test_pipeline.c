@@ -56,10 +56,11 @@ static void write_file(const struct fixture *fixture, const char *name, struct i
 
 static int take_report(void *context, const struct iq_ingest_report *report)
 {
-	static const char *const outcomes[] = { "taken", "known", "partly", "refused" };
+	static const char *const outcomes[] = { "taken", "continued", "known", "shorter", "partly", "refused" };
 	struct fixture *fixture = context;
 
-	if (report->outcome == IQ_INGEST_TAKEN || report->outcome == IQ_INGEST_PARTLY)
+	if (report->outcome == IQ_INGEST_TAKEN || report->outcome == IQ_INGEST_CONTINUED ||
+	    report->outcome == IQ_INGEST_PARTLY)
 		cr_expect_eq(report->evidence.accounted, report->evidence.bytes);
 	if (fixture->stop_after-- == 0)
 		fixture->stop = 1;
@@ -188,12 +189,15 @@ Test(pipeline, keeps_what_a_shortened_compressed_file_still_gives)
 	struct fixture fixture = make_fixture();
 	struct iq_ingest_result result;
 	struct iq_buf text = many_records(20000);
+	struct iq_view rest;
 	char *bytes = malloc(text.len);
 	size_t len = gzip(iq_buf_view(&text), bytes, text.len);
 
 	(void)mkdir(path_in(&fixture, "in"), 0777);
 	write_file(&fixture, "in/a.gz", iq_view_make(bytes, len / 2));
-	len = ZSTD_compress(bytes, text.len, text.data, text.len, 3);
+	/* With another beginning, or it would continue the first. */
+	rest = iq_view_from(iq_buf_view(&text), 1 + iq_view_find(iq_buf_view(&text), IQ_LIT("\n")));
+	len = ZSTD_compress(bytes, text.len, rest.data, rest.len, 3);
 	write_file(&fixture, "in/b.zst", iq_view_make(bytes, len / 2));
 	cr_expect_eq(ingest(&fixture, path_in(&fixture, "in"), &result), 0);
 	cr_expect_eq(result.partly, 2);
@@ -356,7 +360,7 @@ static void stop_halfway(void *context, const char *path, uint64_t done, uint64_
 		fixture->stop = 1;
 }
 
-Test(pipeline, drops_evidence_that_is_half_taken)
+Test(pipeline, goes_on_within_an_evidence)
 {
 	struct fixture fixture = make_fixture();
 	const struct iq_ingest_options options = { .progress = stop_halfway,
@@ -372,7 +376,13 @@ Test(pipeline, drops_evidence_that_is_half_taken)
 	cr_assert_eq(ingest(&fixture, path_in(&fixture, "a.ndjson"), &result), 0);
 	cr_expect_eq(iq_ingest(path_in(&fixture, "store"), &path, 1, &options, &result, &error), IQ_ERR_INTERRUPTED);
 	cr_expect_eq(result.taken, 0);
-	cr_expect_eq(stored_events(&fixture), 1);
+	cr_expect_gt(result.events, 100000);
+	cr_expect_eq(stored_events(&fixture), result.events + 1);
+	fixture.stop = 0;
+	cr_expect_eq(ingest(&fixture, path, &result), 0);
+	cr_expect_lt(result.events, 200000);
+	cr_expect_str_eq(fixture.reports.data, "continued b.ndjson ndjson -\n");
+	cr_expect_eq(stored_events(&fixture), 300001);
 	iq_buf_release(&large);
 	release_fixture(&fixture);
 }

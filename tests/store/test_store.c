@@ -316,24 +316,36 @@ Test(store, goes_back_to_the_last_commit)
 	scene_close(&scene);
 }
 
+static enum iq_recognition recognise(struct scene *scene, struct iq_view bytes)
+{
+	struct iq_recogniser *recogniser;
+	enum iq_recognition outcome;
+
+	cr_assert_eq(iq_recogniser_new(scene->writer, &recogniser, NULL), 0);
+	for (size_t i = 0; i < bytes.len; i++)
+		cr_assert_geq(iq_recogniser_feed(recogniser, iq_view_make(bytes.data + i, 1), NULL), 0);
+	cr_assert_eq(iq_recogniser_end(recogniser, NULL), 0);
+	outcome = iq_recogniser_result(recogniser)->outcome;
+	iq_recogniser_free(recogniser);
+	return outcome;
+}
+
 Test(store, continues_numbers_and_knows_its_evidence)
 {
 	struct scene scene;
-	uint8_t hash[IQ_SHA256_SIZE];
-	uint32_t evidence = 0;
 
 	scene_open(&scene);
 	begin(&scene, "a");
-	add(&scene, message("c1", 1, "x", "one"), "1");
+	add(&scene, message("c1", 1, "x", "one"), "1 of 3");
 	commit(&scene);
 	iq_store_writer_free(scene.writer);
 	scene.writer = NULL;
 	begin(&scene, "b");
-	iq_sha256_of("1", 1, hash);
-	cr_expect(iq_store_writer_has_evidence(scene.writer, hash, &evidence));
-	cr_expect_eq(evidence, 1);
-	iq_sha256_of("2", 1, hash);
-	cr_expect_not(iq_store_writer_has_evidence(scene.writer, hash, &evidence));
+	cr_expect_eq(recognise(&scene, IQ_LIT("1 of 3")), IQ_STREAM_KNOWN);
+	cr_expect_eq(recognise(&scene, IQ_LIT("1 of")), IQ_STREAM_SHORTER);
+	cr_expect_eq(recognise(&scene, IQ_LIT("1 of 3, 2 of 3")), IQ_STREAM_CONTINUES);
+	cr_expect_eq(recognise(&scene, IQ_LIT("1 of 4")), IQ_STREAM_NEW);
+	cr_expect_eq(recognise(&scene, IQ_LIT("2")), IQ_STREAM_NEW);
 	add(&scene, message("c1", 2, "x", "two"), "2");
 	commit(&scene);
 	expect_events(scene.path, NULL, "1:one 2:two");

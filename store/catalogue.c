@@ -1,0 +1,101 @@
+#include "store/catalogue.h"
+
+#include <stdlib.h>
+
+#include "store/part.h"
+
+void iq_catalogue_clear(struct iq_catalogue *catalogue)
+{
+	for (size_t i = 0; i < catalogue->count; i++)
+		iq_buf_release(&catalogue->streams[i].marks);
+	catalogue->count = 0;
+	iq_map_clear(&catalogue->heads);
+	iq_map_clear(&catalogue->numbers);
+}
+
+void iq_catalogue_release(struct iq_catalogue *catalogue)
+{
+	iq_catalogue_clear(catalogue);
+	iq_map_release(&catalogue->heads);
+	iq_map_release(&catalogue->numbers);
+	iq_map_release(&catalogue->formats);
+	free(catalogue->streams);
+}
+
+static int grow(struct iq_catalogue *catalogue)
+{
+	size_t capacity = catalogue->capacity ? catalogue->capacity * 2 : 16;
+	struct iq_known_stream *streams;
+
+	if (catalogue->count < catalogue->capacity)
+		return 0;
+	streams = realloc(catalogue->streams, capacity * sizeof(*streams));
+	if (!streams)
+		return IQ_ERR_NOMEM;
+	catalogue->streams = streams;
+	catalogue->capacity = capacity;
+	return 0;
+}
+
+/* Puts a stream in front of those with the same first mark. */
+static int index_head(struct iq_catalogue *catalogue, struct iq_known_stream *stream, uint32_t index)
+{
+	struct iq_view head = iq_view_make(stream->marks.data, IQ_SHA256_SIZE);
+	uint64_t *first;
+
+	/* Of a stream whose beginning is not in the store there is nothing to know it by. */
+	if (stream->marks.len < IQ_SHA256_SIZE || stream->whole.offset > 0)
+		return 0;
+	first = iq_map_get(&catalogue->heads, head);
+	stream->next = first ? (uint32_t)*first + 1 : 0;
+	return iq_map_set(&catalogue->heads, head, index);
+}
+
+static int add_stream(struct iq_catalogue *catalogue, const struct iq_evidence_part *part, struct iq_view number)
+{
+	uint32_t index = (uint32_t)catalogue->count, format;
+	struct iq_known_stream *stream;
+
+	if (grow(catalogue) < 0 || iq_map_intern(&catalogue->formats, part->evidence.format, &format) < 0)
+		return IQ_ERR_NOMEM;
+	stream = &catalogue->streams[index];
+	*stream = (struct iq_known_stream){ .whole = *part, .marks = IQ_BUF_INIT };
+	stream->whole.evidence.path = IQ_VIEW_NULL;
+	stream->whole.evidence.format = catalogue->formats.entries[format].key;
+	catalogue->count++;
+	if (iq_buf_append(&stream->marks, part->marks) < 0 || index_head(catalogue, stream, index) < 0)
+		return IQ_ERR_NOMEM;
+	return iq_map_set(&catalogue->numbers, number, index);
+}
+
+const uint8_t *iq_catalogue_mark(const struct iq_known_stream *stream, uint64_t bytes)
+{
+	size_t index = (size_t)(bytes / IQ_MARK_BYTES) - 1;
+
+	if (stream->whole.evidence.bytes < bytes || stream->marks.len / IQ_SHA256_SIZE <= index)
+		return NULL;
+	return (const uint8_t *)stream->marks.data + index * IQ_SHA256_SIZE;
+}
+
+const uint64_t *iq_catalogue_index(const struct iq_catalogue *catalogue, uint32_t evidence)
+{
+	return iq_map_get(&catalogue->numbers, iq_view_make((const char *)&evidence, sizeof(evidence)));
+}
+
+int iq_catalogue_add(struct iq_catalogue *catalogue, const struct iq_evidence_part *part, bool committed)
+{
+	struct iq_view number = iq_view_make((const char *)&part->evidence.no, sizeof(part->evidence.no));
+	uint64_t *index = iq_map_get(&catalogue->numbers, number);
+	struct iq_known_stream *stream = index ? &catalogue->streams[*index] : NULL;
+	int rc = stream ? iq_part_join(&stream->whole, part, &stream->marks) : add_stream(catalogue, part, number);
+
+	if (rc == 0)
+		(stream ? stream : &catalogue->streams[catalogue->count - 1])->committed = committed;
+	return rc;
+}
+
+void iq_catalogue_commit(struct iq_catalogue *catalogue)
+{
+	for (size_t i = 0; i < catalogue->count; i++)
+		catalogue->streams[i].committed = true;
+}

@@ -1,0 +1,33 @@
+#include "store/part.h"
+
+#include "store/chain.h"
+
+/* What was unfinished is said again, with its marks; a head counts only until there is a whole MiB. */
+static int join_marks(struct iq_buf *marks, const struct iq_evidence_part *part)
+{
+	size_t kept = (size_t)(part->offset / IQ_MARK_BYTES) * IQ_SHA256_SIZE;
+
+	if (part->offset + part->evidence.bytes < IQ_MARK_BYTES)
+		kept = 0;
+	if (marks->len > kept)
+		marks->len = kept;
+	return iq_buf_append(marks, part->marks);
+}
+
+int iq_part_join(struct iq_evidence_part *whole, const struct iq_evidence_part *part, struct iq_buf *marks)
+{
+	const struct iq_evidence_part before = *whole;
+	int rc = join_marks(marks, part);
+
+	*whole = *part;
+	whole->evidence.path = before.evidence.path;
+	whole->evidence.format = before.evidence.format;
+	whole->offset = before.offset;
+	whole->evidence.bytes = part->offset + part->evidence.bytes - before.offset;
+	whole->evidence.records += before.evidence.records;
+	whole->evidence.gaps += before.evidence.gaps;
+	if (before.first_event)
+		whole->first_event = before.first_event;
+	whole->marks = iq_buf_view(marks);
+	return rc;
+}

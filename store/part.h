@@ -1,0 +1,12 @@
+/* store/part.h - the parts of an evidence. Private to store/. Free of I/O.
+ */
+#ifndef IQ_STORE_PART_H
+#define IQ_STORE_PART_H
+
+#include "store/segment.h"
+
+/* Makes `whole` what it is together with the part that continues it; path, format and beginning stay. `marks` are those of
+ * `whole`, whose `marks` are borrowed from it afterwards, until it changes. 0 or IQ_ERR_NOMEM. */
+int iq_part_join(struct iq_evidence_part *whole, const struct iq_evidence_part *part, struct iq_buf *marks);
+
+#endif
