@@ -27,6 +27,7 @@ check-asan: setup
 	@tools/check-asan
 
 bench: setup all
+	@tools/setup bench || echo "bench: what could not be installed is skipped by name" >&2
 	@tools/bench "$(BUILD)"
 
 soak: setup all

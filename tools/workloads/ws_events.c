@@ -8,7 +8,7 @@
  * What is not chosen costs nothing: counters, repeated ids, the order of members, the punctuation of JSON.
  *
  * A connection is one of LIVE slots. Its phase decides which kinds of event may come next, see `kinds`; each kind is a template
- * whose letters are filled in by fill_slot(). Words have the frequencies of WORDS ("count word" lines), drawn independently.
+ * whose letters are filled in by `slots`. Words have the frequencies of WORDS ("count word" lines), drawn independently.
  * Bodies are text, as a proxy records frames; with `object` they are embedded as JSON. */
 #include <math.h>
 #include <stdarg.h>
@@ -33,7 +33,7 @@ struct kind {
 	const char *name, *direction;
 	enum phase from, to;
 	double weight;
-	const char *body; /* %letter: see fill_slot() */
+	const char *body; /* %letter: see slots */
 };
 
 static const struct kind kinds[] = {
@@ -81,6 +81,14 @@ struct generator {
 	struct dist word, activity, symbol, pause, model, tool, next[GONE];
 	char body[BODY_LIMIT];
 	size_t length;
+};
+
+/* A letter of the templates: what fills it, how that is printed. */
+struct slot {
+	char letter;
+	void (*fill)(struct generator *g, struct session *s, const struct slot *slot);
+	const char *format;
+	double size;
 };
 
 static _Noreturn void die(const char *why)
@@ -214,104 +222,142 @@ static void put_text(struct generator *g, double mean)
 	}
 }
 
-static void put_uuid(struct generator *g)
+static void fill_text(struct generator *g, struct session *s, const struct slot *slot)
 {
-	uint64_t high = pick_bits(g, 60), low = pick_bits(g, 62);
-	put(g, "%08x-%04x-4%03x-%04x-%012llx", (unsigned)(high >> 28), (unsigned)(high >> 12 & 0xffff),
-	    (unsigned)(high & 0xfff), (unsigned)(low >> 48 | 0x8000), (unsigned long long)(low & 0xffffffffffff));
+	(void)s;
+	put_text(g, slot->size);
+}
+
+static void fill_uuid(struct generator *g, struct session *s, const struct slot *slot)
+{
+	unsigned long long high = pick_bits(g, 60), low = pick_bits(g, 62);
+	(void)s;
+	put(g, slot->format, high >> 28, high >> 12 & 0xffff, high & 0xfff, low >> 48 | 0x8000, low & 0xffffffffffff);
+}
+
+/* The run and the call that the session is in: a new one of `size` bits, or again the one before. */
+static void fill_run(struct generator *g, struct session *s, const struct slot *slot)
+{
+	if (slot->size > 0)
+		s->run = pick_bits(g, (unsigned)slot->size);
+	put(g, slot->format, (unsigned long long)s->run);
+}
+
+static void fill_call(struct generator *g, struct session *s, const struct slot *slot)
+{
+	if (slot->size > 0)
+		s->call = pick_bits(g, (unsigned)slot->size);
+	put(g, slot->format, (unsigned long long)s->call);
+}
+
+/* A server's time, which is some milliseconds before it was recorded. */
+static void fill_time(struct generator *g, struct session *s, const struct slot *slot)
+{
+	(void)s;
+	put(g, slot->format, (unsigned long long)(g->now_us / 1000 - pick_geometric(g, slot->size)));
 }
 
 /* A symbol with its price, which walks. */
-static void put_price_walk(struct generator *g)
+static void fill_walk(struct generator *g, struct session *s, const struct slot *slot)
 {
 	size_t symbol = pick(g, &g->symbol);
-	int64_t step = (int64_t)pick_geometric(g, 3);
+	int64_t step = (int64_t)pick_geometric(g, slot->size);
 	int64_t *cents = &g->cents[symbol];
+	(void)s;
 	*cents += pick_bits(g, 1) && *cents > step ? -step : step;
-	put(g, "SYM%zu\",\"bid\":%lld.%02lld,\"currency\":\"EUR", symbol, (long long)*cents / 100,
-	    (long long)*cents % 100);
+	put(g, slot->format, (unsigned long long)symbol, (double)*cents / 100);
 }
 
-static void put_name(struct generator *g, const struct dist *d, const char *const *names)
+static void fill_price(struct generator *g, struct session *s, const struct slot *slot)
 {
-	put(g, "%s", names[pick(g, d)]);
+	(void)s;
+	put(g, slot->format, (double)(pick_geometric(g, slot->size) + 1) / 100);
+}
+
+static void fill_amount(struct generator *g, struct session *s, const struct slot *slot)
+{
+	(void)s;
+	put(g, slot->format, (unsigned long long)pick_geometric(g, slot->size));
+}
+
+static void fill_uniform(struct generator *g, struct session *s, const struct slot *slot)
+{
+	(void)s;
+	put(g, slot->format, (unsigned long long)pick_below(g, (unsigned)slot->size));
+}
+
+static void fill_counter(struct generator *g, struct session *s, const struct slot *slot)
+{
+	put(g, slot->format, (unsigned long long)s->counter++);
+}
+
+static void fill_order(struct generator *g, struct session *s, const struct slot *slot)
+{
+	s->order += pick_geometric(g, slot->size) + 1;
+	put(g, slot->format, (unsigned long long)s->order);
+}
+
+static void fill_user(struct generator *g, struct session *s, const struct slot *slot)
+{
+	put(g, slot->format, (unsigned long long)s->user);
+}
+
+static void fill_flag(struct generator *g, struct session *s, const struct slot *slot)
+{
+	(void)s;
+	put(g, slot->format, pick_bits(g, 1) ? "true" : "false");
 }
 
 static const char *const models[] = { "swift-2", "deep-1", "swift-2-mini", "legacy" };
 static const char *const tools[] = { "search",	  "orders.lookup", "orders.cancel", "invoice.render",
 				     "translate", "weather",	   "calendar" };
 
-static void fill_slot(struct generator *g, struct session *s, char slot)
+static void fill_model(struct generator *g, struct session *s, const struct slot *slot)
 {
-	switch (slot) {
-	case 'r':
-		s->run = pick_bits(g, 64);
-		put(g, "%016llx", (unsigned long long)s->run);
-		break;
-	case 'R':
-		put(g, "%016llx", (unsigned long long)s->run);
-		break;
-	case 'k':
-		s->call = pick_bits(g, 48);
-		put(g, "%012llx", (unsigned long long)s->call);
-		break;
-	case 'K':
-		put(g, "%012llx", (unsigned long long)s->call);
-		break;
-	case 'U':
-		put_uuid(g);
-		break;
-	case 'T':
-		put(g, "%llu", (unsigned long long)(g->now_us / 1000 - pick_geometric(g, 4)));
-		break;
-	case 'w':
-		put_text(g, 3);
-		break;
-	case 'W':
-		put_text(g, 15);
-		break;
-	case 'P':
-		put_price_walk(g);
-		break;
-	case 'p':
-		put(g, "%.2f", (double)(pick_geometric(g, 2500) + 1) / 100);
-		break;
-	case 'q':
-		put(g, "%llu", (unsigned long long)pick_geometric(g, 20));
-		break;
-	case 'd':
-		put(g, "%llu", (unsigned long long)pick_geometric(g, 240) + 3);
-		break;
-	case 'c':
-		put(g, "%u", pick_below(g, 9));
-		break;
-	case 'l':
-		put(g, "0.%03u", pick_below(g, 1000));
-		break;
-	case 'n':
-		put(g, "%u", s->counter++);
-		break;
-	case 'o':
-		put(g, "%llu", (unsigned long long)(s->order += pick_geometric(g, 12) + 1));
-		break;
-	case 's':
-		put(g, "SKU-%05u", pick_below(g, 20000));
-		break;
-	case 'u':
-		put(g, "u%05u", s->user);
-		break;
-	case 'b':
-		put(g, "%s", pick_bits(g, 1) ? "true" : "false");
-		break;
-	case 'm':
-		put_name(g, &g->model, models);
-		break;
-	case 't':
-		put_name(g, &g->tool, tools);
-		break;
-	default:
-		die("unknown slot");
+	(void)s;
+	put(g, slot->format, models[pick(g, &g->model)]);
+}
+
+static void fill_tool(struct generator *g, struct session *s, const struct slot *slot)
+{
+	(void)s;
+	put(g, slot->format, tools[pick(g, &g->tool)]);
+}
+
+/* `size` is a mean, a limit or a number of bits, as the function takes it. */
+static const struct slot slots[] = {
+	{ 'b', fill_flag, "%s", 0 },
+	{ 'c', fill_uniform, "%llu", 9 },
+	{ 'd', fill_amount, "%llu", 240 },
+	{ 'K', fill_call, "%012llx", 0 },
+	{ 'k', fill_call, "%012llx", 48 },
+	{ 'l', fill_uniform, "0.%03llu", 1000 },
+	{ 'm', fill_model, "%s", 0 },
+	{ 'n', fill_counter, "%llu", 0 },
+	{ 'o', fill_order, "%llu", 12 },
+	{ 'P', fill_walk, "SYM%llu\",\"bid\":%.2f,\"currency\":\"EUR", 3 },
+	{ 'p', fill_price, "%.2f", 2500 },
+	{ 'q', fill_amount, "%llu", 20 },
+	{ 'R', fill_run, "%016llx", 0 },
+	{ 'r', fill_run, "%016llx", 64 },
+	{ 's', fill_uniform, "SKU-%05llu", 20000 },
+	{ 'T', fill_time, "%llu", 4 },
+	{ 't', fill_tool, "%s", 0 },
+	{ 'U', fill_uuid, "%08llx-%04llx-4%03llx-%04llx-%012llx", 0 },
+	{ 'u', fill_user, "u%05llu", 0 },
+	{ 'W', fill_text, NULL, 15 },
+	{ 'w', fill_text, NULL, 3 },
+};
+
+static void fill_slot(struct generator *g, struct session *s, char letter)
+{
+	for (size_t at = 0; at < sizeof slots / sizeof *slots; at++) {
+		if (slots[at].letter == letter) {
+			slots[at].fill(g, s, &slots[at]);
+			return;
+		}
 	}
+	die("a template with an unknown letter");
 }
 
 static void make_body(struct generator *g, struct session *s, const struct kind *kind)
