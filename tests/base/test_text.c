@@ -153,3 +153,35 @@ Test(hash, knows_sha256)
 	cr_expect(iq_unhex(iq_view_cstr(hex), back, sizeof(back)) && memcmp(back, digest, sizeof(back)) == 0);
 	cr_expect_not(iq_unhex(IQ_LIT("zz"), back, 1));
 }
+
+/* Bit by bit, as RFC 3720 defines it. */
+static uint32_t slow_crc32c(struct iq_view view)
+{
+	uint32_t crc = UINT32_MAX;
+
+	for (size_t i = 0; i < view.len; i++) {
+		crc ^= (uint8_t)view.data[i];
+		for (unsigned bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78u : 0);
+	}
+	return ~crc;
+}
+
+Test(hash, knows_crc32c)
+{
+	char bytes[64];
+
+	cr_expect_eq(iq_crc32c(0, IQ_LIT("123456789")), 0xe3069283u);
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (char)(i * 151 + 7);
+	for (size_t at = 0; at < 9; at++) {
+		for (size_t len = 0; len <= sizeof(bytes) - at; len++) {
+			const struct iq_view view = iq_view_make(bytes + at, len);
+			const uint32_t head = iq_crc32c(0, iq_view_make(view.data, len / 3));
+
+			cr_assert_eq(iq_crc32c(0, view), slow_crc32c(view));
+			cr_assert_eq(iq_crc32c_by_table(0, view), slow_crc32c(view));
+			cr_assert_eq(iq_crc32c(head, iq_view_from(view, len / 3)), slow_crc32c(view));
+		}
+	}
+}
