@@ -3,7 +3,6 @@
 
 #include <inquest/sql.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 /* ---- Stores ---- */
 
@@ -14,23 +13,6 @@ static void free_store(struct iq_open_store *store)
 	iq_store_close(store->store);
 	free(store->path);
 	free(store);
-}
-
-/* A number that changes when the store's manifest (or the one segment file) does. */
-static uint64_t signature_of(const char *path)
-{
-	char *manifest = iq_path_join(path, "manifest");
-	struct stat st = { 0 };
-	int64_t facts[4];
-
-	if (!manifest || stat(manifest, &st) < 0)
-		(void)stat(path, &st);
-	free(manifest);
-	facts[0] = (int64_t)st.st_ino;
-	facts[1] = st.st_size;
-	facts[2] = st.st_mtim.tv_sec;
-	facts[3] = st.st_mtim.tv_nsec;
-	return iq_hash64(iq_view_make((const char *)facts, sizeof(facts)));
 }
 
 /* Closes what no statement reads and what is out of date. */
@@ -83,7 +65,7 @@ int iq_sql_store_get(struct iq_sql_module *module, const char *path, struct iq_o
 		*ret_message = sqlite3_mprintf("which store? name it: events('case')");
 		return SQLITE_ERROR;
 	}
-	signature = signature_of(path);
+	signature = iq_store_signature(path);
 	drop_stale(module, path, signature);
 	store = module->stores;
 	while (store && !(strcmp(store->path, path) == 0 && store->signature == signature))

@@ -8,6 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/spool_store.h"
+
+/* A store whose manifest changes whenever it is looked at. */
+#define MAX_ATTEMPTS 32
+
 /* ---- Folding the parts ---- */
 
 static int64_t earlier(int64_t a, int64_t b)
@@ -409,30 +414,59 @@ static int make_slots(struct iq_store *store, struct iq_error *error)
 	return store->segments ? 0 : iq_error_nomem(error);
 }
 
-/* A file that stands for itself: its summary is made as a manifest would have it. */
-static int open_single(struct iq_store *store, struct iq_error *error)
+/* What the manifest would say of a segment. */
+static int describe(struct iq_store *store, const struct iq_segment *segment, struct iq_manifest_segment *ret_listed)
 {
-	struct iq_manifest_segment listed = { .file = iq_path_base(store->path) };
+	*ret_listed = (struct iq_manifest_segment){ .file = iq_path_base(segment->path),
+						    .bytes = (uint64_t)segment->identity.st_size };
+	memcpy(ret_listed->root, segment->root, IQ_SHA256_SIZE);
+	return iq_summary_of(segment, &store->manifest.memory, &ret_listed->summary);
+}
+
+/* Puts it where its ids belong. */
+static int insert_segment(struct iq_store *store, struct iq_segment *segment)
+{
+	struct iq_segment **slots = realloc(store->segments, (store->manifest.count + 2) * sizeof(struct iq_segment *));
+	struct iq_manifest_segment listed;
+	size_t at = store->manifest.count;
+
+	if (!slots)
+		return IQ_ERR_NOMEM;
+	store->segments = slots;
+	if (describe(store, segment, &listed) < 0 || iq_manifest_add(&store->manifest, &listed) < 0)
+		return IQ_ERR_NOMEM;
+	for (; at > 0 && compare_segments(&store->manifest.segments[at - 1], &listed) > 0; at--) {
+		store->manifest.segments[at] = store->manifest.segments[at - 1];
+		slots[at] = slots[at - 1];
+	}
+	store->manifest.segments[at] = listed;
+	slots[at] = segment;
+	iq_segment_join(segment, &store->pool);
+	return 0;
+}
+
+int iq_store_add_segment(struct iq_store *store, const char *path, struct iq_error *error)
+{
 	struct iq_segment *segment;
-	struct stat info;
-	int rc = iq_segment_open(store->path, &segment, error);
+	int rc = iq_segment_open(path, &segment, error);
 
 	if (rc < 0)
 		return rc;
-	memcpy(listed.root, segment->root, IQ_SHA256_SIZE);
-	listed.bytes = stat(store->path, &info) == 0 ? (uint64_t)info.st_size : 0;
-	if (iq_summary_of(segment, &store->manifest.memory, &listed.summary) < 0 ||
-	    iq_manifest_add(&store->manifest, &listed) < 0)
-		rc = iq_error_nomem(error);
-	if (rc == 0)
-		rc = make_slots(store, error);
-	if (rc < 0) {
+	if (insert_segment(store, segment) < 0) {
 		iq_segment_close(segment);
-		return rc;
+		return iq_error_nomem(error);
 	}
-	iq_segment_join(segment, &store->pool);
-	store->segments[0] = segment;
-	return 0;
+	/* The tables are folded anew. */
+	store->loaded = false;
+	store->session_count = store->source_count = store->evidence_count = store->gap_count = store->part_count = 0;
+	store->events = store->last_id = 0;
+	return fold_summaries(store) < 0 ? iq_error_nomem(error) : 0;
+}
+
+/* A file that stands for itself. */
+static int open_single(struct iq_store *store, struct iq_error *error)
+{
+	return iq_store_add_segment(store, store->path, error);
 }
 
 /* While a reader has it locked, files that the manifest named are not removed. A store that cannot be locked (a read-only
@@ -465,10 +499,14 @@ static int open_directory(struct iq_store *store, struct iq_error *error)
 	if (store->manifest.count > 0)
 		qsort(store->manifest.segments, store->manifest.count, sizeof(*store->manifest.segments),
 		      compare_segments);
-	return make_slots(store, error);
+	store->is_directory = true;
+	rc = make_slots(store, error);
+	if (rc == 0 && fold_summaries(store) < 0)
+		rc = iq_error_nomem(error);
+	return rc;
 }
 
-int iq_store_open_lazily(const char *path, struct iq_store **ret_store, struct iq_error *error)
+int iq_store_open_sealed(const char *path, struct iq_store **ret_store, struct iq_error *error)
 {
 	struct iq_store *store;
 	struct stat info;
@@ -486,14 +524,60 @@ int iq_store_open_lazily(const char *path, struct iq_store **ret_store, struct i
 		rc = iq_error_nomem(error);
 	else
 		rc = S_ISDIR(info.st_mode) ? open_directory(store, error) : open_single(store, error);
-	if (rc == 0 && fold_summaries(store) < 0)
-		rc = iq_error_nomem(error);
 	if (rc < 0) {
 		iq_store_close(store);
 		return rc;
 	}
 	*ret_store = store;
 	return 0;
+}
+
+uint64_t iq_store_manifest_signature(const char *path)
+{
+	char *manifest = iq_path_join(path, "manifest");
+	struct stat info = { 0 };
+	int64_t facts[4];
+
+	if (!manifest || stat(manifest, &info) < 0)
+		(void)stat(path, &info);
+	free(manifest);
+	facts[0] = (int64_t)info.st_ino;
+	facts[1] = info.st_size;
+	facts[2] = info.st_mtim.tv_sec;
+	facts[3] = info.st_mtim.tv_nsec;
+	return iq_hash64(iq_view_make((const char *)facts, sizeof(facts)));
+}
+
+/* One look at the manifest, then at the spools. 1 where the manifest did not stay as it was: a spool may have become a segment
+ * in between. */
+static int open_once(const char *path, struct iq_store **ret_store, struct iq_error *error)
+{
+	const uint64_t signature = iq_store_manifest_signature(path);
+	struct iq_store *store;
+	int rc = iq_store_open_sealed(path, &store, error);
+
+	if (rc < 0)
+		return rc;
+	rc = store->is_directory ? iq_spools_show(store, error) : 0;
+	if (iq_store_manifest_signature(path) != signature) {
+		iq_error_clear(error);
+		rc = 1;
+	}
+	if (rc == 0)
+		*ret_store = store;
+	else
+		iq_store_close(store);
+	return rc;
+}
+
+int iq_store_open_lazily(const char *path, struct iq_store **ret_store, struct iq_error *error)
+{
+	int rc = 1;
+
+	for (unsigned attempt = 0; rc > 0 && attempt < MAX_ATTEMPTS; attempt++)
+		rc = open_once(path, ret_store, error);
+	return rc > 0 ? iq_error_set(error, IQ_ERR_BUSY, "%s: changes faster than it can be read; try again", path)
+		      : rc;
 }
 
 int iq_store_open(const char *path, struct iq_store **ret_store, struct iq_error *error)
@@ -523,6 +607,9 @@ void iq_store_close(struct iq_store *store)
 	iq_arena_release(&store->memory);
 	if (store->readers >= 0)
 		(void)close(store->readers);
+	if (store->preview)
+		(void)unlink(store->preview);
+	free(store->preview);
 	free(store->path);
 	free(store);
 }

@@ -16,6 +16,7 @@ struct iq_store_part {
 
 struct iq_store {
 	char *path;
+	bool is_directory;
 	int readers;		      /* locked, shared, while files that the manifest names must not go; or -1 */
 	struct iq_manifest manifest;  /* its segments by id */
 	struct iq_segment **segments; /* one for each of the manifest; NULL until iq_store_segment() */
@@ -33,6 +34,7 @@ struct iq_store {
 	size_t gap_count;
 	uint64_t events;
 	uint64_t last_id;
+	char *preview; /* the file of a segment that is made of the store's spools, or NULL */
 	struct iq_arena memory;
 };
 
@@ -45,6 +47,13 @@ static inline const struct iq_summary *iq_store_summary(const struct iq_store *s
  * while others are read (see iq_segment_database()); the segment stays until the store is closed. Belongs, with the store,
  * to one thread: another one opens the file for itself. Errors: as iq_segment_open(). */
 int iq_store_segment(struct iq_store *store, size_t index, struct iq_segment **ret_segment, struct iq_error *error);
+
+/* As iq_store_open(), without what is in spools. */
+int iq_store_open_sealed(const char *path, struct iq_store **ret_store, struct iq_error *error);
+/* Adds a segment that the manifest does not name. */
+int iq_store_add_segment(struct iq_store *store, const char *path, struct iq_error *error);
+/* A number that is another one when the manifest, or the one segment file, is. */
+uint64_t iq_store_manifest_signature(const char *path);
 
 /* The row with this number, or NULL. */
 const struct iq_source *iq_store_source(const struct iq_store *store, uint32_t no);

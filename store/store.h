@@ -4,6 +4,7 @@
  * A store is a directory:
  *	manifest           one line a commit, appended and synced; names the sealed segments
  *	segments/N.seg     sealed SQLite files (application_id 0x696e7173 "inqs", user_version IQ_SEGMENT_VERSION)
+ *	spool/N.spool      what a live writer has not sealed yet; see store/spool.h
  *	lock               held (flock) by the one writer
  * Files in segments/ that no manifest line names are leftovers of an interrupted writer: readers ignore them, the
  * next writer removes them.
@@ -15,6 +16,7 @@
 
 #include "base/base.h"
 #include "event/event.h"
+#include "store/spool.h"
 
 #define IQ_SEGMENT_APPLICATION_ID 0x696e7173
 #define IQ_SEGMENT_VERSION 2
@@ -136,6 +138,8 @@ int iq_store_read_raw(struct iq_store *store, uint32_t evidence, uint64_t offset
 int iq_store_walk_raw(struct iq_store *store, uint32_t evidence, uint64_t from, uint64_t end,
 		      int (*take)(void *context, uint64_t offset, struct iq_view bytes), void *context,
 		      struct iq_error *error);
+/* A number that is another one when there is more, or something else, to be read at `path`. */
+uint64_t iq_store_signature(const char *path);
 /* The path that the store was opened with. Borrowed until it is closed. */
 const char *iq_store_path(const struct iq_store *store);
 

@@ -6,6 +6,7 @@
 #include "store/encoder.h"
 #include "store/reader.h"
 #include "store/recogniser.h"
+#include "store/spool_store.h"
 
 /* A source or session as the whole store knows it, and the part of it that the open segment will hold. */
 struct source_state {
@@ -188,12 +189,14 @@ static int take_over(struct iq_store_writer *writer, const struct iq_store *stor
 static int load_state(struct iq_store_writer *writer, struct iq_error *error)
 {
 	struct iq_store *store;
-	int rc = iq_store_open(writer->change.path, &store, error);
+	int rc = iq_store_open_sealed(writer->change.path, &store, error);
 
 	if (rc < 0)
 		return rc;
 	reset_state(writer);
-	rc = take_over(writer, store);
+	rc = iq_store_load(store, error);
+	if (rc == 0)
+		rc = take_over(writer, store);
 	iq_store_close(store);
 	return rc < 0 ? iq_error_set(error, (enum iq_status)rc, "%s: cannot be continued: %s", writer->change.path,
 				     iq_status_text(rc))
@@ -205,27 +208,63 @@ static int load_state(struct iq_store_writer *writer, struct iq_error *error)
 static int sink_event(void *context, const struct iq_event *event, struct iq_error *error);
 static int sink_gap(void *context, const struct iq_gap *gap, struct iq_error *error);
 
-int iq_store_writer_open(const char *path, struct iq_store_writer **ret_writer, struct iq_error *error)
+static int make_writer(struct iq_store_writer **ret_writer, struct iq_error *error)
 {
 	struct iq_store_writer *writer = calloc(1, sizeof(*writer));
 	int rc = 0;
 
 	if (!writer)
 		return iq_error_nomem(error);
+	writer->change = (struct iq_change)IQ_CHANGE_INIT;
 	writer->sink = (struct iq_sink){ sink_event, sink_gap, writer };
-	rc = iq_change_begin(path, true, &writer->change, error);
-	if (rc == 0 && iq_chain_init(&writer->evidence.chain) < 0)
+	if (iq_chain_init(&writer->evidence.chain) < 0)
 		rc = iq_error_nomem(error);
 	if (rc == 0)
 		rc = iq_encoder_new(&writer->encoder, error);
+	if (rc < 0)
+		iq_store_writer_free(writer);
+	else
+		*ret_writer = writer;
+	return rc;
+}
+
+int iq_store_writer_open(const char *path, struct iq_store_writer **ret_writer, struct iq_error *error)
+{
+	struct iq_store_writer *writer;
+	int rc = make_writer(&writer, error);
+
+	if (rc < 0)
+		return rc;
+	rc = iq_change_begin(path, true, &writer->change, error);
 	if (rc == 0)
 		rc = load_state(writer, error);
-	if (rc < 0) {
+	if (rc == 0)
+		rc = iq_spools_recover(writer, error);
+	if (rc < 0)
 		iq_store_writer_free(writer);
+	else
+		*ret_writer = writer;
+	return rc;
+}
+
+int iq_store_writer_preview(const struct iq_store *store, const char *file, struct iq_store_writer **ret_writer,
+			    struct iq_error *error)
+{
+	struct iq_store_writer *writer;
+	int rc = make_writer(&writer, error);
+
+	if (rc < 0)
 		return rc;
-	}
-	*ret_writer = writer;
-	return 0;
+	reset_state(writer);
+	if (take_over(writer, store) < 0)
+		rc = iq_error_nomem(error);
+	if (rc == 0)
+		rc = iq_segment_writer_new(file, IQ_SEGMENT_LEVEL, &writer->segment, error);
+	if (rc < 0)
+		iq_store_writer_free(writer);
+	else
+		*ret_writer = writer;
+	return rc;
 }
 
 /* ---- Dropping ---- */
@@ -340,16 +379,21 @@ static int write_parts(struct iq_store_writer *writer, struct iq_error *error)
 	return rc;
 }
 
-/* From a temporary file to one with its final name, read back, not yet in the manifest. */
-static int seal_segment(struct iq_store_writer *writer, struct iq_error *error)
+static int finish_segment(struct iq_store_writer *writer, struct iq_error *error)
 {
 	uint8_t root[IQ_SHA256_SIZE];
 	int rc = iq_encoder_wait(writer->encoder, error);
 
 	if (rc == 0)
 		rc = write_parts(writer, error);
-	if (rc == 0)
-		rc = iq_segment_writer_finish(writer->segment, root, error);
+	return rc == 0 ? iq_segment_writer_finish(writer->segment, root, error) : rc;
+}
+
+/* From a temporary file to one with its final name, read back, not yet in the manifest. */
+static int seal_segment(struct iq_store_writer *writer, struct iq_error *error)
+{
+	int rc = finish_segment(writer, error);
+
 	if (rc == 0)
 		rc = iq_change_seal(&writer->change, writer->segment_path, error);
 	if (rc == 0)
@@ -369,6 +413,43 @@ static int commit(struct iq_store_writer *writer, struct iq_error *error)
 	if (rc == 0)
 		iq_catalogue_commit(&writer->catalogue);
 	return rc;
+}
+
+int iq_store_writer_preview_end(struct iq_store_writer *writer, struct iq_error *error)
+{
+	int rc = flush_chunk(writer, error);
+
+	return rc == 0 ? finish_segment(writer, error) : rc;
+}
+
+/* ---- Numbers lent to spools ---- */
+
+int iq_store_writer_expect(struct iq_store_writer *writer, uint32_t evidence, uint64_t id, struct iq_error *error)
+{
+	if (evidence < writer->next_evidence || id < writer->next_id)
+		return iq_error_set(error, IQ_ERR_CORRUPT,
+				    "a spool was lent numbers that the store has given away: evidence %u, event %llu",
+				    evidence, (unsigned long long)id);
+	/* The ids of a chunk follow each other. */
+	if (id > writer->next_id) {
+		int rc = flush_chunk(writer, error);
+
+		if (rc < 0)
+			return rc;
+	}
+	writer->next_evidence = evidence;
+	writer->next_id = id;
+	return 0;
+}
+
+uint32_t iq_store_writer_next_evidence(const struct iq_store_writer *writer)
+{
+	return writer->next_evidence;
+}
+
+const struct iq_change *iq_store_writer_change(const struct iq_store_writer *writer)
+{
+	return &writer->change;
 }
 
 int iq_store_writer_commit(struct iq_store_writer *writer, struct iq_error *error)
@@ -878,7 +959,8 @@ int iq_store_writer_evidence_end(struct iq_store_writer *writer, struct iq_evide
 	ret_evidence->path = IQ_VIEW_NULL;
 	ret_evidence->format = IQ_VIEW_NULL;
 	close_evidence(writer);
-	if (iq_segment_writer_bytes(writer->segment) < IQ_SEGMENT_MAX_BYTES)
+	/* A preview is one segment. */
+	if (!writer->change.path || iq_segment_writer_bytes(writer->segment) < IQ_SEGMENT_MAX_BYTES)
 		return 0;
 	rc = flush_chunk(writer, error);
 	return rc == 0 ? seal_segment(writer, error) : rc;
