@@ -583,17 +583,20 @@ def time_text(ns):
     return ns if ns is None else instant(ns, "-T.", 9).decode() + "Z"
 
 
+def quoted(value):
+    if isinstance(value, int):
+        return b"%d" % value
+    return b'"' + json_string(value if isinstance(value, bytes) else value.encode(), 0) + b'"'
+
+
 def ndjson(event):
-    text = {name: value.decode(errors="replace") if isinstance(value, bytes) else value for name, value in event.items()}
-    members = {"ts": time_text(event["ts"]), "observed": time_text(event["observed"])}
-    members.update((name, text[name]) for name in ("source", "session", "kind", "direction", "type", "key", "seq", "severity"))
+    members = {**event, "ts": time_text(event["ts"]), "observed": time_text(event["observed"])}
     if event["form"] == 1:
-        members["body_base64"] = base64.b64encode(event["body"]).decode()
-    else:
-        members["body"] = text["body"]
-    line = json.dumps({name: value for name, value in members.items() if value is not None}, ensure_ascii=False,
-                      separators=(",", ":"))
-    return line if event["attrs"] is None else line[:-1] + ',"attrs":' + text["attrs"] + "}"
+        members["body"], members["body_base64"] = None, base64.b64encode(event["body"])
+    names = ("ts", "observed", "source", "session", "kind", "direction", "type", "key", "seq", "severity", "body", "body_base64")
+    texts = [b'"%s":%s' % (name.encode(), quoted(members[name])) for name in names if members.get(name) is not None]
+    attrs = [] if event["attrs"] is None else [b'"attrs":' + event["attrs"]]
+    return (b"{" + b",".join(texts + attrs) + b"}").decode()
 
 
 def print_events(store):
@@ -682,7 +685,7 @@ def summary(segment):
     if times:
         said["ts"] = [min(times), max(times)]
     if len(types) <= 64 and sum(map(len, filter(None, types))) <= 4096:
-        said["types"] = [name and name.decode() for name in types]
+        said["types"] = [name if name is None else name.decode() for name in types]
     said["sources"] = [[no, name.decode(), *rest] for no, name, *rest in
                        segment.db.execute("SELECT no, name, events, first, last FROM sources ORDER BY no")]
     return said
@@ -692,7 +695,8 @@ def check(store):
     for segment in store.segments:
         check_hashes(segment)
         if store.listed:
-            expect(summary(segment) == store.listed[segment.path.name], f"{segment.path}: another summary")
+            said, is_so = store.listed[segment.path.name], summary(segment)
+            expect(said == is_so, f"{segment.path}: the manifest says {said} of {is_so}")
         for chunk in segment.chunks:
             check_zone(chunk)
             check_filter(chunk)
