@@ -72,7 +72,7 @@ struct iq_live {
 	uint64_t flush_to; /* somebody waits for this number */
 	bool losing;	   /* until half of the queue is free again */
 	bool last_lost;	   /* the last event was */
-	char loss_reason[128];
+	char loss_reason[160];
 	struct loss *losses;
 	size_t loss_count;
 	struct iq_arena loss_memory;

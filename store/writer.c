@@ -491,7 +491,7 @@ static int open_evidence(struct iq_store_writer *writer, struct iq_view path, st
 }
 
 /* A part begins where the chain stands. */
-static int begin_part(struct iq_store_writer *writer)
+static void begin_part(struct iq_store_writer *writer)
 {
 	struct open_evidence *evidence = &writer->evidence;
 	const uint64_t offset = evidence->chain.bytes;
@@ -511,7 +511,8 @@ int iq_store_writer_evidence_begin(struct iq_store_writer *writer, struct iq_vie
 	iq_chain_reset(&writer->evidence.chain);
 	writer->evidence.known = 0;
 	writer->evidence.part.evidence.no = writer->next_evidence++;
-	return begin_part(writer);
+	begin_part(writer);
+	return 0;
 }
 
 static int cover(struct open_evidence *evidence, uint64_t offset, uint64_t length);
@@ -534,10 +535,10 @@ int iq_store_writer_evidence_continue(struct iq_store_writer *writer, const stru
 	evidence->part.last_event = stream->whole.last_event;
 	evidence->part.last_ts = stream->whole.last_ts;
 	evidence->known = stream->whole.settled;
-	if (iq_recogniser_chain(recogniser, &evidence->chain) < 0 || begin_part(writer) < 0 ||
-	    cover(evidence, 0, stream->whole.restart.offset) < 0)
+	if (iq_recogniser_chain(recogniser, &evidence->chain) < 0)
 		return iq_error_nomem(error);
-	return 0;
+	begin_part(writer);
+	return cover(evidence, 0, stream->whole.restart.offset) < 0 ? iq_error_nomem(error) : 0;
 }
 
 /* ---- Raw bytes ---- */
@@ -897,13 +898,13 @@ static int write_part(struct iq_store_writer *writer, struct iq_error *error)
 }
 
 /* The rest of the evidence is a part of its own. */
-static int begin_next_part(struct iq_store_writer *writer, struct iq_error *error)
+static void begin_next_part(struct iq_store_writer *writer)
 {
 	struct iq_evidence_part *part = &writer->evidence.part;
 
 	part->evidence.records = part->evidence.gaps = 0;
 	part->first_event = 0;
-	return begin_part(writer) < 0 ? iq_error_nomem(error) : 0;
+	begin_part(writer);
 }
 
 int iq_store_writer_evidence_commit(struct iq_store_writer *writer, const struct iq_restart *restart,
@@ -920,7 +921,9 @@ int iq_store_writer_evidence_commit(struct iq_store_writer *writer, const struct
 	}
 	if (rc == 0)
 		rc = commit(writer, error);
-	return rc == 0 ? begin_next_part(writer, error) : rc;
+	if (rc == 0)
+		begin_next_part(writer);
+	return rc;
 }
 
 /* Without the settled end of another, the evidence settles at its end. */

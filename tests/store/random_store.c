@@ -45,10 +45,10 @@ static void store_bytes(struct making *making, struct iq_view bytes)
 
 static void add_event(struct making *making)
 {
-	static const struct iq_view names[] = { IQ_LIT("c1"), IQ_LIT("c2"), IQ_LIT("\xff\n"), IQ_LIT(""), { NULL, 0 } };
-	static const struct iq_view sources[] = { IQ_LIT("proxy"), IQ_LIT("b\xc3\xa9"), IQ_LIT("\xfe"), { NULL, 0 } };
-	static const struct iq_view types[] = { IQ_LIT("step"), IQ_LIT("done"), IQ_LIT(""), { NULL, 0 } };
-	static const struct iq_view attrs[] = { IQ_LIT("{\"a\":1}"), IQ_LIT("{}"), { NULL, 0 } };
+	const struct iq_view names[] = { IQ_LIT("c1"), IQ_LIT("c2"), IQ_LIT("\xff\n"), IQ_LIT(""), { NULL, 0 } };
+	const struct iq_view sources[] = { IQ_LIT("proxy"), IQ_LIT("b\xc3\xa9"), IQ_LIT("\xfe"), { NULL, 0 } };
+	const struct iq_view types[] = { IQ_LIT("step"), IQ_LIT("done"), IQ_LIT(""), { NULL, 0 } };
+	const struct iq_view attrs[] = { IQ_LIT("{\"a\":1}"), IQ_LIT("{}"), { NULL, 0 } };
 	struct iq_sink *sink = iq_store_writer_sink(making->writer);
 	struct iq_buf body = IQ_BUF_INIT, raw = IQ_BUF_INIT;
 	struct iq_event event = IQ_EVENT_INIT;
