@@ -74,10 +74,16 @@ struct iq_ingest_report {
 	uint64_t problems;	     /* how many in all */
 };
 
+/* A commit is made after so many bytes of evidence, or nanoseconds if they come slowly: what is lost when the process is killed
+ * is no more than that. Smaller segments cost more than they save; see docs/design/0003-ingest-goes-on.md. */
+#define IQ_INGEST_COMMIT_BYTES (256ull << 20)
+#define IQ_INGEST_COMMIT_INTERVAL (300 * IQ_NS_PER_S)
+
 struct iq_ingest_options {
-	const char *format; /* name, or NULL to detect */
-	const char *source; /* --source: the name for stdin or for every file, or NULL */
-	size_t max_line;    /* 0: IQ_INGEST_MAX_LINE */
+	const char *format;    /* name, or NULL to detect */
+	const char *source;    /* --source: the name for stdin or for every file, or NULL */
+	size_t max_line;       /* 0: IQ_INGEST_MAX_LINE */
+	uint64_t commit_bytes; /* 0: IQ_INGEST_COMMIT_BYTES */
 	int (*report)(void *context, const struct iq_ingest_report *report); /* after each evidence; may be NULL */
 	void (*progress)(void *context, const char *path, uint64_t done, uint64_t total); /* bytes; may be NULL */
 	const volatile int *stop; /* set to non-zero (by a signal handler) to end between blocks; may be NULL */

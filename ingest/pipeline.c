@@ -6,11 +6,6 @@
 #include "ingest/input.h"
 #include "ingest/walk.h"
 
-/* A commit is made after so many bytes of evidence, or nanoseconds if they come slowly: what is lost when the process is killed is
- * no more than that. Segments smaller than that cost more than they save; see docs/design/0003. */
-#define COMMIT_BYTES (256ull << 20)
-#define COMMIT_INTERVAL (300 * IQ_NS_PER_S)
-
 /* The whole run. */
 struct ingest {
 	const struct iq_ingest_options *options;
@@ -94,12 +89,17 @@ static int interrupted(struct iq_error *error)
 static void begin_batch(struct ingest *ingest)
 {
 	ingest->uncommitted = 0;
-	ingest->commit_due = iq_clock_monotonic() + COMMIT_INTERVAL;
+	ingest->commit_due = iq_clock_monotonic() + IQ_INGEST_COMMIT_INTERVAL;
+}
+
+static uint64_t commit_bytes(const struct ingest *ingest)
+{
+	return ingest->options->commit_bytes ? ingest->options->commit_bytes : IQ_INGEST_COMMIT_BYTES;
 }
 
 static bool commit_is_due(const struct ingest *ingest)
 {
-	return ingest->uncommitted >= COMMIT_BYTES ||
+	return ingest->uncommitted >= commit_bytes(ingest) ||
 	       (ingest->uncommitted > 0 && iq_clock_monotonic() >= ingest->commit_due);
 }
 
@@ -216,23 +216,36 @@ static int begin_evidence(struct intake *intake, struct iq_error *error)
 }
 
 /* The next bytes of the stream; those that the store has only go to the parser. */
-static int take_block(struct intake *intake, struct iq_view block, struct iq_error *error)
+static int take_piece(struct intake *intake, struct iq_view piece, bool stored, struct iq_error *error)
 {
 	struct ingest *ingest = intake->ingest;
-	uint64_t settled = intake->recognised.settled;
-	size_t stored =
-		settled > intake->position
-			? (settled - intake->position < block.len ? (size_t)(settled - intake->position) : block.len)
-			: 0;
-	struct iq_view raw = iq_view_from(block, stored);
-	int rc = raw.len > 0 ? iq_store_writer_raw(ingest->writer, raw.data, raw.len, error) : 0;
+	int rc = stored ? 0 : iq_store_writer_raw(ingest->writer, piece.data, piece.len, error);
 
-	intake->position += block.len;
-	ingest->uncommitted += raw.len;
-	ingest->result.bytes += raw.len;
+	intake->position += piece.len;
+	if (!stored) {
+		ingest->uncommitted += piece.len;
+		ingest->result.bytes += piece.len;
+	}
 	if (rc == 0)
-		rc = intake->format->feed(intake->parser, block, error);
+		rc = intake->format->feed(intake->parser, piece, error);
 	return rc == 0 && commit_is_due(ingest) ? commit_part(intake, error) : rc;
+}
+
+/* Pieces end where the store's bytes do, and where a commit is due. */
+static int take_block(struct intake *intake, struct iq_view block, struct iq_error *error)
+{
+	int rc = 0;
+
+	while (rc == 0 && block.len > 0) {
+		const bool stored = intake->position < intake->recognised.settled;
+		uint64_t len = stored ? intake->recognised.settled - intake->position
+				      : commit_bytes(intake->ingest) - intake->ingest->uncommitted;
+		struct iq_view piece = iq_view_make(block.data, len < block.len ? (size_t)len : block.len);
+
+		rc = take_piece(intake, piece, stored, error);
+		block = iq_view_from(block, piece.len);
+	}
+	return rc;
 }
 
 struct replay {

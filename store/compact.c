@@ -221,18 +221,22 @@ static int copy_blocks(struct merge *merge, const struct old_part *old, const st
 	return rc;
 }
 
-static int copy_gaps(struct merge *merge, const struct old_part *old, const struct iq_evidence_part *next)
+/* `count` parts go on where the first of them ends. */
+static int copy_gaps(struct merge *merge, const struct old_part *parts, size_t count)
 {
-	const struct iq_segment *segment = old->segment;
+	const struct iq_segment *segment = parts[0].segment;
+	uint64_t before = 0;
 	int rc = 0;
 
+	for (size_t i = 1; i < count && before == 0; i++)
+		before = parts[i].part->first_event;
 	for (size_t i = 0; i < segment->gap_count && rc == 0; i++) {
 		struct iq_gap gap = segment->gaps[i].gap;
 
-		if (gap.evidence != old->part->evidence.no || (next && gap.offset >= next->offset))
+		if (gap.evidence != parts[0].part->evidence.no || (count > 1 && gap.offset >= parts[1].part->offset))
 			continue;
-		if (next && gap.before == 0)
-			gap.before = next->first_event;
+		if (gap.before == 0)
+			gap.before = before;
 		rc = iq_segment_writer_gap(merge->writer, &gap, segment->gaps[i].session_no, merge->compaction->error);
 	}
 	return rc;
@@ -249,7 +253,7 @@ static int join_parts(struct merge *merge, const struct old_part *parts, size_t 
 	for (size_t i = 0; i < count && rc == 0; i++) {
 		const struct iq_evidence_part *next = i + 1 < count ? parts[i + 1].part : NULL;
 
-		rc = copy_gaps(merge, &parts[i], next);
+		rc = copy_gaps(merge, &parts[i], count - i);
 		if (rc == 0)
 			rc = copy_blocks(merge, &parts[i], next);
 		if (rc == 0 && next)

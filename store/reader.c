@@ -210,17 +210,30 @@ static struct iq_evidence *find_evidence(struct iq_store *store, uint32_t no)
 	return low < store->evidence_count && store->evidence[low].no == no ? &store->evidence[low] : NULL;
 }
 
-/* The part that goes on where `segment` ends; NULL if there is none. */
-static const struct iq_evidence_part *part_after(const struct iq_store *store, uint32_t evidence,
-						 const struct iq_segment *segment)
+/* The parts that go on where `segment` ends. */
+static const struct iq_store_part *parts_after(const struct iq_store *store, uint32_t evidence,
+					       const struct iq_segment *segment, size_t *ret_count)
 {
 	size_t count;
 	const struct iq_store_part *parts = iq_store_parts(store, evidence, &count);
 
-	for (size_t i = 0; i + 1 < count; i++)
-		if (parts[i].segment == segment)
-			return parts[i + 1].part;
-	return NULL;
+	*ret_count = 0;
+	for (size_t i = 0; i < count; i++) {
+		if (parts[i].segment != segment)
+			continue;
+		*ret_count = count - i - 1;
+		return &parts[i + 1];
+	}
+	return parts;
+}
+
+/* The first event of these parts, or 0. */
+static uint64_t first_event(const struct iq_store_part *parts, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (parts[i].part->first_event > 0)
+			return parts[i].part->first_event;
+	return 0;
 }
 
 static int name_gap_session(struct iq_store *store, struct iq_gap *gap, uint32_t session_no)
@@ -236,16 +249,17 @@ static int name_gap_session(struct iq_store *store, struct iq_gap *gap, uint32_t
 
 static int fold_gap(struct iq_store *store, const struct iq_segment *segment, const struct iq_segment_gap *part)
 {
-	const struct iq_evidence_part *after = part_after(store, part->gap.evidence, segment);
+	size_t count;
+	const struct iq_store_part *after = parts_after(store, part->gap.evidence, segment, &count);
 	struct iq_evidence *evidence = find_evidence(store, part->gap.evidence);
 	struct iq_gap *gap = &store->gaps[store->gap_count];
 
 	/* What was unfinished there was said again. */
-	if (after && part->gap.offset >= after->offset)
+	if (count > 0 && part->gap.offset >= after->part->offset)
 		return 0;
 	*gap = part->gap;
-	if (after && gap->before == 0)
-		gap->before = after->first_event;
+	if (gap->before == 0)
+		gap->before = first_event(after, count);
 	if (evidence)
 		evidence->gaps++;
 	store->gap_count++;

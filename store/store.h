@@ -60,8 +60,8 @@ int iq_store_writer_evidence_begin(struct iq_store_writer *writer, struct iq_vie
 struct iq_recogniser;
 int iq_store_writer_evidence_continue(struct iq_store_writer *writer, const struct iq_recogniser *recogniser,
 				      struct iq_view path, struct iq_error *error);
-/* Everything that was given up to here is settled: a part that continues the evidence begins behind it. May be called
- * again. */
+/* Before what the end of the stream leaves unfinished is given: everything up to here is settled, a part that continues the
+ * evidence begins behind it. */
 int iq_store_writer_evidence_settle(struct iq_store_writer *writer, const struct iq_restart *restart,
 				    struct iq_error *error);
 /* As iq_store_writer_commit() in the middle of an evidence: what is settled is committed as a part of it, which goes on. */

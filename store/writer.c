@@ -857,8 +857,7 @@ static int write_raw_until(struct iq_store_writer *writer, uint64_t end, struct 
 	return end > evidence->raw_offset ? write_raw_block(writer, (size_t)(end - evidence->raw_offset), error) : 0;
 }
 
-int iq_store_writer_evidence_settle(struct iq_store_writer *writer, const struct iq_restart *restart,
-				    struct iq_error *error)
+static int settle(struct iq_store_writer *writer, const struct iq_restart *restart, struct iq_error *error)
 {
 	struct open_evidence *evidence = &writer->evidence;
 	uint64_t settled = evidence->reached > restart->offset ? evidence->reached : restart->offset;
@@ -873,6 +872,14 @@ int iq_store_writer_evidence_settle(struct iq_store_writer *writer, const struct
 	evidence->settled_records = evidence->part.evidence.records;
 	evidence->settled_gaps = evidence->part.evidence.gaps;
 	return rc;
+}
+
+/* What comes now was unfinished in every part before: nothing of it is repeated. */
+int iq_store_writer_evidence_settle(struct iq_store_writer *writer, const struct iq_restart *restart,
+				    struct iq_error *error)
+{
+	writer->evidence.known = 0;
+	return settle(writer, restart, error);
 }
 
 /* Writes the row of the part, which ends at raw_offset. */
@@ -914,7 +921,7 @@ int iq_store_writer_evidence_commit(struct iq_store_writer *writer, const struct
 	int rc = account(writer, restart->offset, error);
 
 	if (rc == 0)
-		rc = iq_store_writer_evidence_settle(writer, restart, error);
+		rc = settle(writer, restart, error);
 	if (rc == 0 && evidence->raw_offset > evidence->part.offset) {
 		evidence->part.evidence.accounted = restart->offset;
 		rc = write_part(writer, error);
