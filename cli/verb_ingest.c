@@ -1,13 +1,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "cli/case.h"
+#include "cli/progress.h"
 #include "ingest/ingest.h"
-
-/* Between two looks at the progress line. */
-#define PROGRESS_INTERVAL (100 * IQ_NS_PER_MS)
 
 struct run {
 	struct cli *cli;
@@ -16,34 +13,14 @@ struct run {
 	struct iq_buf problems;
 	uint64_t problem_count;
 	char first_problem[400];
-	int64_t next_progress;
-	bool progress_shown;
+	struct cli_progress progress;
 };
-
-static void clear_progress(struct run *run)
-{
-	if (run->progress_shown)
-		(void)fprintf(stderr, "\r\033[K");
-	run->progress_shown = false;
-}
 
 static void show_progress(void *context, const char *path, uint64_t done, uint64_t total)
 {
 	struct run *run = context;
-	int64_t now = iq_clock_monotonic();
-	struct iq_buf name = IQ_BUF_INIT;
 
-	if (now < run->next_progress || !isatty(STDERR_FILENO))
-		return;
-	run->next_progress = now + PROGRESS_INTERVAL;
-	run->progress_shown = true;
-	(void)iq_utf8_append_safe(&name, iq_view_cstr(path));
-	(void)fprintf(stderr, "\r\033[K%.60s  %.1f MB", name.data ? name.data : "", (double)done / 1e6);
-	if (total > 0)
-		(void)fprintf(stderr, " of %.1f MB (%d%%)", (double)total / 1e6,
-			      (int)((double)done * 100 / (double)total));
-	(void)fflush(stderr);
-	iq_buf_release(&name);
+	cli_progress_show(&run->progress, iq_view_cstr(path), done, total);
 }
 
 static void note_problem(struct run *run, const struct iq_ingest_report *report)
@@ -73,7 +50,7 @@ static int add_report(void *context, const struct iq_ingest_report *report)
 	bool has_numbers = report->outcome == IQ_INGEST_TAKEN || report->outcome == IQ_INGEST_CONTINUED ||
 			   report->outcome == IQ_INGEST_PARTLY;
 
-	clear_progress(run);
+	cli_progress_clear(&run->progress);
 	if (report->outcome == IQ_INGEST_PARTLY || report->outcome == IQ_INGEST_REFUSED)
 		note_problem(run, report);
 	cli_table_add(&run->table, iq_view_cstr(report->path));
@@ -112,6 +89,20 @@ static void set_ingest_status(struct run *run, const struct iq_ingest_result *re
 				     run->first_problem);
 }
 
+/* A store that was only made for this run is of no use half filled. */
+static void set_interrupted(struct run *run, const struct iq_ingest_result *result)
+{
+	struct iq_buf done = IQ_BUF_INIT;
+
+	cli_progress_append_done(&done, CLI_BYTES, result->bytes_read, result->bytes_total);
+	if (run->quiet)
+		(void)cli_set_status(run->cli, CLI_FAILED, "interrupted at %s", done.data);
+	else
+		(void)cli_set_status(run->cli, CLI_INCOMPLETE, "interrupted at %s: run the same command again to go on",
+				     done.data);
+	iq_buf_release(&done);
+}
+
 bool cli_ingest(struct cli *cli, const char *store, const char *const *paths, size_t count, bool quiet)
 {
 	static const char *const titles[] = {
@@ -129,14 +120,13 @@ bool cli_ingest(struct cli *cli, const char *store, const char *const *paths, si
 	int rc;
 
 	cli_catch_signals();
+	cli_progress_begin(&run.progress, CLI_BYTES);
 	cli_table_init(&run.table, titles);
 	rc = iq_ingest(store, paths, count, &options, &result, &error);
-	clear_progress(&run);
+	cli_progress_clear(&run.progress);
 	print_summary(&run, store, &result);
 	if (rc == IQ_ERR_INTERRUPTED)
-		(void)cli_set_status(
-			cli, CLI_FAILED,
-			"interrupted: what is listed is safe in %s; give the same command again for the rest", store);
+		set_interrupted(&run, &result);
 	else if (rc < 0)
 		(void)cli_set_error(cli, &error);
 	else

@@ -131,9 +131,14 @@ const struct cli_verb cli_verbs[] = {
 	  "json-file logs, HAR files with WebSocket messages, NDJSON events; .gz and .zst are opened. What is in the "
 	  "store already is "
 	  "recognised by its content and taken in once. A file that cannot be taken in does not stop the others: it is "
-	  "listed at the "
-	  "end, and the exit status is 3. Interrupted, nothing is half-written: give the same command again.",
+	  "listed at the end, and the exit status is 3. "
+	  "Interrupted at any point, by Ctrl-C, a signal or a power cut, give the same command again: it goes on at the last "
+	  "commit, which is no more than 256 MiB of evidence away (Ctrl-C makes one). Nothing is lost and nothing is taken in "
+	  "twice, from files, compressed files and pipes alike. A file that has grown since continues where it ended, also "
+	  "when it was renamed or compressed; one that differs anywhere in what was taken in is new evidence. On a terminal "
+	  "a bar shows how far it is. Memory stays below 256 MiB.",
 	  "inquest ingest logs/ browser.har        # into ./case\n"
+	  "inquest ingest /var/log/app/            # daily: adds what is new\n"
 	  "docker logs api 2>&1 | inquest ingest - --source api --store incident\n",
 	  ingest_options, 1, UINT32_MAX, "what shall be taken in? name files, directories or -", cli_run_ingest },
 	{ "sessions", "[CASE]", "one line a session: who, when, how long, how it ended, verdict", CASE_TEXT,

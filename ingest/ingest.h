@@ -97,6 +97,8 @@ struct iq_ingest_result {
 	uint64_t refused;
 	uint64_t bytes; /* that were added */
 	uint64_t events;
+	uint64_t bytes_read;  /* of the files as they lie on disk, known ones included */
+	uint64_t bytes_total; /* 0: not known */
 };
 
 /* Ingests files, directories (walked in sorted order, links not followed out of them) and `-` (stdin) into the

@@ -27,6 +27,7 @@ struct intake {
 	struct iq_recognised recognised;
 	struct iq_buf head;
 	bool input_ended;
+	bool stopped; /* while it was recognised: what was read by then counts */
 	const struct iq_format *format;
 	struct iq_parser *parser;
 	uint64_t position; /* in the stream, of what the parser gets next */
@@ -147,6 +148,11 @@ static int recognise(struct intake *intake, struct iq_error *error)
 
 	while (rc == 0 && (!decided || intake->head.len < IQ_PROBE_BYTES)) {
 		rc = next_block(intake, &block, error);
+		if (rc == IQ_ERR_INTERRUPTED && intake->head.len > 0) {
+			intake->stopped = intake->input_ended = true;
+			*error = (struct iq_error)IQ_ERROR_INIT;
+			rc = 0;
+		}
 		if (rc == 0)
 			rc = iq_recogniser_end(intake->recogniser, error);
 		if (rc <= 0 && (rc < 0 || intake->input_ended))
@@ -258,7 +264,7 @@ static int replay_block(void *context, uint64_t offset, struct iq_view bytes)
 	struct replay *replay = context;
 
 	(void)offset;
-	if (stop_asked(replay->intake->ingest))
+	if (stop_asked(replay->intake->ingest) && !replay->intake->stopped)
 		return interrupted(replay->error);
 	return take_block(replay->intake, bytes, replay->error);
 }
@@ -277,7 +283,7 @@ static int take_blocks(struct intake *intake, struct iq_error *error)
 		if (rc > 0)
 			rc = take_block(intake, block, error);
 	}
-	return rc;
+	return rc == 0 && intake->stopped ? interrupted(error) : rc;
 }
 
 /* A file that ended too early has a hole at its end, of unknown size. */
@@ -378,6 +384,8 @@ static int examine(struct intake *intake, struct iq_error *error)
 	if (intake->recognised.outcome == IQ_STREAM_KNOWN || intake->recognised.outcome == IQ_STREAM_SHORTER)
 		return report_known(intake);
 	problem = choose_format(intake);
+	if (problem && intake->stopped)
+		return interrupted(error);
 	return problem ? refuse(intake->ingest, intake->file->path, NULL, problem) : take_in(intake, error);
 }
 
@@ -406,8 +414,8 @@ static int ingest_file(struct ingest *ingest, const struct iq_walk_file *file, s
 		rc = refuse(ingest, file->path, NULL, trouble.message);
 	else
 		rc = examine(&intake, error);
+	ingest->bytes_done += rc == IQ_ERR_INTERRUPTED && intake.input ? iq_input_position(intake.input) : file->bytes;
 	release_intake(&intake);
-	ingest->bytes_done += file->bytes;
 	return rc;
 }
 
@@ -470,6 +478,8 @@ int iq_ingest(const char *store_path, const char *const *paths, size_t path_coun
 		rc = ingest_files(&ingest, &walk, error);
 		ingest.result.events = iq_store_writer_last_id(ingest.writer) - last_id;
 	}
+	ingest.result.bytes_read = ingest.bytes_done;
+	ingest.result.bytes_total = ingest.bytes_total;
 	iq_store_writer_free(ingest.writer);
 	iq_walk_release(&walk);
 	if (rc == 0 || rc == IQ_ERR_INTERRUPTED)

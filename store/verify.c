@@ -168,6 +168,8 @@ static void verify_evidence(struct iq_segment *segment, const struct iq_evidence
 {
 	struct raw_check check = { iq_sha256_new(), part->offset, part->offset };
 	struct iq_error error = IQ_ERROR_INIT;
+	/* Its parts in other segments were not counted yet. */
+	const bool first = !iq_hash_states_get(inspection->states, part->evidence.no);
 	bool whole = check.hash && take_up(&check, inspection, part);
 	int rc = check.hash ? iq_segment_read_raw(segment, part->evidence.no, part->offset, UINT64_MAX, hash_block,
 						  &check, &error)
@@ -178,7 +180,7 @@ static void verify_evidence(struct iq_segment *segment, const struct iq_evidence
 		       part->evidence.no, IQ_VIEW_ARG(part->evidence.path), (unsigned long long)check.next);
 	else
 		judge_part(part, &check, whole, inspection);
-	inspection->result->evidence++;
+	inspection->result->evidence += first;
 	inspection->result->raw_bytes += check.next - part->offset;
 	iq_sha256_free(check.hash);
 }

@@ -1,0 +1,182 @@
+#!/usr/bin/python3
+"""Ingests that are stopped and go on, files that change between two, the progress bar, as TAP: ingest_runs.py INQUEST"""
+import fcntl
+import gzip
+import json
+import os
+import pathlib
+import pty
+import re
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+
+INQUEST = pathlib.Path(sys.argv[1]).resolve()
+FIONREAD = struct.Struct("i")
+number = 0
+failed = False
+
+
+def point(good, what, detail=""):
+    global number, failed
+    number += 1
+    failed |= not good
+    print("ok" if good else "not ok", number, "-", what, flush=True)
+    if not good:
+        print("\n".join("# " + line for line in str(detail).splitlines()), flush=True)
+
+
+def inquest(*words, **options):
+    return subprocess.run([INQUEST, *map(str, words)], capture_output=True, text=True, timeout=60, **options)
+
+
+def records(first, count):
+    return "".join(f'{{"ts":{1795403232000 + i},"kind":"log","source":"api","body":"line {i}"}}\n' for i in range(first, first + count))
+
+
+def rows(store):
+    """Every event with its number, and the evidence."""
+    query = "SELECT id, ts, body, evidence, offset, length FROM events ORDER BY id"
+    return [inquest("sql", store, query, "--format", "json").stdout,
+            inquest("sql", store, "SELECT id, bytes, accounted, records, gaps, sha256 FROM evidence", "--format", "json").stdout]
+
+
+def outcome(done):
+    """What the last column of the only row says."""
+    return re.split(r"  +", done.stdout.splitlines()[1])[-1] if done.stdout else ""
+
+
+def has_read_everything(process, pipe):
+    """It waits for more than it was given."""
+    unread = FIONREAD.unpack(fcntl.ioctl(pipe, termios.FIONREAD, bytes(FIONREAD.size)))[0]
+    state = pathlib.Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    return unread == 0 and state == "S"
+
+
+def interrupt(work, signal_number, text):
+    """An ingest of a pipe that gets `text`, and then the signal."""
+    pipe_out, pipe_in = os.pipe()
+    process = subprocess.Popen([INQUEST, "ingest", "-", "--source", "api", "--store", work / "pipe"], stdin=pipe_out,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    os.write(pipe_in, text.encode())
+    while not has_read_everything(process, pipe_out):
+        pass
+    process.send_signal(signal_number)
+    # A read that comes after the signal's handler waits until the pipe ends.
+    os.close(pipe_out)
+    os.close(pipe_in)
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
+
+
+def test_signals(work):
+    text = records(0, 400)
+    whole = work / "api.ndjson"
+    whole.write_text(text)
+    inquest("ingest", whole, "--store", work / "whole")
+    for signal_number, name in ((signal.SIGINT, "SIGINT"), (signal.SIGTERM, "SIGTERM")):
+        shutil.rmtree(work / "pipe", ignore_errors=True)
+        status, out, err = interrupt(work, signal_number, text[:9000])
+        point(status == 3 and "run the same command again to go on" in err, f"{name} says how to go on", (status, out, err))
+        taken = len(json.loads(rows(work / "pipe")[0]))
+        point(0 < taken < 400, f"{name} keeps what was read", taken)
+        gaps = inquest("sql", work / "pipe", "SELECT reason FROM gaps", "--format", "csv").stdout
+        point("interrupted" in gaps, "what is missing is a gap", gaps)
+        done = inquest("ingest", "-", "--source", "api", "--store", work / "pipe", input=text)
+        point(done.returncode == 0 and outcome(done) == "continued", f"the same goes on after {name}", done)
+        point(rows(work / "pipe") == rows(work / "whole"), "nothing is lost and nothing is there twice", rows(work / "pipe")[1])
+    shutil.rmtree(work / "pipe")
+    status, out, err = interrupt(work, signal.SIGKILL, text[:9000])
+    done = inquest("ingest", "-", "--source", "api", "--store", work / "pipe", input=text)
+    point(status == -signal.SIGKILL and done.returncode == 0 and rows(work / "pipe") == rows(work / "whole"),
+          "a killed ingest leaves a store that the next one fills", done)
+
+
+def test_files(work):
+    """One log through its life: cut line, grown, rotated, compressed, copied, truncated."""
+    store, log = work / "case", work / "app.ndjson"
+    text = records(0, 100)
+
+    def ingest(path):
+        return inquest("ingest", path, "--store", store)
+
+    log.write_text(text[:1000])
+    done = ingest(log)
+    point(done.returncode == 3 and "cut off in the middle" in done.stderr, "a line that is cut off is told", done)
+    log.write_text(text)
+    done = ingest(log)
+    point(done.returncode == 0 and outcome(done) == "continued", "a file that has grown continues", done)
+    gaps = inquest("sql", store, "SELECT count(*) FROM gaps", "--format", "csv").stdout.split()[-1]
+    point(gaps == "0", "the line that was cut off is whole now", gaps)
+    rotated = work / "app.ndjson.1"
+    log.rename(rotated)
+    log.write_text(records(500, 3))
+    point(outcome(ingest(rotated)) == "known already", "a rotated file is known")
+    point(outcome(ingest(log)) == "taken in", "its successor is new")
+    packed = work / "app.ndjson.1.gz"
+    packed.write_bytes(gzip.compress((text + records(100, 5)).encode()))
+    point(outcome(ingest(packed)) == "continued", "compressed and grown, it continues")
+    log.write_text(text[:2000])
+    point(outcome(ingest(log)) == "known, was longer", "a file that lost its end is told")
+    log.write_text(text.replace("line 50", "line L0"))
+    point(outcome(ingest(log)) == "taken in", "a file that was changed is new evidence")
+    counts = inquest("sql", store, "SELECT records FROM evidence ORDER BY id", "--format", "csv").stdout.split()[1:]
+    point(counts == ["105", "3", "100"], "each record is there once", counts)
+    done = inquest("export", store, "--format", "raw", "--output", work / "out")
+    sizes = sorted(path.read_text() for path in (work / "out").rglob("*") if path.is_file())
+    point(sorted([text + records(100, 5), records(500, 3), text.replace("line 50", "line L0")]) == sizes,
+          "export gives every byte back", done)
+    done = inquest("store", "verify", store)
+    point(done.returncode == 0, "the store is intact", done.stdout)
+    done = inquest("store", "compact", store)
+    counts = inquest("sql", store, "SELECT records FROM evidence ORDER BY id", "--format", "csv").stdout.split()[1:]
+    point(done.returncode == 0 and counts == ["105", "3", "100"] and outcome(ingest(rotated)) == "known, was longer",
+          "compacted, it is still known", (done, counts))
+
+
+def on_terminal(environment, *words):
+    """stderr of a run whose stderr is a terminal."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 90, 0, 0))
+    process = subprocess.Popen([INQUEST, *map(str, words)], stdout=subprocess.DEVNULL, stderr=slave, env={**os.environ, **environment})
+    os.close(slave)
+    written = b""
+    while True:
+        try:
+            piece = os.read(master, 4096)
+        except OSError:
+            break
+        if not piece:
+            break
+        written += piece
+    process.wait()
+    os.close(master)
+    return written.decode()
+
+
+def test_progress(work):
+    log = work / "progress.ndjson"
+    log.write_text(records(0, 5000))
+    shown = on_terminal({"TERM": "xterm", "NO_COLOR": "1"}, "ingest", log, "--store", work / "shown")
+    point(re.match(r"\r\[#*-*\] +\d+%  [0-9.]+ k?B of \d+ kB.*progress\.ndjson\x1b\[K", shown) and "\x1b[3" not in shown,
+          "a bar on a terminal, without colour if so wished", repr(shown))
+    point(shown.endswith("\r\x1b[K"), "it is gone at the end", repr(shown))
+    shown = on_terminal({"TERM": "xterm", "NO_COLOR": ""}, "ingest", log, "--store", work / "coloured")
+    point("\x1b[32m" in shown, "in colour otherwise", repr(shown))
+    shown = on_terminal({"TERM": "dumb"}, "ingest", log, "--store", work / "dumb")
+    point(shown == "", "none where the terminal cannot", repr(shown))
+    done = inquest("ingest", log, "--store", work / "quiet")
+    point(done.stderr == "", "none off a terminal", done.stderr)
+
+
+with tempfile.TemporaryDirectory(prefix="inquest-runs-") as directory:
+    for test in (test_signals, test_files, test_progress):
+        place = pathlib.Path(directory) / test.__name__
+        place.mkdir()
+        test(place)
+print(f"1..{number}")
+sys.exit(failed)
