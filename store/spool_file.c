@@ -138,7 +138,7 @@ int iq_spool_file_new(const struct iq_spool_io *io, const char *store_path, cons
 {
 	struct iq_spool_file *file = calloc(1, sizeof(*file));
 	char *directory = iq_spool_directory(store_path);
-	char *temporary = directory ? iq_path_join(directory, "new.tmp") : NULL;
+	char *temporary = directory ? iq_path_join(directory, IQ_SPOOL_TEMPORARY) : NULL;
 	int rc = ENOMEM;
 
 	if (!file || !temporary)
@@ -148,8 +148,6 @@ int iq_spool_file_new(const struct iq_spool_io *io, const char *store_path, cons
 	if (!file->path)
 		goto out;
 	rc = mkdir(directory, 0777) == 0 ? io->sync_directory(io->context, store_path) : errno == EEXIST ? 0 : errno;
-	if (rc == 0 && unlink(temporary) != 0 && errno != ENOENT)
-		rc = errno;
 	if (rc == 0)
 		rc = make(file, temporary, directory, header);
 out:

@@ -48,6 +48,8 @@ void iq_spools_close(struct iq_spools *spools);
 /* Is nothing of this spool its own: were all its records written anew in the one after it? */
 bool iq_spool_is_void(const struct iq_spool_reader *reader);
 
+/* The name of one that is being made. */
+#define IQ_SPOOL_TEMPORARY "new.tmp"
 /* `store_path`/spool, and the file of a number in it. Caller owns; release with free(). NULL when memory is out. */
 char *iq_spool_directory(const char *store_path);
 char *iq_spool_path(const char *store_path, uint32_t number);

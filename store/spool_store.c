@@ -155,12 +155,25 @@ bool iq_spool_is_sealed(const struct iq_spool_reader *reader, const struct iq_ma
 	return false;
 }
 
+static int remove_temporary(const char *store_path, struct iq_error *error)
+{
+	char *directory = iq_spool_directory(store_path);
+	char *path = directory ? iq_path_join(directory, IQ_SPOOL_TEMPORARY) : NULL;
+	int rc = path ? iq_spool_remove(path, error) : iq_error_nomem(error);
+
+	free(directory);
+	free(path);
+	return rc;
+}
+
 int iq_spools_recover(struct iq_store_writer *writer, struct iq_error *error)
 {
 	const struct iq_change *change = iq_store_writer_change(writer);
 	struct iq_spools spools;
-	int rc = iq_spools_open(change->path, NULL, NULL, &spools, error);
+	int rc = remove_temporary(change->path, error);
 
+	if (rc == 0)
+		rc = iq_spools_open(change->path, NULL, NULL, &spools, error);
 	if (rc < 0)
 		return rc;
 	for (size_t i = 0; i < spools.count && rc == 0; i++) {
