@@ -45,9 +45,13 @@ static void verify(struct cli *cli)
 	}
 	(void)iq_buf_appendf(&line,
 			     "%s: %s, %" PRIu64 " segments, %" PRIu64 " chunks, %" PRIu64 " events, %" PRIu64
-			     " evidence, %" PRIu64 " raw bytes\n",
+			     " evidence, %" PRIu64 " raw bytes",
 			     path, result.damages ? "DAMAGED" : "intact", result.segments, result.chunks, result.events,
 			     result.evidence, result.raw_bytes);
+	if (result.spools)
+		(void)iq_buf_appendf(&line, "; not sealed yet: %" PRIu64 " spools, %" PRIu64 " records", result.spools,
+				     result.spool_records);
+	(void)iq_buf_append_char(&line, '\n');
 	cli_write(cli, iq_buf_view(&line));
 	iq_buf_release(&line);
 	if (result.damages)

@@ -202,11 +202,13 @@ struct iq_verify_result {
 	uint64_t events;
 	uint64_t evidence;
 	uint64_t raw_bytes;
+	uint64_t spools; /* that are not sealed yet */
+	uint64_t spool_records;
 	uint64_t damages;
 };
 
 /* Checks everything: manifest, schema, versions, every chunk's hash and decoding, every evidence's bytes against its
- * SHA-256 and its accounting. `damaged` is called for each fault, and checking goes on. Returns 0 even where faults
+ * SHA-256 and its accounting, every record of a spool up to its watermark. `damaged` is called for each fault, and checking goes on. Returns 0 even where faults
  * were found (see ret_result->damages); negative only where nothing could be checked. */
 int iq_store_verify(const char *path, int (*damaged)(void *context, const struct iq_damage *damage), void *context,
 		    struct iq_verify_result *ret_result, struct iq_error *error);

@@ -7,8 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "store/manifest.h"
-#include "store/reader.h"
+#include "store/spool_store.h"
 
 /* Where faults go. */
 struct inspection {
@@ -258,6 +257,63 @@ static void verify_file(const char *path, const uint8_t *root, struct inspection
 	iq_segment_close(segment);
 }
 
+/* ---- Spools ---- */
+
+static void report_missing(struct inspection *inspection, uint64_t first, uint64_t last)
+{
+	if (first <= last)
+		report(inspection, "records #%llu to #%llu were acknowledged and cannot be read",
+		       (unsigned long long)first, (unsigned long long)last);
+}
+
+/* Every record's CRC, and that none is missing up to the watermark, or up to where the next spool goes on. */
+static int verify_spool(struct iq_spool_reader *reader, struct inspection *inspection, struct iq_error *error)
+{
+	const bool continued = reader->end != UINT64_MAX;
+	uint64_t expected = reader->header.seq_first;
+	struct iq_spool_record record;
+	int rc;
+
+	inspection->segment = iq_path_base(reader->path);
+	inspection->result->spools++;
+	while ((rc = iq_spool_next(reader, &record)) > 0) {
+		report_missing(inspection, expected, record.seq - 1);
+		expected = record.seq + 1;
+		inspection->result->spool_records++;
+	}
+	if (rc < 0)
+		return iq_error_nomem(error);
+	if (!reader->ended)
+		report_missing(inspection, expected, continued && !reader->live ? reader->end - 1 : reader->watermark);
+	return 0;
+}
+
+static void report_spool(void *context, const char *file, const char *message)
+{
+	struct inspection *inspection = context;
+
+	inspection->segment = file;
+	inspection->result->spools++;
+	report(inspection, "%s", message);
+}
+
+static int verify_spools(const char *path, const struct iq_manifest *manifest, struct inspection *inspection,
+			 struct iq_error *error)
+{
+	struct iq_spools spools;
+	int rc = iq_spools_open(path, report_spool, inspection, &spools, error);
+
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < spools.count && rc == 0; i++)
+		if (!iq_spool_is_void(spools.items[i]) && !iq_spool_is_sealed(spools.items[i], manifest))
+			rc = verify_spool(spools.items[i], inspection, error);
+	iq_spools_close(&spools);
+	return rc;
+}
+
+/* ---- The whole ---- */
+
 static int verify_store(const char *path, struct inspection *inspection, struct iq_error *error)
 {
 	struct iq_manifest manifest;
@@ -275,6 +331,8 @@ static int verify_store(const char *path, struct inspection *inspection, struct 
 			rc = iq_error_nomem(error);
 		free(file);
 	}
+	if (rc == 0)
+		rc = verify_spools(path, &manifest, inspection, error);
 	free(directory);
 	iq_manifest_release(&manifest);
 	return rc;
