@@ -19,7 +19,7 @@ struct node {
 struct set {
 	const iq_node *members; /* ascending */
 	size_t count;
-	iq_states *steps; /* one a symbol; UNKNOWN until taken */
+	iq_states *steps; /* one a letter; UNKNOWN until taken */
 	iq_states blurred;
 	bool judged;
 	struct iq_states_facts facts;
@@ -34,6 +34,7 @@ struct iq_automaton {
 	struct iq_map derivatives; /* (node, symbol) -> node */
 	iq_node start;
 	uint32_t symbol_count;
+	bool ends[IQ_AUTOMATON_MAX_SYMBOLS + 1]; /* by letter, IQ_LETTER_FINAL() included */
 	struct iq_map sets_by_members;
 	struct set *sets;
 	size_t set_capacity;
@@ -307,6 +308,11 @@ void iq_automaton_begin(struct iq_automaton *automaton, iq_node start, uint32_t 
 	automaton->symbol_count = symbol_count;
 }
 
+void iq_automaton_end_at(struct iq_automaton *automaton, uint32_t symbol)
+{
+	automaton->ends[symbol] = true;
+}
+
 iq_node iq_automaton_start(const struct iq_automaton *automaton)
 {
 	return automaton->start;
@@ -383,10 +389,10 @@ static int init_set(struct iq_automaton *automaton, uint32_t index)
 	*set = (struct set){ .blurred = UNKNOWN };
 	set->members = (const iq_node *)(const void *)automaton->sets_by_members.entries[index].key.data;
 	set->count = automaton->sets_by_members.entries[index].key.len / sizeof(iq_node);
-	set->steps = iq_arena_alloc(&automaton->memory, ((size_t)automaton->symbol_count + 1) * sizeof(iq_states));
+	set->steps = iq_arena_alloc(&automaton->memory, ((size_t)automaton->symbol_count + 2) * sizeof(iq_states));
 	if (!set->steps)
 		return IQ_ERR_NOMEM;
-	memset(set->steps, 0xff, ((size_t)automaton->symbol_count + 1) * sizeof(iq_states));
+	memset(set->steps, 0xff, ((size_t)automaton->symbol_count + 2) * sizeof(iq_states));
 	return 0;
 }
 
@@ -416,45 +422,69 @@ int iq_states_single(struct iq_automaton *automaton, iq_node state, iq_states *r
 	return intern_set(automaton, &state, 1, ret_states);
 }
 
-int iq_states_step(struct iq_automaton *automaton, iq_states states, uint32_t symbol, iq_states *ret_states)
+/* What a letter makes of one member. */
+static int follow(struct iq_automaton *automaton, iq_node at, uint32_t letter, iq_node *ret_node)
+{
+	int rc;
+
+	if (letter >= automaton->symbol_count) {
+		*ret_node = at != IQ_NODE_DEAD && letter == automaton->symbol_count ? IQ_NODE_EMPTY : IQ_NODE_DEAD;
+		return 0;
+	}
+	rc = derive(automaton, at == IQ_NODE_EMPTY ? automaton->start : at, letter, ret_node);
+	if (rc == 0 && automaton->ends[letter] && automaton->nodes[*ret_node].accepts)
+		*ret_node = IQ_NODE_EMPTY;
+	return rc;
+}
+
+int iq_states_step(struct iq_automaton *automaton, iq_states states, uint32_t letter, iq_states *ret_states)
 {
 	struct set set = automaton->sets[states];
 	iq_node *members;
 	int rc = 0;
 
-	if (set.steps[symbol] != UNKNOWN) {
-		*ret_states = set.steps[symbol];
+	if (set.steps[letter] != UNKNOWN) {
+		*ret_states = set.steps[letter];
 		return 0;
 	}
 	members = malloc((set.count + 1) * sizeof(*members));
 	if (!members)
 		return IQ_ERR_NOMEM;
 	for (size_t i = 0; i < set.count && rc == 0; i++)
-		rc = derive(automaton, set.members[i], symbol, &members[i]);
+		rc = follow(automaton, set.members[i], letter, &members[i]);
 	if (rc == 0)
 		rc = intern_set(automaton, members, set.count, ret_states);
 	if (rc == 0)
-		set.steps[symbol] = *ret_states;
+		set.steps[letter] = *ret_states;
 	free(members);
 	return rc;
 }
 
-/* One more unknown event: every successor by every symbol; with `keep`, the members stay as well. */
-static int spread(struct iq_automaton *automaton, iq_states states, bool keep, iq_states *ret_states)
+/* What an unknown event makes of one member. */
+static int spread_member(struct iq_automaton *automaton, iq_node at, uint32_t letter, iq_node *ret_node)
+{
+	int rc = follow(automaton, at, letter, ret_node);
+
+	if (rc == 0 && at == IQ_NODE_EMPTY && *ret_node == IQ_NODE_DEAD)
+		*ret_node = at;
+	return rc;
+}
+
+/* Up to one more unknown event: the members, and every successor by every letter. */
+static int spread(struct iq_automaton *automaton, iq_states states, iq_states *ret_states)
 {
 	struct set set = automaton->sets[states];
-	uint32_t symbols = automaton->symbol_count;
+	uint32_t letters = automaton->symbol_count + automaton->ends[automaton->symbol_count];
 	size_t count = 0;
-	iq_node *members = malloc((set.count * ((size_t)symbols + 1) + 1) * sizeof(*members));
+	iq_node *members = malloc((set.count * ((size_t)letters + 1) + 1) * sizeof(*members));
 	int rc = 0;
 
 	if (!members)
 		return IQ_ERR_NOMEM;
 	for (size_t i = 0; i < set.count && rc == 0; i++) {
-		if (keep)
-			members[count++] = set.members[i];
-		for (uint32_t symbol = 0; symbol < symbols && rc == 0; symbol++)
-			rc = derive(automaton, set.members[i], symbol, &members[count++]);
+		members[count++] = set.members[i];
+		for (uint32_t letter = 0; letter < letters && rc == 0; letter++)
+			rc = spread_member(automaton, set.members[i], letter, &members[count++]);
 	}
 	if (rc == 0)
 		rc = intern_set(automaton, members, count, ret_states);
@@ -473,7 +503,7 @@ static int blur_fully(struct iq_automaton *automaton, iq_states states, iq_state
 	}
 	do {
 		before = wider;
-		rc = spread(automaton, before, true, &wider);
+		rc = spread(automaton, before, &wider);
 	} while (rc == 0 && wider != before);
 	if (rc < 0)
 		return rc;
@@ -488,30 +518,14 @@ int iq_states_blur(struct iq_automaton *automaton, iq_states states, int64_t cou
 
 	if (count < 0)
 		return blur_fully(automaton, states, ret_states);
-	/* An unknown event may belong to something else: it is one of up to `count`. */
 	*ret_states = states;
 	for (int64_t i = 0; i < count && rc == 0; i++) {
 		iq_states before = *ret_states;
 
-		rc = spread(automaton, before, true, ret_states);
+		rc = spread(automaton, before, ret_states);
 		if (*ret_states == before)
 			break;
 	}
-	return rc;
-}
-
-int iq_states_union(struct iq_automaton *automaton, iq_states a, iq_states b, iq_states *ret_states)
-{
-	struct set first = automaton->sets[a], second = automaton->sets[b];
-	iq_node *members = malloc((first.count + second.count + 1) * sizeof(*members));
-	int rc;
-
-	if (!members)
-		return IQ_ERR_NOMEM;
-	memcpy(members, first.members, first.count * sizeof(*members));
-	memcpy(members + first.count, second.members, second.count * sizeof(*members));
-	rc = intern_set(automaton, members, first.count + second.count, ret_states);
-	free(members);
 	return rc;
 }
 
@@ -539,7 +553,7 @@ static int can_continue(struct iq_automaton *automaton, iq_node state, bool *ret
 int iq_states_facts(struct iq_automaton *automaton, iq_states states, struct iq_states_facts *ret_facts)
 {
 	struct set set = automaton->sets[states];
-	struct iq_states_facts facts = { .all_alive = true, .all_accept = true, .complete = true };
+	struct iq_states_facts facts = { .all_accept = true, .complete = true };
 
 	if (set.judged) {
 		*ret_facts = set.facts;
@@ -553,10 +567,8 @@ int iq_states_facts(struct iq_automaton *automaton, iq_states states, struct iq_
 		if (rc < 0)
 			return rc;
 		facts.any_alive |= set.members[i] != IQ_NODE_DEAD;
-		facts.all_alive &= set.members[i] != IQ_NODE_DEAD;
 		facts.any_accepts |= accepts;
 		facts.all_accept &= accepts;
-		facts.any_complete |= set.members[i] != IQ_NODE_DEAD && !can;
 		facts.complete &= !can;
 	}
 	facts.complete &= facts.any_alive;

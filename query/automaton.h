@@ -45,6 +45,9 @@ int iq_node_repeat(struct iq_automaton *automaton, iq_node node, uint32_t least,
 
 /* To be called once, when the expression is complete. */
 void iq_automaton_begin(struct iq_automaton *automaton, iq_node start, uint32_t symbol_count);
+/* Where the order accepts after this symbol, nothing may follow; to be called before sets are made. The symbol that is
+ * `symbol_count` ends a sequence anywhere. */
+void iq_automaton_end_at(struct iq_automaton *automaton, uint32_t symbol);
 iq_node iq_automaton_start(const struct iq_automaton *automaton);
 uint32_t iq_automaton_symbols(const struct iq_automaton *automaton);
 
@@ -55,23 +58,24 @@ uint32_t iq_automaton_most(const struct iq_automaton *automaton, uint32_t symbol
 bool iq_node_accepts(const struct iq_automaton *automaton, iq_node state);
 int iq_node_step(struct iq_automaton *automaton, iq_node state, uint32_t symbol, iq_node *ret_state);
 
-/* Sets of states; the dead state may be a member. */
+/* Sets of states; the dead state may be a member. Sequences follow one another: the state that has taken a whole one and
+ * can take nothing more (IQ_NODE_EMPTY) goes on as the start does. Beyond the order's symbols there are two letters:
+ * IQ_LETTER_FINAL() ends what is alive, IQ_LETTER_FOREIGN() nothing can take. */
+#define IQ_LETTER_FINAL(automaton) iq_automaton_symbols(automaton)
+#define IQ_LETTER_FOREIGN(automaton) (iq_automaton_symbols(automaton) + 1)
 int iq_states_single(struct iq_automaton *automaton, iq_node state, iq_states *ret_states);
 int iq_states_step(struct iq_automaton *automaton, iq_states states, uint32_t symbol, iq_states *ret_states);
-/* After any number of unknown events, or after exactly `count` where it is not negative. */
+/* After any number of unknown events, or after up to `count` where it is not negative: some of those may belong to
+ * something else. An unknown event changes nothing for what has ended, unless it begins another sequence. */
 int iq_states_blur(struct iq_automaton *automaton, iq_states states, int64_t count, iq_states *ret_states);
-/* Either may be. */
-int iq_states_union(struct iq_automaton *automaton, iq_states a, iq_states b, iq_states *ret_states);
 const iq_node *iq_states_members(const struct iq_automaton *automaton, iq_states states, size_t *ret_count);
 
 /* What may be said of a set. */
 struct iq_states_facts {
 	bool any_alive; /* some member is not dead */
-	bool all_alive;
 	bool any_accepts;
 	bool all_accept;
-	bool any_complete; /* some member is alive and can take no further symbol */
-	bool complete;	   /* some member is alive, and none of those can take another symbol */
+	bool complete; /* some member is alive, and none of those can take another symbol */
 };
 int iq_states_facts(struct iq_automaton *automaton, iq_states states, struct iq_states_facts *ret_facts);
 

@@ -10,6 +10,12 @@
 #include "query/nearest.h"
 #include "query/track.h"
 
+/* What gaps have taken so far from a session, a source or an evidence. */
+struct darkness {
+	const struct iq_gap *gap; /* the last one */
+	int64_t lost;		  /* events, or -1 where that is not known */
+};
+
 /* What the checker knows of one lifecycle. */
 struct follower {
 	const struct iq_lifecycle *lifecycle;
@@ -43,7 +49,8 @@ struct checker {
 	size_t gap_count;
 	struct iq_map gaps_after; /* event id -> index of its first gap; the others follow through next_gap */
 	size_t *next_gap;
-	struct iq_map dark; /* sessions, sources and evidence with a gap so far */
+	struct iq_map dark; /* sessions, sources and evidence with a gap so far -> index into darkness */
+	struct darkness *darkness;
 	struct iq_buf key;
 	struct iq_buf scratch;
 	struct iq_map step_ids; /* events whose facts the result needs */
@@ -160,45 +167,43 @@ static bool gap_touches(const struct iq_track *track, const struct iq_gap *gap, 
 	return iq_numbers_has(numbers, number);
 }
 
-/* What may be the case after up to `count` unknown events (any number where it is negative): the instance went on; a `final` event
- * ended it; it came to its end, and another one with its key has begun. */
-static int widen(const struct iq_lifecycle *lifecycle, int64_t count, iq_states *states)
+static int64_t events_in(const struct iq_gap *gap)
 {
-	struct iq_automaton *automaton = lifecycle->automaton;
-	struct iq_states_facts facts = { 0 };
-	iq_states wider = *states, other;
-	int rc = iq_states_blur(automaton, wider, count, &wider);
+	return gap->count == IQ_NUMBER_NONE ? -1 : gap->count;
+}
 
-	if (rc == 0)
-		rc = iq_states_facts(automaton, wider, &facts);
-	if (rc == 0 && facts.any_alive && lifecycle->ends_outside) {
-		rc = iq_states_single(automaton, IQ_NODE_EMPTY, &other);
-		rc = rc < 0 ? rc : iq_states_union(automaton, wider, other, &wider);
-	}
-	if (rc == 0 && facts.any_alive && (facts.any_complete || lifecycle->ends_outside)) {
-		rc = iq_states_blur(automaton, lifecycle->start, count, &other);
-		rc = rc < 0 ? rc : iq_states_union(automaton, wider, other, &wider);
-	}
-	if (rc == 0)
-		*states = wider;
-	return rc;
+static int64_t add_lost(int64_t a, int64_t b)
+{
+	return a < 0 || b < 0 || a > INT64_MAX - b ? -1 : a + b;
 }
 
 static int darken(struct follower *follower, struct iq_track *track, const struct iq_gap *gap)
 {
-	int64_t count = gap->count == IQ_NUMBER_NONE ? -1 : gap->count;
 	int rc;
 
+	track->lost = track->dark ? add_lost(track->lost, events_in(gap)) : events_in(gap);
 	track->dark = true;
 	if (!track->gap)
 		track->gap = gap;
 	/* What was complete stays so; whatever the gap held would begin anew. */
-	if (track->end != IQ_TRACK_OPEN || track->limited || track->malformed)
+	if (track->over || track->limited || track->malformed)
 		return 0;
-	rc = widen(follower->lifecycle, count, &track->states);
+	rc = iq_states_blur(follower->lifecycle->automaton, track->states, events_in(gap), &track->states);
 	if (rc != IQ_ERR_LIMIT)
 		return rc;
 	track->limited = true;
+	return 0;
+}
+
+static int note_darkness(struct checker *checker, struct iq_view key, const struct iq_gap *gap)
+{
+	uint32_t index;
+	int rc = iq_map_intern(&checker->dark, key, &index);
+
+	if (rc < 0)
+		return rc;
+	checker->darkness[index].lost = add_lost(checker->darkness[index].lost, events_in(gap));
+	checker->darkness[index].gap = gap;
 	return 0;
 }
 
@@ -211,7 +216,7 @@ static int apply_gap(struct checker *checker, const struct iq_gap *gap)
 	if (gap->count == 0) /* bytes, but no event */
 		return 0;
 
-	if (iq_map_set(&checker->dark, number_key(&key), (uint64_t)(gap - checker->gaps)) < 0)
+	if (note_darkness(checker, number_key(&key), gap) < 0)
 		return nomem(checker);
 	for (size_t i = 0; i < checker->follower_count; i++) {
 		struct follower *follower = &checker->followers[i];
@@ -231,7 +236,8 @@ static int index_gaps(struct checker *checker)
 {
 	checker->gaps = iq_store_gaps(checker->store, &checker->gap_count);
 	checker->next_gap = calloc(checker->gap_count + 1, sizeof(*checker->next_gap));
-	if (!checker->next_gap)
+	checker->darkness = calloc(checker->gap_count + 1, sizeof(*checker->darkness));
+	if (!checker->next_gap || !checker->darkness)
 		return nomem(checker);
 	for (size_t i = checker->gap_count; i-- > 0;) {
 		const uint64_t *first = iq_map_get(&checker->gaps_after, number_key(&checker->gaps[i].after));
@@ -253,9 +259,10 @@ static int apply_gaps_after(struct checker *checker, uint64_t id)
 	return rc;
 }
 
-/* The gap, if any, in which the beginning of something in this event's stream may lie. */
-static const struct iq_gap *gap_before(struct checker *checker, const struct iq_event *event)
+/* The gaps, if any, in which the beginning of something in this event's stream may lie. */
+static struct darkness darkness_before(struct checker *checker, const struct iq_event *event)
 {
+	struct darkness before = { NULL, 0 };
 	const uint64_t keys[] = {
 		scope_key(SCOPE_SESSION, event->session_no),
 		scope_key(SCOPE_SOURCE, source_number(checker, event->source)),
@@ -263,12 +270,14 @@ static const struct iq_gap *gap_before(struct checker *checker, const struct iq_
 	};
 
 	for (size_t i = 0; i < 3 && checker->dark.count; i++) {
-		const uint64_t *gap = iq_map_get(&checker->dark, number_key(&keys[i]));
+		const uint64_t *index = iq_map_get(&checker->dark, number_key(&keys[i]));
 
-		if (gap)
-			return &checker->gaps[*gap];
+		if (!index)
+			continue;
+		before.gap = before.gap ? before.gap : checker->darkness[*index].gap;
+		before.lost = add_lost(before.lost, checker->darkness[*index].lost);
 	}
-	return NULL;
+	return before;
 }
 
 /* ---- Following ---- */
@@ -289,6 +298,7 @@ static struct iq_track *new_track(struct follower *follower, struct iq_view key,
 	track = iq_arena_calloc(memory, 1, sizeof(*track));
 	if (!track)
 		return NULL;
+	track->final_at = SIZE_MAX;
 	track->key = iq_arena_copy(memory, key);
 	if (!track->key.data || iq_map_set(&follower->latest, key, follower->count) < 0)
 		return NULL;
@@ -307,17 +317,20 @@ static bool start_unseen(const struct checker *checker, const struct follower *f
 static int set_start(struct checker *checker, struct follower *follower, struct iq_track *track,
 		     const struct iq_track *before, const struct iq_event *event)
 {
+	struct darkness dark = { NULL, 0 };
 	int rc;
 
-	track->states = follower->lifecycle->start;
-	if (before) {
-		track->gap = before->dark ? before->gap : NULL;
-	} else {
-		track->gap = gap_before(checker, event);
+	if (!before) {
+		dark = darkness_before(checker, event);
 		track->start_unseen = start_unseen(checker, follower, event);
+	} else if (before->dark) {
+		dark = (struct darkness){ before->gap, before->lost };
 	}
+	track->states = follower->lifecycle->start;
+	track->gap = dark.gap;
 	if (track->gap || track->start_unseen) {
-		rc = iq_states_blur(follower->lifecycle->automaton, track->states, -1, &track->states);
+		rc = iq_states_blur(follower->lifecycle->automaton, track->states, track->start_unseen ? -1 : dark.lost,
+				    &track->states);
 		track->limited = rc == IQ_ERR_LIMIT;
 		if (rc < 0 && !track->limited)
 			return nomem(checker);
@@ -338,23 +351,21 @@ static int note_whereabouts(struct checker *checker, struct iq_track *track, con
 
 static int step(struct checker *checker, struct follower *follower, struct iq_track *track, uint32_t symbol)
 {
-	struct iq_automaton *automaton = follower->lifecycle->automaton;
-	uint32_t letter = iq_lifecycle_letter(follower->lifecycle, symbol);
-	bool is_final = !(symbol & IQ_SYMBOL_UNNAMED) && follower->lifecycle->is_final[symbol];
+	const struct iq_lifecycle *lifecycle = follower->lifecycle;
+	uint32_t letter = iq_lifecycle_letter(lifecycle, symbol);
+	bool is_final = !(symbol & IQ_SYMBOL_UNNAMED) && lifecycle->is_final[symbol];
 	struct iq_states_facts facts;
 	int rc;
 
 	if (track->limited)
 		return 0;
-	if (is_final && letter == iq_automaton_symbols(automaton)) {
-		track->end = IQ_TRACK_FINAL;
-		return 0;
-	}
-	rc = iq_states_step(automaton, track->states, letter, &track->states);
+	rc = iq_states_step(lifecycle->automaton, track->states, letter, &track->states);
 	if (rc == 0)
-		rc = iq_states_facts(automaton, track->states, &facts);
-	if (rc == 0 && (facts.complete || (is_final && facts.any_accepts)))
-		track->end = IQ_TRACK_COMPLETE;
+		rc = iq_states_facts(lifecycle->automaton, track->states, &facts);
+	if (rc == 0 && !track->over && (facts.complete || letter == IQ_LETTER_FINAL(lifecycle->automaton))) {
+		track->over = true;
+		track->final_at = is_final ? track->count - 1 : SIZE_MAX;
+	}
 	track->limited = rc == IQ_ERR_LIMIT;
 	return rc == IQ_ERR_LIMIT ? 0 : rc < 0 ? nomem(checker) : 0;
 }
@@ -366,7 +377,7 @@ static int may_begin(struct checker *checker, struct follower *follower, const s
 	struct iq_automaton *automaton = follower->lifecycle->automaton;
 	iq_states states = follower->lifecycle->start;
 	struct iq_states_facts facts = { 0 };
-	int rc = before->dark ? iq_states_blur(automaton, states, -1, &states) : 0;
+	int rc = before->dark ? iq_states_blur(automaton, states, before->lost, &states) : 0;
 
 	if (rc == 0)
 		rc = iq_states_step(automaton, states, iq_lifecycle_letter(follower->lifecycle, symbol), &states);
@@ -386,7 +397,7 @@ static int find_track(struct checker *checker, struct follower *follower, struct
 	bool anew = !track;
 	int rc = 0;
 
-	if (track && track->end != IQ_TRACK_OPEN)
+	if (track && track->over)
 		rc = may_begin(checker, follower, track, symbol, &anew);
 	if (rc == 0 && anew) {
 		track = new_track(follower, key, checker->memory);
@@ -578,7 +589,7 @@ static bool sessions_ended(const struct checker *checker, const struct iq_track 
 	return track->sessions.count > 0;
 }
 
-static struct iq_view darkness(const struct checker *checker, const struct iq_track *track)
+static struct iq_view why_dark(const struct checker *checker, const struct iq_track *track)
 {
 	if (track->limited)
 		return IQ_LIT("limit reached");
@@ -598,8 +609,7 @@ static int judge_track(struct checker *checker, const struct follower *follower,
 		       struct iq_instance *instance, bool *ret_over)
 {
 	struct iq_states_facts facts;
-	bool over = track->end != IQ_TRACK_OPEN || follower->lifecycle->ends_complete || sessions_ended(checker, track);
-	bool by_final = track->end == IQ_TRACK_FINAL;
+	bool over = track->over || follower->lifecycle->ends_complete || sessions_ended(checker, track);
 
 	*ret_over = over;
 	instance->verdict = IQ_VERDICT_UNDETERMINED;
@@ -608,17 +618,17 @@ static int judge_track(struct checker *checker, const struct follower *follower,
 		return 0;
 	}
 	if (track->limited) {
-		instance->reason = darkness(checker, track);
+		instance->reason = why_dark(checker, track);
 		return 0;
 	}
 	if (iq_states_facts(follower->lifecycle->automaton, track->states, &facts) < 0)
 		return nomem(checker);
-	if (!facts.any_alive || (over && !by_final && !facts.any_accepts))
+	if (!facts.any_alive || (over && !facts.any_accepts))
 		instance->verdict = IQ_VERDICT_VIOLATED;
-	else if (over && (by_final ? facts.all_alive : facts.all_accept))
+	else if (over && facts.all_accept)
 		instance->verdict = IQ_VERDICT_OK;
 	else
-		instance->reason = over ? darkness(checker, track) : IQ_LIT("open at capture end");
+		instance->reason = over ? why_dark(checker, track) : IQ_LIT("open at capture end");
 	return instance->reason.len && !instance->reason.data ? nomem(checker) : 0;
 }
 
@@ -986,6 +996,7 @@ static void release(struct checker *checker)
 	iq_map_release(&checker->types);
 	iq_map_release(&checker->gaps_after);
 	iq_map_release(&checker->dark);
+	free(checker->darkness);
 	iq_map_release(&checker->step_ids);
 	iq_buf_release(&checker->key);
 	iq_buf_release(&checker->scratch);

@@ -40,9 +40,10 @@ int iq_lifecycle_symbol(const struct iq_lifecycle *lifecycle, const struct iq_ev
 
 uint32_t iq_lifecycle_letter(const struct iq_lifecycle *lifecycle, uint32_t symbol)
 {
-	uint32_t beyond = iq_automaton_symbols(lifecycle->automaton);
-
-	return symbol < beyond ? symbol : beyond;
+	if (symbol < iq_automaton_symbols(lifecycle->automaton))
+		return symbol;
+	return !(symbol & IQ_SYMBOL_UNNAMED) && lifecycle->is_final[symbol] ? IQ_LETTER_FINAL(lifecycle->automaton)
+									    : IQ_LETTER_FOREIGN(lifecycle->automaton);
 }
 
 struct iq_view iq_lifecycle_name(const struct iq_lifecycle *lifecycle, uint32_t symbol)
@@ -287,7 +288,7 @@ static int finish_lifecycle(struct compiler *compiler, const struct iq_yaml *doc
 		uint64_t symbol = *iq_map_get(&lifecycle->names, item->text);
 
 		lifecycle->is_final[symbol] = true;
-		lifecycle->ends_outside |= symbol >= iq_automaton_symbols(lifecycle->automaton);
+		iq_automaton_end_at(lifecycle->automaton, iq_lifecycle_letter(lifecycle, (uint32_t)symbol));
 	}
 	if (lifecycle->key_count == 0)
 		lifecycle->key[lifecycle->key_count++] = (struct iq_field){ .place = IQ_FIELD_COLUMN,

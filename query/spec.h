@@ -30,8 +30,7 @@ struct iq_expected_count {
 };
 
 /* One lifecycle. Symbols number its names: those of `order` first, in the order they appear there, then what only
- * `final` names, then aliases that nothing names. The symbol after the last of `order` (iq_automaton_symbols()) stands
- * for everything that `order` cannot take. */
+ * `final` names, then aliases that nothing names. */
 struct iq_lifecycle {
 	struct iq_view name;
 	const struct iq_yaml *place;
@@ -43,8 +42,7 @@ struct iq_lifecycle {
 	struct iq_map names;
 	struct iq_alias *aliases;
 	size_t alias_count;
-	bool *is_final;	   /* by symbol */
-	bool ends_outside; /* some `final` name is not in `order` */
+	bool *is_final; /* by symbol */
 	bool closed;
 	bool ends_complete;
 	struct iq_expected_count expect;
@@ -65,7 +63,7 @@ int iq_lifecycle_selects(const struct iq_lifecycle *lifecycle, const struct iq_e
 /* The symbol of a selected event, or IQ_SYMBOL_NONE; 0 or IQ_ERR_LIMIT. */
 int iq_lifecycle_symbol(const struct iq_lifecycle *lifecycle, const struct iq_event *event, struct iq_buf *scratch,
 			uint32_t *ret_symbol);
-/* The symbol as `order` may take it. */
+/* The symbol as a letter of the automaton. */
 uint32_t iq_lifecycle_letter(const struct iq_lifecycle *lifecycle, uint32_t symbol);
 /* The name that a symbol stands for. */
 struct iq_view iq_lifecycle_name(const struct iq_lifecycle *lifecycle, uint32_t symbol);

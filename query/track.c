@@ -86,7 +86,7 @@ struct explainer {
 	uint64_t end_event;
 	struct iq_arena *arena;
 	const uint32_t *letters;
-	size_t count; /* events that the order has to take */
+	size_t count; /* events up to its end */
 	const struct iq_edit *edits;
 	size_t edit_count;
 };
@@ -182,7 +182,7 @@ static size_t kept_count(const struct explainer *explainer, uint32_t symbol)
 {
 	size_t count = 0;
 
-	for (size_t i = 0; i < explainer->count; i++)
+	for (size_t i = 0; i < explainer->track->count; i++)
 		count += explainer->letters[i] == symbol;
 	for (size_t i = 0; i < explainer->edit_count; i++)
 		if (explainer->edits[i].symbol == symbol)
@@ -302,6 +302,31 @@ static int align_open(const struct iq_alignment_problem *problem, struct iq_edit
 	return rc;
 }
 
+/* Did an event that the order does not name end it? The order then takes what was before. */
+static bool ends_outside(const struct explainer *explainer)
+{
+	const struct iq_track *track = explainer->track;
+
+	return track->final_at != SIZE_MAX &&
+	       explainer->letters[track->final_at] == IQ_LETTER_FINAL(explainer->lifecycle->automaton);
+}
+
+/* Whatever came after a `final` event is one too many. */
+static int drop_the_rest(struct explainer *explainer, struct iq_edit **edits)
+{
+	const size_t rest = explainer->track->count - explainer->count;
+	struct iq_edit *grown = realloc(*edits, (explainer->edit_count + rest + 1) * sizeof(*grown));
+
+	if (!grown)
+		return IQ_ERR_NOMEM;
+	*edits = grown;
+	for (size_t i = explainer->count; i < explainer->track->count; i++)
+		if (explainer->letters[i] != IQ_LETTER_FINAL(explainer->lifecycle->automaton))
+			grown[explainer->edit_count++] =
+				(struct iq_edit){ IQ_EDIT_DROP, explainer->letters[i], i, SIZE_MAX };
+	return 0;
+}
+
 static int align(struct explainer *explainer, bool over, struct iq_finding **ret_findings, size_t *ret_count)
 {
 	const struct iq_track *track = explainer->track;
@@ -310,13 +335,15 @@ static int align(struct explainer *explainer, bool over, struct iq_finding **ret
 		.automaton = explainer->lifecycle->automaton,
 		.start = track->start,
 		.symbols = explainer->letters,
-		.count = explainer->count,
+		.count = explainer->count - ends_outside(explainer),
 		.dark = track->dark_before,
-		.may_continue = !over || track->end == IQ_TRACK_FINAL,
+		.may_continue = !over || ends_outside(explainer),
 	};
 	int rc = over ? iq_align(&problem, &edits, &explainer->edit_count)
 		      : align_open(&problem, &edits, &explainer->edit_count);
 
+	if (rc == 0)
+		rc = drop_the_rest(explainer, &edits);
 	explainer->edits = edits;
 	if (rc == IQ_ERR_LIMIT || (rc == 0 && explainer->edit_count == 0))
 		rc = describe_unrepaired(explainer, ret_findings, ret_count);
@@ -345,7 +372,7 @@ int iq_track_explain(const struct iq_track *track, const struct iq_lifecycle *li
 		letters[i] = iq_lifecycle_letter(lifecycle, track->symbols[i]);
 	track->dark_before[track->count] = track->dark;
 	explainer.letters = letters;
-	explainer.count = track->end == IQ_TRACK_FINAL ? track->count - 1 : track->count;
+	explainer.count = track->final_at == SIZE_MAX ? track->count : track->final_at + 1;
 	rc = align(&explainer, over, ret_findings, ret_count);
 	free(letters);
 	return rc;

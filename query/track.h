@@ -12,22 +12,18 @@ struct iq_numbers {
 	size_t capacity;
 };
 
-enum iq_track_end {
-	IQ_TRACK_OPEN,
-	IQ_TRACK_COMPLETE, /* its order can take nothing more */
-	IQ_TRACK_FINAL	   /* a `final` event outside the order ended it */
-};
-
 struct iq_track {
 	struct iq_view key;
 	iq_states start;  /* before its first event */
 	iq_states states; /* now */
-	enum iq_track_end end;
-	bool malformed; /* holds events whose bodies cannot be parsed, of one session */
-	bool limited;	/* a limit was reached while following it */
+	bool over;	  /* its order can take nothing more, or a `final` event came */
+	size_t final_at;  /* place of the `final` event that ended it, or SIZE_MAX */
+	bool malformed;	  /* holds events whose bodies cannot be parsed, of one session */
+	bool limited;	  /* a limit was reached while following it */
 	bool start_unseen;
 	const struct iq_gap *gap; /* the first one that touched it */
 	bool dark;		  /* a gap touched it since its last event */
+	int64_t lost;		  /* events that may have been in it, or -1 where that is not known */
 	uint64_t *ids;		  /* its events */
 	uint32_t *symbols;
 	uint8_t *dark_before;

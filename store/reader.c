@@ -31,13 +31,13 @@ void iq_session_fold(struct iq_session *whole, const struct iq_session *part)
 {
 	whole->started = earlier(whole->started, part->started);
 	whole->ended = later(whole->ended, part->ended);
+	if (part->events > 0 && (whole->events == 0 || part->first_event < whole->first_event))
+		whole->first_event = part->first_event;
 	whole->events += part->events;
 	whole->start_seen |= part->start_seen;
 	whole->end_seen |= part->end_seen;
 	if (part->state != IQ_SESSION_OPEN)
 		whole->state = part->state;
-	if (part->first_event < whole->first_event)
-		whole->first_event = part->first_event;
 	if (part->last_event > whole->last_event)
 		whole->last_event = part->last_event;
 }

@@ -12,11 +12,13 @@
 struct source_state {
 	struct iq_source whole;
 	struct iq_source part;
+	bool named; /* by a gap of the open segment, which then holds a part even without events */
 };
 
 struct session_state {
 	struct iq_session whole;
 	struct iq_session part;
+	bool named; /* as for a source */
 	uint32_t source_no;
 	uint32_t evidence; /* in which it appeared last */
 };
@@ -94,6 +96,7 @@ static struct source_state *find_source(struct iq_store_writer *writer, struct i
 		if (!sources)
 			return NULL;
 		writer->sources = sources;
+		sources[index].named = false;
 		sources[index].part = (struct iq_source){
 			.no = index + 1,
 			.name = writer->source_numbers.entries[index].key,
@@ -123,12 +126,12 @@ static struct session_state *add_session(struct iq_store_writer *writer, uint32_
 	writer->sessions = sessions;
 	sessions[index].source_no = source_no;
 	sessions[index].evidence = 0;
+	sessions[index].named = false;
 	sessions[index].part = (struct iq_session){
 		.no = index + 1,
 		.name = iq_view_from(writer->session_numbers.entries[index].key, sizeof(source_no)),
 		.started = IQ_TIME_NONE,
 		.ended = IQ_TIME_NONE,
-		.first_event = UINT64_MAX,
 	};
 	sessions[index].whole = sessions[index].part;
 	return &sessions[index];
@@ -357,8 +360,9 @@ static int write_parts(struct iq_store_writer *writer, struct iq_error *error)
 	for (size_t i = 0; i < writer->source_numbers.count && rc == 0; i++) {
 		struct iq_source *part = &writer->sources[i].part;
 
-		if (part->events == 0)
+		if (part->events == 0 && !writer->sources[i].named)
 			continue;
+		writer->sources[i].named = false;
 		rc = iq_segment_writer_source(writer->segment, part, error);
 		*part = (struct iq_source){
 			.no = part->no, .name = part->name, .first = IQ_TIME_NONE, .last = IQ_TIME_NONE
@@ -367,14 +371,13 @@ static int write_parts(struct iq_store_writer *writer, struct iq_error *error)
 	for (size_t i = 0; i < writer->session_numbers.count && rc == 0; i++) {
 		struct iq_session *part = &writer->sessions[i].part;
 
-		if (part->events == 0)
+		if (part->events == 0 && !writer->sessions[i].named)
 			continue;
+		writer->sessions[i].named = false;
 		rc = iq_segment_writer_session(writer->segment, part, writer->sessions[i].source_no, error);
-		*part = (struct iq_session){ .no = part->no,
-					     .name = part->name,
-					     .started = IQ_TIME_NONE,
-					     .ended = IQ_TIME_NONE,
-					     .first_event = UINT64_MAX };
+		*part = (struct iq_session){
+			.no = part->no, .name = part->name, .started = IQ_TIME_NONE, .ended = IQ_TIME_NONE
+		};
 	}
 	return rc;
 }
@@ -747,23 +750,29 @@ static int sink_event(void *context, const struct iq_event *event, struct iq_err
 		       : take_event(writer, event, error);
 }
 
-/* Only events make sessions: a gap that names one without any matches its whole source. */
-static uint32_t gap_session(const struct iq_store_writer *writer, const struct iq_gap *gap)
+/* The session that a gap names: all of its events may have been lost. *ret_no is 0 where it names none. */
+static int gap_session(struct iq_store_writer *writer, const struct iq_gap *gap, uint32_t *ret_no)
 {
-	struct iq_buf key = IQ_BUF_INIT;
-	uint64_t *source = gap->source.data ? iq_map_get(&writer->source_numbers, gap->source) : NULL;
-	uint64_t *session = NULL;
+	struct source_state *source;
+	struct session_state *session;
 
-	if (source && gap->session.data)
-		session = iq_map_get(&writer->session_numbers, session_key(&key, (uint32_t)*source + 1, gap->session));
-	iq_buf_release(&key);
-	return session ? (uint32_t)*session + 1 : 0;
+	*ret_no = 0;
+	if (!gap->source.data || !gap->session.data)
+		return 0;
+	source = find_source(writer, gap->source);
+	session = source ? find_session(writer, source->whole.no, gap->session) : NULL;
+	if (!session)
+		return IQ_ERR_NOMEM;
+	source->named = session->named = true;
+	*ret_no = session->whole.no;
+	return 0;
 }
 
 static int take_gap(struct iq_store_writer *writer, const struct iq_gap *gap, struct iq_error *error)
 {
 	struct open_evidence *evidence = &writer->evidence;
 	struct iq_gap stored = *gap;
+	uint32_t session_no;
 	int rc = take_segment(writer, error);
 
 	if (rc < 0)
@@ -776,9 +785,9 @@ static int take_gap(struct iq_store_writer *writer, const struct iq_gap *gap, st
 	if (stored.ts_min == IQ_TIME_NONE)
 		stored.ts_min = evidence->part.last_ts;
 	evidence->part.evidence.gaps++;
-	if (cover(evidence, gap->offset, gap->bytes) < 0)
+	if (cover(evidence, gap->offset, gap->bytes) < 0 || gap_session(writer, gap, &session_no) < 0)
 		return iq_error_nomem(error);
-	return iq_segment_writer_gap(writer->segment, &stored, gap_session(writer, gap), error);
+	return iq_segment_writer_gap(writer->segment, &stored, session_no, error);
 }
 
 static int sink_gap(void *context, const struct iq_gap *gap, struct iq_error *error)

@@ -176,6 +176,14 @@ Test(check, claims_nothing_about_what_may_have_been_in_the_dark)
 	       "undetermined: gap of 1 bytes: lost");
 	expect("lifecycle: l\ninstance: key\norder: a, b, c\nfinal: x\n", "open a gap1 close",
 	       "undetermined: gap of 1 event: lost");
+	/* It may have completed one instance before what was seen next, and begun another. */
+	expect("lifecycle: l\ninstance: key\norder: a & c\n", "open c gap a a c close",
+	       "undetermined: gap of 1 bytes: lost");
+	expect("lifecycle: l\ninstance: key\norder: a | b\n", "open a gap b close", "ok; ok");
+	/* A known number of events can have been only so much. */
+	expect(CHAT, "open gap1 result done close", "violated: orphan: result without tool [insert tool before 2]");
+	/* All that is known of a session may be that its events were lost: other sessions are as they were. */
+	expect(PAIR, "@c2 gap @c1 open a b close", "ok");
 	/* Whatever the gap held, this cannot be right. */
 	expect(PAIR, "open b a gap close", "violated: unexpected: unexpected b [drop 2]");
 	expect(PAIR, "open b a", "violated: out-of-order: a came after b [move 3 before 2]");
@@ -198,6 +206,11 @@ Test(check, ends_at_final_events)
 	       "violated: missing: missing tool after start [insert tool after 2]");
 	expect(CHAT "final: [abort]\n", "open start abort start done close", "ok; ok");
 	expect("lifecycle: l\ninstance: key\norder: a, b?, c*\nfinal: b\n", "open a b a b close", "ok; ok");
+	/* What comes after it is a finding of what it ended. */
+	expect("lifecycle: l\ninstance: key\norder: a, b?, c*\nfinal: b\n", "open a b c close",
+	       "violated: unexpected: unexpected c after b [drop 4]");
+	expect(CHAT "final: [abort]\n", "open start abort done close",
+	       "violated: unexpected: unexpected done after abort [drop 4]");
 }
 
 Test(check, takes_conditions_for_names)
