@@ -233,7 +233,7 @@ static int make_writer(struct iq_store_writer **ret_writer, struct iq_error *err
 
 int iq_store_writer_open(const char *path, struct iq_store_writer **ret_writer, struct iq_error *error)
 {
-	struct iq_store_writer *writer;
+	struct iq_store_writer *writer = NULL;
 	int rc = make_writer(&writer, error);
 
 	if (rc < 0)
@@ -253,7 +253,7 @@ int iq_store_writer_open(const char *path, struct iq_store_writer **ret_writer, 
 int iq_store_writer_preview(const struct iq_store *store, const char *file, struct iq_store_writer **ret_writer,
 			    struct iq_error *error)
 {
-	struct iq_store_writer *writer;
+	struct iq_store_writer *writer = NULL;
 	int rc = make_writer(&writer, error);
 
 	if (rc < 0)
