@@ -7,7 +7,7 @@
 /* So many places that begin like the body are tried. */
 #define MAX_PLACES 16u
 /* So much of the body's beginning is looked for. */
-#define BEGINNING 16u
+#define BEGINNING 32u
 
 /* What writers of JSON do, by how common they are: JavaScript, Go before and since 1.22, Python, jq, PHP, Python with
  * ensure_ascii=False. */
@@ -40,41 +40,82 @@ static bool try_style(struct iq_view raw, struct iq_view body, size_t at, unsign
 	return true;
 }
 
-static bool try_place(struct iq_body_finder *finder, struct iq_view raw, struct iq_view body, size_t at,
-		      size_t *ret_len)
+/* Where a body may begin: a run of it that no style escapes was found at `run_at` of the raw bytes, and before the run it has
+ * `before`. False where that does not fit. */
+static bool begins_at(struct iq_view before, size_t run_at, unsigned escape, size_t *ret_at)
 {
-	if (try_style(raw, body, at, finder->escape, ret_len))
+	struct iq_buf escaped = IQ_BUF_INIT;
+	size_t len = 0;
+	bool fits = true;
+
+	if (before.len > 0) {
+		fits = iq_escape_append(&escaped, before, escape) == 0;
+		len = escaped.len;
+		iq_buf_release(&escaped);
+	}
+	*ret_at = run_at - len;
+	return fits && len <= run_at;
+}
+
+static bool try_place(struct iq_body_finder *finder, struct iq_view raw, struct iq_view body, struct iq_view before,
+		      size_t run_at, unsigned escape, size_t *ret_len)
+{
+	size_t at;
+
+	if (!begins_at(before, run_at, escape, &at) || !try_style(raw, body, at, escape, ret_len))
+		return false;
+	finder->escape = escape;
+	finder->at = at;
+	return true;
+}
+
+static bool try_places(struct iq_body_finder *finder, struct iq_view raw, struct iq_view body, struct iq_view before,
+		       size_t run_at, size_t *ret_len)
+{
+	if (try_place(finder, raw, body, before, run_at, finder->escape, ret_len))
 		return true;
 	for (size_t i = 0; i < STYLES; i++)
-		if (styles[i] != finder->escape && try_style(raw, body, at, styles[i], ret_len)) {
-			finder->escape = styles[i];
+		if (styles[i] != finder->escape && try_place(finder, raw, body, before, run_at, styles[i], ret_len))
 			return true;
-		}
+	return false;
+}
+
+/* The first bytes of a body that no style escapes. */
+static struct iq_view find_run(struct iq_view body)
+{
+	const size_t limit = body.len < BEGINNING ? body.len : BEGINNING;
+	size_t at = 0, len = 0;
+
+	while (at < limit && (len = iq_escape_plain(iq_view_make(body.data + at, limit - at))) == 0)
+		at++;
+	return iq_view_make(body.data + at, len);
+}
+
+static bool search(struct iq_body_finder *finder, struct iq_view raw, struct iq_view body, size_t *ret_len)
+{
+	const struct iq_view run = find_run(body);
+	const struct iq_view before = iq_view_make(body.data, (size_t)(run.data - body.data));
+	size_t at = 0;
+
+	for (unsigned places = 0; run.len > 0 && places < MAX_PLACES; places++, at++) {
+		size_t next = iq_view_find(iq_view_from(raw, at), run);
+
+		if (next == SIZE_MAX)
+			return false;
+		at += next;
+		if (try_places(finder, raw, body, before, at, ret_len))
+			return true;
+	}
 	return false;
 }
 
 bool iq_body_find(struct iq_body_finder *finder, struct iq_view raw, struct iq_view body, size_t *ret_at,
 		  size_t *ret_len, unsigned *ret_escape)
 {
-	size_t len = iq_escape_plain(iq_view_make(body.data, body.len < BEGINNING ? body.len : BEGINNING)), at;
-	bool found;
-
-	if (body.len < LEAST_BODY || raw.len < body.len || len == 0)
+	if (body.len < LEAST_BODY || raw.len < body.len ||
+	    (!try_style(raw, body, finder->at, finder->escape, ret_len) && !search(finder, raw, body, ret_len)))
 		return false;
-	at = finder->at;
-	found = try_style(raw, body, at, finder->escape, ret_len);
-	at = 0;
-	for (unsigned places = 0; !found && places < MAX_PLACES; places++) {
-		size_t next = iq_view_find(iq_view_from(raw, at), iq_view_make(body.data, len));
-
-		if (next == SIZE_MAX)
-			return false;
-		at += next;
-		finder->at = at;
-		found = try_place(finder, raw, body, at, ret_len);
-		at++;
-	}
 	*ret_at = finder->at;
 	*ret_escape = finder->escape;
-	return found;
+	return true;
 }

@@ -24,6 +24,7 @@ enum iq_stored {
 	IQ_STORED_LEAD,			  /* offset of the event after the end of the one before it */
 	IQ_STORED_EXCESS,		  /* its length less its raw bytes from its offset on */
 	IQ_STORED_FILTER,		  /* see store/filter.h */
+	IQ_STORED_WORDS,		  /* that this chunk adds to those that the segment's chunks share */
 	IQ_STORED_COUNT
 };
 /* `columns.id` of one column of one chunk. */
@@ -129,6 +130,7 @@ struct iq_chunk_outside {
 	int (*read)(void *context, uint32_t chunk, unsigned column, struct iq_arena *arena, struct iq_view *ret_bytes,
 		    struct iq_error *error);
 	struct iq_view (*pattern)(void *context, uint64_t number);
+	struct iq_view (*word)(void *context, uint64_t index);
 	struct iq_view (*source)(void *context, uint32_t no);
 	struct iq_view (*session)(void *context, uint32_t no); /* its name in the evidence */
 	void *context;

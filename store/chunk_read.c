@@ -232,6 +232,7 @@ static int copy_types(struct iq_chunk *chunk, struct iq_texts *names)
 
 static int load_types(struct iq_chunk *chunk, struct iq_view *rest)
 {
+	const struct iq_texts_outside outside = { .word = chunk->outside->word, .context = chunk->outside->context };
 	struct iq_texts *names;
 	struct iq_view bytes;
 	uint64_t count, len;
@@ -242,7 +243,7 @@ static int load_types(struct iq_chunk *chunk, struct iq_view *rest)
 	    !iq_bytes_take(rest, len, &bytes))
 		return IQ_ERR_CORRUPT;
 	chunk->type_count = (size_t)count;
-	rc = iq_texts_open(chunk->codec, bytes, chunk->type_count, &chunk->memory, NULL, &names);
+	rc = iq_texts_open(chunk->codec, bytes, chunk->type_count, &chunk->memory, &outside, &names);
 	if (rc == 0)
 		rc = copy_types(chunk, names);
 	if (rc == 0)
@@ -261,12 +262,13 @@ struct iq_view iq_chunk_type(const struct iq_chunk *chunk, uint32_t row)
 
 static int load_texts(struct iq_chunk *chunk, unsigned column, struct iq_view bytes)
 {
-	const struct iq_texts_outside outside = { .pattern = chunk->outside->pattern,
+	const bool body = column == IQ_COLUMN_BODY;
+	const struct iq_texts_outside outside = { .pattern = body ? chunk->outside->pattern : NULL,
+						  .word = chunk->outside->word,
 						  .context = chunk->outside->context,
-						  .shapes = chunk->numbers[IQ_STORED_SHAPE] };
+						  .shapes = body ? chunk->numbers[IQ_STORED_SHAPE] : NULL };
 
-	return iq_texts_open(chunk->codec, bytes, chunk->zone->rows, &chunk->memory,
-			     column == IQ_COLUMN_BODY ? &outside : NULL, &chunk->texts[column]);
+	return iq_texts_open(chunk->codec, bytes, chunk->zone->rows, &chunk->memory, &outside, &chunk->texts[column]);
 }
 
 static struct iq_view name_view(const char *name)
@@ -348,6 +350,7 @@ static uint32_t needs(unsigned column)
 	case IQ_COLUMN_SESSION:
 	case IQ_STORED_SHAPE:
 	case IQ_STORED_FILTER:
+	case IQ_STORED_WORDS:
 		return 0;
 	case IQ_COLUMN_OBSERVED:
 		return 1u << IQ_COLUMN_TS;
@@ -399,6 +402,7 @@ static int load_one(struct iq_chunk *chunk, unsigned column, struct iq_view byte
 	case IQ_STORED_RAW:
 		return load_texts(chunk, column, bytes);
 	case IQ_STORED_FILTER:
+	case IQ_STORED_WORDS:
 		return 0;
 	default:
 		rc = load_numbers(chunk, column, &bytes);

@@ -162,6 +162,7 @@ struct coding {
 	int64_t *numbers; /* a column in session order */
 	struct iq_view *texts;
 	struct iq_hole *holes;
+	size_t words_before;
 	struct iq_view kinds[IQ_KIND_COUNT]; /* their names */
 	struct iq_view directions[IQ_DIRECTION_SERVER + 1];
 	struct iq_buf out;
@@ -443,6 +444,24 @@ static int append_raw(struct coding *coding)
 	return rc < 0 ? rc : 0;
 }
 
+/* Varint count; texts: the words that this chunk's columns, which come before, added to the segment's. */
+static int append_new_words(struct coding *coding)
+{
+	const struct iq_map *words = iq_codec_words(coding->codec);
+	const size_t count = words ? words->count - coding->words_before : 0;
+	struct iq_view *list = malloc((count + 1) * sizeof(*list));
+	int rc;
+
+	if (!list)
+		return IQ_ERR_NOMEM;
+	for (size_t i = 0; i < count; i++)
+		list[i] = words->entries[coding->words_before + i].key;
+	(void)iq_varint_append(&coding->out, count);
+	rc = iq_texts_append(coding->codec, list, count, IQ_TEXTS_MAX_DEPTH - 2, &coding->out);
+	free(list);
+	return rc;
+}
+
 static int append_column(struct coding *coding, unsigned column)
 {
 	switch (column) {
@@ -464,6 +483,8 @@ static int append_column(struct coding *coding, unsigned column)
 		return iq_stream_append_ints(coding->codec, coding->shapes, coding->builder->rows, &coding->out);
 	case IQ_STORED_RAW:
 		return append_raw(coding);
+	case IQ_STORED_WORDS:
+		return append_new_words(coding);
 	case IQ_STORED_FILTER:
 		return iq_filter_append(coding->builder->texts[IQ_COLUMN_BODY], coding->builder->rows, &coding->out);
 	default:
@@ -646,6 +667,7 @@ int iq_chunk_encode(const struct iq_chunk_builder *builder, struct iq_codec *cod
 	int rc = allocate_coding(&coding);
 
 	coding.zone = ret_zone;
+	coding.words_before = iq_codec_words(codec) ? iq_codec_words(codec)->count : 0;
 	if (rc == 0)
 		rc = make_zone(builder, arena, ret_zone);
 	if (rc == 0)

@@ -8,6 +8,7 @@ struct proof {
 	const struct iq_chunk_builder *builder;
 	const struct iq_view *columns;
 	struct iq_view (*pattern)(void *context, uint64_t number);
+	struct iq_view (*word)(void *context, uint64_t index);
 	void *context;
 	uint32_t source_row; /* where the name that was asked for last stands: it is mostly asked for again */
 	uint32_t session_row;
@@ -30,6 +31,13 @@ static struct iq_view pattern(void *context, uint64_t number)
 	const struct proof *proof = context;
 
 	return proof->pattern(proof->context, number);
+}
+
+static struct iq_view word(void *context, uint64_t index)
+{
+	const struct proof *proof = context;
+
+	return proof->word(proof->context, index);
 }
 
 /* The name beside `no` in the builder: rows are asked for one after the other. */
@@ -102,12 +110,16 @@ static bool comes_back(const struct iq_chunk_builder *builder, struct iq_chunk *
 
 int iq_chunk_prove(const struct iq_chunk_builder *builder, const struct iq_zone *zone, struct iq_codec *codec,
 		   const struct iq_view columns[IQ_STORED_COUNT],
-		   struct iq_view (*pattern_of)(void *context, uint64_t number), void *context, struct iq_error *error)
+		   struct iq_view (*pattern_of)(void *context, uint64_t number),
+		   struct iq_view (*word_of)(void *context, uint64_t index), void *context, struct iq_error *error)
 {
-	struct proof proof = { builder, columns, pattern_of, context, 0, 0 };
-	const struct iq_chunk_outside outside = {
-		.read = read_column, .pattern = pattern, .source = source, .session = session, .context = &proof
-	};
+	struct proof proof = { builder, columns, pattern_of, word_of, context, 0, 0 };
+	const struct iq_chunk_outside outside = { .read = read_column,
+						  .pattern = pattern,
+						  .word = word,
+						  .source = source,
+						  .session = session,
+						  .context = &proof };
 	struct iq_chunk chunk;
 	int rc = 0;
 

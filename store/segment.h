@@ -113,6 +113,9 @@ struct iq_segment {
 	struct iq_template *templates; /* by number; see iq_segment_templates() */
 	size_t template_count;
 	bool templates_read;
+	struct iq_view *words; /* that the chunks share, by index; see iq_segment_words() */
+	size_t word_count;
+	bool words_read;
 	struct iq_raw_block *raw_blocks; /* by evidence and offset */
 	size_t raw_block_count;
 	struct iq_chunk_outside outside; /* for the chunks of this segment */
@@ -133,6 +136,9 @@ bool iq_segment_is(const char *path);
 
 /* A chunk of the segment, with nothing loaded yet. Release with iq_chunk_release(), before the segment is closed. */
 void iq_segment_chunk(struct iq_segment *segment, const struct iq_zone *zone, struct iq_chunk *ret_chunk);
+/* The words that the chunks share, read when they are first needed. Borrowed until the segment is closed. */
+int iq_segment_words(struct iq_segment *segment, const struct iq_view **ret_words, size_t *ret_count,
+		     struct iq_error *error);
 /* The templates. Borrowed until the segment is closed. */
 int iq_segment_templates(struct iq_segment *segment, const struct iq_template **ret_templates, size_t *ret_count,
 			 struct iq_error *error);

@@ -50,6 +50,7 @@ struct iq_segment_writer {
 	sqlite3_stmt *statements[STATEMENT_COUNT];
 	struct iq_codec *codec;
 	struct iq_map template_numbers;
+	struct iq_map words; /* that its chunks share, by index */
 	struct template_state *templates;
 	size_t template_capacity;
 	uint32_t chunks;
@@ -105,6 +106,8 @@ int iq_segment_writer_new(const char *path, int level, struct iq_segment_writer 
 	writer->codec = iq_codec_new(level);
 	if (!writer->path || !writer->codec)
 		rc = iq_error_nomem(error);
+	else
+		iq_codec_share_words(writer->codec, &writer->words);
 	if (rc == 0 &&
 	    sqlite3_open_v2(path, &writer->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK)
 		rc = iq_segment_sqlite_error(writer->db, path, error);
@@ -137,6 +140,7 @@ void iq_segment_writer_free(struct iq_segment_writer *writer)
 		(void)unlink(writer->path);
 	iq_codec_free(writer->codec);
 	iq_map_release(&writer->template_numbers);
+	iq_map_release(&writer->words);
 	free(writer->templates);
 	free(writer->path);
 	free(writer);
@@ -252,6 +256,13 @@ struct column_insert {
 	struct iq_error *error;
 };
 
+static struct iq_view shared_word(void *context, uint64_t index)
+{
+	const struct iq_segment_writer *writer = context;
+
+	return index < writer->words.count ? writer->words.entries[index].key : IQ_VIEW_NULL;
+}
+
 static struct iq_view template_pattern(void *context, uint64_t number)
 {
 	const struct iq_segment_writer *writer = context;
@@ -318,8 +329,8 @@ int iq_segment_writer_chunk(struct iq_segment_writer *writer, const struct iq_ch
 		zone.chunk = into.chunk;
 		rc = insert_zone(writer, &zone, error);
 		if (rc == 0)
-			rc = iq_chunk_prove(builder, &zone, writer->codec, into.columns, template_pattern, writer,
-					    error);
+			rc = iq_chunk_prove(builder, &zone, writer->codec, into.columns, template_pattern, shared_word,
+					    writer, error);
 	}
 	iq_arena_release(&into.memory);
 	return rc;

@@ -44,6 +44,7 @@ struct iq_split {
 	uint32_t *first_place;
 	uint32_t *places;
 	uint32_t refers;
+	struct iq_texts_outside inner; /* for columns in this one: of what lies outside they know the words only */
 };
 
 static bool has_value(enum iq_slot_kind kind)
@@ -87,7 +88,8 @@ static int take_patterns(struct iq_split *split, struct iq_view *rest, const str
 	}
 	if (!iq_varint_take(rest, &len) || !iq_bytes_take(rest, len, &bytes))
 		return IQ_ERR_CORRUPT;
-	rc = iq_texts_open_inner(split->codec, bytes, split->shape_count, split->arena, NULL, split->depth + 1, &texts);
+	rc = iq_texts_open_inner(split->codec, bytes, split->shape_count, split->arena, &split->inner, split->depth + 1,
+				 &texts);
 	for (size_t i = 0; rc == 0 && i < split->shape_count; i++)
 		rc = keep_pattern(split, texts, i, &patterns[i]);
 	return rc;
@@ -171,7 +173,7 @@ static int take_slots(struct iq_split *split, struct iq_view *rest)
 		}
 	if (!iq_varint_take(rest, &len) || !iq_bytes_take(rest, len, &bytes))
 		return IQ_ERR_CORRUPT;
-	rc = iq_texts_open_inner(split->codec, bytes, (size_t)text_count, split->arena, NULL, split->depth + 1,
+	rc = iq_texts_open_inner(split->codec, bytes, (size_t)text_count, split->arena, &split->inner, split->depth + 1,
 				 &split->constant_texts);
 	if (rc == 0)
 		rc = iq_stream_take_ints(split->codec, rest, (size_t)number_count, NULL, split->arena,
@@ -233,6 +235,8 @@ int iq_split_open(struct iq_codec *codec, struct iq_view *rest, size_t count, st
 	if (!split)
 		return IQ_ERR_NOMEM;
 	*split = (struct iq_split){ .codec = codec, .arena = arena, .depth = depth, .count = count };
+	if (outside)
+		split->inner = (struct iq_texts_outside){ .word = outside->word, .context = outside->context };
 	if (!iq_varint_take(rest, &shapes) || shapes > count)
 		return IQ_ERR_CORRUPT;
 	split->shape_count = (size_t)shapes;
@@ -283,7 +287,7 @@ static int open_column(struct iq_split *split, struct column *column)
 	if (column->open)
 		return 0;
 	if (column->kind == IQ_SLOT_TEXT)
-		rc = iq_texts_open_inner(split->codec, column->bytes, column->count, split->arena, NULL,
+		rc = iq_texts_open_inner(split->codec, column->bytes, column->count, split->arena, &split->inner,
 					 split->depth + 1, &column->texts);
 	else
 		rc = open_numbers(split, column);
@@ -462,8 +466,8 @@ static int get_unfit(struct iq_split *split, size_t index, struct iq_buf *scratc
 	int rc = 0;
 
 	if (!split->unfit)
-		rc = iq_texts_open_inner(split->codec, split->unfit_bytes, split->unfit_count, split->arena, NULL,
-					 split->depth + 1, &split->unfit);
+		rc = iq_texts_open_inner(split->codec, split->unfit_bytes, split->unfit_count, split->arena,
+					 &split->inner, split->depth + 1, &split->unfit);
 	return rc == 0 ? iq_texts_get(split->unfit, split->places[split->first_place[index]], NULL, scratch, ret_text)
 		       : rc;
 }

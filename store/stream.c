@@ -6,6 +6,9 @@
 #include <zstd.h>
 
 /* So many values are looked at to choose a layout. */
+/* Shorter streams have no dictionary, and neither have numbers that come to fewer bits each. */
+#define LEAST_DICTIONARY 64u
+#define WIDE_BITS 20u
 /* Shorter streams have no ranks. */
 #define LEAST_RECENT 256u
 #define SAMPLE 2048u
@@ -18,6 +21,7 @@ struct iq_codec {
 	int level;
 	struct iq_buf planes;
 	struct iq_buf numbers; /* int64_t */
+	struct iq_map *words;
 };
 
 struct iq_codec *iq_codec_new(int level)
@@ -49,6 +53,16 @@ void iq_codec_free(struct iq_codec *codec)
 	iq_buf_release(&codec->planes);
 	iq_buf_release(&codec->numbers);
 	free(codec);
+}
+
+void iq_codec_share_words(struct iq_codec *codec, struct iq_map *words)
+{
+	codec->words = words;
+}
+
+struct iq_map *iq_codec_words(const struct iq_codec *codec)
+{
+	return codec->words;
 }
 
 int iq_codec_level(const struct iq_codec *codec)
@@ -526,21 +540,79 @@ static int append_ranks(struct iq_codec *codec, const int64_t *values, size_t co
 	return append_numbers(codec, ranks, count, out);
 }
 
-int iq_stream_append_ints(struct iq_codec *codec, const int64_t *values, size_t count, struct iq_buf *out)
+static int append_layout(struct iq_codec *codec, enum iq_ints_layout layout, const int64_t *values, size_t count,
+			 struct iq_buf *out)
 {
-	enum iq_ints_layout layout;
-
-	if (all_equal(values, count)) {
-		(void)iq_buf_append_char(out, IQ_INTS_CONST);
-		return iq_zigzag_append(out, count ? values[0] : 0);
-	}
-	layout = choose_layout(values, count).layout;
 	(void)iq_buf_append_char(out, (char)layout);
 	if (layout == IQ_INTS_RECENT)
 		return append_ranks(codec, values, count, out);
 	if (layout == IQ_INTS_PLANES)
 		return append_numbers(codec, values, count, out);
 	return append_differences(codec, values, count, layout == IQ_INTS_DELTA ? 1 : 2, out);
+}
+
+static int append_const(int64_t value, struct iq_buf *out)
+{
+	(void)iq_buf_append_char(out, IQ_INTS_CONST);
+	return iq_zigzag_append(out, value);
+}
+
+/* Numbers each by its first appearance. 1 where they repeat so often that a dictionary pays. */
+static int number_values(const int64_t *values, size_t count, int64_t *numbers, size_t *ret_size, int64_t *codes)
+{
+	struct iq_map seen = IQ_MAP_INIT;
+	uint32_t index;
+	bool pays = true;
+	int rc = 0;
+
+	for (size_t i = 0; i < count && rc >= 0 && pays; i++) {
+		rc = iq_map_intern(&seen, iq_view_make((const char *)&values[i], sizeof(values[i])), &index);
+		if (rc < 0)
+			break;
+		codes[i] = index;
+		numbers[index] = values[i];
+		pays = i < LEAST_DICTIONARY || seen.count <= i / 8 * 7 + LEAST_DICTIONARY;
+	}
+	pays = pays && seen.count <= count / 8 * 7;
+	*ret_size = seen.count;
+	iq_map_release(&seen);
+	return rc < 0 ? rc : pays;
+}
+
+/* Bytes that are told apart lose the repetition of whole numbers. */
+static int append_dictionary(struct iq_codec *codec, const int64_t *values, size_t count, struct iq_buf *out)
+{
+	int64_t *numbers = malloc(2 * (count + 1) * sizeof(*numbers));
+	size_t size = 0;
+	int rc = numbers ? number_values(values, count, numbers, &size, numbers + count + 1) : IQ_ERR_NOMEM;
+
+	if (rc == 1) {
+		const int64_t *codes = numbers + count + 1;
+
+		(void)iq_buf_append_char(out, IQ_INTS_DICT);
+		(void)iq_varint_append(out, size);
+		if (append_layout(codec, choose_layout(numbers, size).layout, numbers, size, out) < 0 ||
+		    append_layout(codec, choose_layout(codes, count).layout, codes, count, out) < 0)
+			rc = IQ_ERR_NOMEM;
+	}
+	free(numbers);
+	return rc;
+}
+
+int iq_stream_append_ints(struct iq_codec *codec, const int64_t *values, size_t count, struct iq_buf *out)
+{
+	struct choice choice;
+	int rc;
+
+	if (all_equal(values, count))
+		return append_const(count ? values[0] : 0, out);
+	choice = choose_layout(values, count);
+	if (count > LEAST_DICTIONARY && choice.cost > (count < SAMPLE ? count : SAMPLE) * WIDE_BITS * 16) {
+		rc = append_dictionary(codec, values, count, out);
+		if (rc != 0)
+			return rc < 0 ? rc : 0;
+	}
+	return append_layout(codec, choice.layout, values, count, out);
 }
 
 /* The value that most rows of each code have, by majority vote (Boyer and Moore), and the rows that differ from it. */
@@ -625,6 +697,30 @@ static int take_ranks(struct iq_codec *codec, struct iq_view *rest, size_t count
 	return rc;
 }
 
+/* `inner`: of a dictionary, which has none itself. */
+static int take_ints(struct iq_codec *codec, struct iq_view *rest, size_t count, const int64_t *given,
+		     struct iq_arena *arena, bool inner, int64_t **ret_values);
+
+static int take_dictionary(struct iq_codec *codec, struct iq_view *rest, size_t count, struct iq_arena *arena,
+			   int64_t *values)
+{
+	uint64_t size;
+	int64_t *numbers, *codes;
+	int rc;
+
+	if (!iq_varint_take(rest, &size) || size > count)
+		return IQ_ERR_CORRUPT;
+	rc = take_ints(codec, rest, (size_t)size, NULL, arena, true, &numbers);
+	if (rc == 0)
+		rc = take_ints(codec, rest, count, NULL, arena, true, &codes);
+	for (size_t i = 0; rc == 0 && i < count; i++) {
+		if ((uint64_t)codes[i] >= size)
+			return IQ_ERR_CORRUPT;
+		values[i] = numbers[codes[i]];
+	}
+	return rc;
+}
+
 static int take_given(struct iq_codec *codec, struct iq_view *rest, size_t count, const int64_t *given,
 		      struct iq_arena *arena, int64_t *values)
 {
@@ -655,8 +751,8 @@ static int take_given(struct iq_codec *codec, struct iq_view *rest, size_t count
 	return rc;
 }
 
-int iq_stream_take_ints(struct iq_codec *codec, struct iq_view *rest, size_t count, const int64_t *given,
-			struct iq_arena *arena, int64_t **ret_values)
+static int take_ints(struct iq_codec *codec, struct iq_view *rest, size_t count, const int64_t *given,
+		     struct iq_arena *arena, bool inner, int64_t **ret_values)
 {
 	int64_t *values, value;
 	uint8_t layout;
@@ -674,6 +770,8 @@ int iq_stream_take_ints(struct iq_codec *codec, struct iq_view *rest, size_t cou
 			values[i] = value;
 	} else if (layout == IQ_INTS_PLANES) {
 		rc = take_numbers(codec, rest, count, values, arena);
+	} else if (layout == IQ_INTS_DICT) {
+		rc = inner ? IQ_ERR_CORRUPT : take_dictionary(codec, rest, count, arena, values);
 	} else if (layout == IQ_INTS_RECENT) {
 		rc = take_ranks(codec, rest, count, arena, values);
 	} else if (layout == IQ_INTS_GIVEN) {
@@ -683,4 +781,10 @@ int iq_stream_take_ints(struct iq_codec *codec, struct iq_view *rest, size_t cou
 	}
 	*ret_values = values;
 	return rc;
+}
+
+int iq_stream_take_ints(struct iq_codec *codec, struct iq_view *rest, size_t count, const int64_t *given,
+			struct iq_arena *arena, int64_t **ret_values)
+{
+	return take_ints(codec, rest, count, given, arena, false, ret_values);
 }

@@ -8,6 +8,7 @@
  *	           DELTA   zigzag varint first value; packed differences
  *	           DELTA2  zigzag varint first value, first difference; packed differences of the differences
  *	           RECENT  packed ranks: how recently each value came before; see docs/format.md
+ *	           DICT    varint n; ints: n numbers; ints: for each value which of them
  *	           GIVEN   ints: a value for each code of a column known beforehand; ints: rows that differ, as differences;
  *	                   ints: their values (both of the count that comes first, a varint)
  *	packed   zigzag varint base, varint scale, byte width; for each of `width` planes, bytes: value = base + scale * u, of
@@ -30,6 +31,7 @@ enum iq_ints_layout {
 	IQ_INTS_DELTA2,
 	IQ_INTS_GIVEN,
 	IQ_INTS_RECENT,
+	IQ_INTS_DICT,
 	IQ_INTS_LAYOUTS
 };
 
@@ -39,6 +41,9 @@ struct iq_codec;
 struct iq_codec *iq_codec_new(int level);
 void iq_codec_free(struct iq_codec *codec);
 int iq_codec_level(const struct iq_codec *codec);
+/* The words that texts of all chunks of a segment share, while it is written; NULL: none. Borrowed until it is set anew. */
+void iq_codec_share_words(struct iq_codec *codec, struct iq_map *words);
+struct iq_map *iq_codec_words(const struct iq_codec *codec);
 
 int iq_varint_append(struct iq_buf *buf, uint64_t value);
 int iq_zigzag_append(struct iq_buf *buf, int64_t value);

@@ -10,6 +10,7 @@
  *	        two to a byte, the first one high
  *	WORDS   ints: n counts of words; varint count; texts: the words; varint count; ints: indices. A space divides
  *	        words.
+ *	SHARED  as WORDS, but indices in the list of words that the chunks of a segment share
  *	SPLIT   see store/split.h
  *
  * The layout is chosen by what a sample promises to be smallest. Columns lie in columns: the words of a dictionary or
@@ -28,10 +29,13 @@ enum iq_texts_layout {
 	IQ_TEXTS_FIXED,
 	IQ_TEXTS_WORDS,
 	IQ_TEXTS_SPLIT,
+	IQ_TEXTS_SHARED,
 	IQ_TEXTS_LAYOUTS,
 	IQ_TEXTS_NULLS = 0x80
 };
 
+/* A segment's chunks do not share more words than this: an index takes two bytes. */
+#define IQ_WORDS_MAX 65536u
 /* Columns do not lie deeper in each other than this. */
 #define IQ_TEXTS_MAX_DEPTH 8u
 /* No text of a column is longer. */
@@ -49,6 +53,8 @@ struct iq_texts;
 struct iq_texts_outside {
 	/* Template `id` of the segment, or the NULL view. */
 	struct iq_view (*pattern)(void *context, uint64_t id);
+	/* Shared word `index` of the segment, or the NULL view. */
+	struct iq_view (*word)(void *context, uint64_t index);
 	void *context;
 	const int64_t *shapes; /* of a SPLIT whose shapes are a column of their own: one for each value */
 };

@@ -15,7 +15,8 @@ struct iq_texts {
 	int64_t *codes;		   /* DICT, WORDS */
 	size_t word_count;
 	struct iq_texts *words;
-	struct iq_view places; /* FIXED */
+	struct iq_texts_outside inner; /* for columns in this one: of what lies outside they know the words only */
+	struct iq_view places;	       /* FIXED */
 	size_t varying;
 	struct iq_split *split;
 };
@@ -108,7 +109,7 @@ static int open_words(struct iq_texts *texts, struct iq_view *rest, unsigned dep
 	if (!iq_varint_take(rest, &count) || count > IQ_STREAM_MAX_BYTES / sizeof(int64_t))
 		return IQ_ERR_CORRUPT;
 	texts->word_count = (size_t)count;
-	return open_texts(texts->codec, rest, texts->word_count, texts->arena, NULL, depth + 1, &texts->words);
+	return open_texts(texts->codec, rest, texts->word_count, texts->arena, &texts->inner, depth + 1, &texts->words);
 }
 
 static int open_codes(struct iq_texts *texts, struct iq_view *rest, size_t count)
@@ -133,7 +134,9 @@ static int open_word_texts(struct iq_texts *texts, struct iq_view *rest, unsigne
 	uint64_t codes;
 	int rc = iq_stream_take_ints(texts->codec, rest, texts->count, NULL, texts->arena, &texts->lengths);
 
-	if (rc == 0)
+	if (texts->layout == IQ_TEXTS_SHARED)
+		texts->word_count = texts->inner.word ? IQ_WORDS_MAX : 0;
+	else if (rc == 0)
 		rc = open_words(texts, rest, depth);
 	if (rc == 0 && (!iq_varint_take(rest, &codes) || codes > IQ_STREAM_MAX_BYTES / sizeof(int64_t)))
 		rc = IQ_ERR_CORRUPT;
@@ -172,6 +175,7 @@ static int open_layout(struct iq_texts *texts, struct iq_view *rest, const struc
 	case IQ_TEXTS_FIXED:
 		return open_fixed(texts, rest);
 	case IQ_TEXTS_WORDS:
+	case IQ_TEXTS_SHARED:
 		return open_word_texts(texts, rest, depth);
 	case IQ_TEXTS_SPLIT:
 		return iq_split_open(texts->codec, rest, texts->count, texts->arena, outside, depth, &texts->split);
@@ -195,6 +199,8 @@ static int open_texts(struct iq_codec *codec, struct iq_view *rest, size_t count
 	texts->codec = codec;
 	texts->arena = arena;
 	texts->count = count;
+	if (outside)
+		texts->inner = (struct iq_texts_outside){ .word = outside->word, .context = outside->context };
 	if (layout & IQ_TEXTS_NULLS)
 		rc = open_nulls(texts, rest, count);
 	if (rc == 0)
@@ -248,19 +254,29 @@ static int append_got(struct iq_buf *scratch, size_t before, struct iq_view text
 	return scratch->len > before ? 0 : iq_buf_append(scratch, text);
 }
 
+static int get_word(const struct iq_texts *texts, size_t code, struct iq_buf *scratch)
+{
+	size_t before = scratch->len;
+	struct iq_view word;
+	int rc = 0;
+
+	if (texts->layout == IQ_TEXTS_SHARED) {
+		word = texts->inner.word(texts->inner.context, code);
+		return word.data ? iq_buf_append(scratch, word) : IQ_ERR_CORRUPT;
+	}
+	rc = iq_texts_get(texts->words, code, NULL, scratch, &word);
+	return rc == 0 ? append_got(scratch, before, word) : rc;
+}
+
 static int get_words(const struct iq_texts *texts, size_t index, struct iq_buf *scratch, struct iq_view *ret_text)
 {
-	size_t start = scratch->len, before;
-	struct iq_view word;
+	size_t start = scratch->len;
 	int rc = 0;
 
 	for (uint64_t i = texts->starts[index]; i < texts->starts[index + 1] && rc == 0; i++) {
 		if (i > texts->starts[index])
 			(void)iq_buf_append_char(scratch, ' ');
-		before = scratch->len;
-		rc = iq_texts_get(texts->words, (size_t)texts->codes[i], NULL, scratch, &word);
-		if (rc == 0)
-			rc = append_got(scratch, before, word);
+		rc = get_word(texts, (size_t)texts->codes[i], scratch);
 		if (rc == 0 && scratch->len - start > IQ_TEXT_MAX_BYTES)
 			rc = IQ_ERR_CORRUPT;
 	}
@@ -290,6 +306,7 @@ int iq_texts_get(struct iq_texts *texts, size_t index, const struct iq_known *kn
 	case IQ_TEXTS_FIXED:
 		return get_fixed(texts, rank, scratch, ret_text);
 	case IQ_TEXTS_WORDS:
+	case IQ_TEXTS_SHARED:
 		return get_words(texts, rank, scratch, ret_text);
 	default:
 		return iq_split_get(texts->split, rank, known, scratch, ret_text);

@@ -134,7 +134,8 @@ struct dictionary {
 	int64_t *codes;
 	size_t count;
 	size_t capacity;
-	uint64_t bytes; /* of the words */
+	uint64_t bytes; /* of the words, but those that are shared already */
+	const struct iq_map *shared;
 };
 
 static void release_dictionary(struct dictionary *dictionary)
@@ -160,7 +161,8 @@ static int add_word(struct dictionary *dictionary, struct iq_view word)
 	rc = iq_map_intern(&dictionary->words, word, &index);
 	if (rc < 0)
 		return rc;
-	dictionary->bytes += rc == 1 ? word.len : 0;
+	if (rc == 1 && !(dictionary->shared && iq_map_get(dictionary->shared, word)))
+		dictionary->bytes += word.len;
 	dictionary->codes[dictionary->count++] = index;
 	return 0;
 }
@@ -246,21 +248,38 @@ static int fill_words(struct dictionary *dictionary, const struct iq_view *value
 		if (add_words(dictionary, values[i], &counts[i]) < 0)
 			return IQ_ERR_NOMEM;
 		bytes += values[i].len;
-		if ((i == SAMPLE && dictionary->count < i + i / 2) ||
+		if ((i == SAMPLE && dictionary->count < i + i / 8) ||
 		    (i >= 4 * SAMPLE && i % SAMPLE == 0 && !words_pay(dictionary, bytes)))
 			return 0;
 	}
 	return dictionary->count > count && words_pay(dictionary, bytes);
 }
 
-static int append_word_texts(struct iq_codec *codec, const struct dictionary *dictionary, const int64_t *counts,
-			     size_t count, unsigned depth, struct iq_buf *out)
+/* The words' indices in the segment's list in place of those in the dictionary. False where it would become too long. */
+static bool share_words(struct dictionary *dictionary, struct iq_map *shared)
 {
+	const size_t count = dictionary->words.count;
+	uint32_t *indices =
+		shared && shared->count + count <= IQ_WORDS_MAX ? malloc((count + 1) * sizeof(*indices)) : NULL;
+	bool ok = indices != NULL;
+
+	for (size_t i = 0; ok && i < count; i++)
+		ok = iq_map_intern(shared, dictionary->words.entries[i].key, &indices[i]) >= 0;
+	for (size_t i = 0; ok && i < dictionary->count; i++)
+		dictionary->codes[i] = indices[dictionary->codes[i]];
+	free(indices);
+	return ok;
+}
+
+static int append_word_texts(struct iq_codec *codec, struct dictionary *dictionary, const int64_t *counts, size_t count,
+			     unsigned depth, struct iq_buf *out)
+{
+	const bool shared = share_words(dictionary, iq_codec_words(codec));
 	int rc;
 
-	(void)iq_buf_append_char(out, IQ_TEXTS_WORDS);
+	(void)iq_buf_append_char(out, shared ? IQ_TEXTS_SHARED : IQ_TEXTS_WORDS);
 	rc = iq_stream_append_ints(codec, counts, count, out);
-	if (rc == 0)
+	if (rc == 0 && !shared)
 		rc = append_words(codec, dictionary, depth, out);
 	(void)iq_varint_append(out, dictionary->count);
 	return rc < 0 ? rc : iq_stream_append_ints(codec, dictionary->codes, dictionary->count, out);
@@ -269,7 +288,7 @@ static int append_word_texts(struct iq_codec *codec, const struct dictionary *di
 static int append_as_words(struct iq_codec *codec, const struct iq_view *values, size_t count, unsigned depth,
 			   struct iq_buf *out)
 {
-	struct dictionary dictionary = { .words = IQ_MAP_INIT };
+	struct dictionary dictionary = { .words = IQ_MAP_INIT, .shared = iq_codec_words(codec) };
 	int64_t *counts = malloc((count + 1) * sizeof(*counts));
 	int rc = counts ? fill_words(&dictionary, values, count, counts) : IQ_ERR_NOMEM;
 

@@ -1,0 +1,215 @@
+/* Columns of numbers and texts as bytes and back, in each layout: what goes in comes out, and the layout is the one meant. */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "store/body_finder.h"
+#include "store/store.h"
+#include "store/texts.h"
+
+/* ---- Numbers ---- */
+
+static enum iq_ints_layout round_trip_ints(const int64_t *values, size_t count)
+{
+	struct iq_codec *codec = iq_codec_new(IQ_SEGMENT_LEVEL);
+	struct iq_arena arena = IQ_ARENA_INIT;
+	struct iq_buf bytes = IQ_BUF_INIT;
+	struct iq_view rest;
+	int64_t *back = NULL;
+	enum iq_ints_layout layout;
+
+	cr_assert_eq(iq_stream_append_ints(codec, values, count, &bytes), 0);
+	layout = (enum iq_ints_layout)bytes.data[0];
+	rest = iq_buf_view(&bytes);
+	cr_assert_eq(iq_stream_take_ints(codec, &rest, count, NULL, &arena, &back), 0);
+	cr_assert_eq(rest.len, 0);
+	cr_assert(count == 0 || memcmp(back, values, count * sizeof(*values)) == 0);
+	iq_buf_release(&bytes);
+	iq_arena_release(&arena);
+	iq_codec_free(codec);
+	return layout;
+}
+
+#define COUNT 5000
+
+static int64_t values[COUNT];
+
+Test(columns, of_numbers_take_the_layout_that_is_smallest)
+{
+	uint64_t noise = 88172645463325252u;
+
+	for (size_t i = 0; i < COUNT; i++)
+		values[i] = -7;
+	cr_expect_eq(round_trip_ints(values, COUNT), IQ_INTS_CONST);
+	for (size_t i = 0; i < COUNT; i++)
+		values[i] = INT64_MAX - 3 * (int64_t)i * (int64_t)i;
+	cr_expect_eq(round_trip_ints(values, COUNT), IQ_INTS_DELTA2);
+	for (size_t i = 0; i < COUNT; i++) {
+		noise ^= noise << 13, noise ^= noise >> 7, noise ^= noise << 17;
+		values[i] = (int64_t)(1795403232000000000 + i * 1000000 + noise % 4096);
+	}
+	cr_expect_eq(round_trip_ints(values, COUNT), IQ_INTS_DELTA);
+	/* Three of a growing number of codes are in use at a time. */
+	for (size_t i = 0; i < COUNT; i++) {
+		noise ^= noise << 13, noise ^= noise >> 7, noise ^= noise << 17;
+		values[i] = (int64_t)((i / 60 + noise % 3) * 97 % 1009);
+	}
+	cr_expect_eq(round_trip_ints(values, COUNT), IQ_INTS_RECENT);
+	/* Wide numbers, half of which came shortly before. */
+	for (size_t i = 0; i < COUNT; i++) {
+		noise ^= noise << 13, noise ^= noise >> 7, noise ^= noise << 17;
+		values[i] = i < 16 || noise % 2 ? (int64_t)noise : values[i - 1 - (noise >> 20) % 16];
+	}
+	cr_expect_eq(round_trip_ints(values, COUNT), IQ_INTS_DICT);
+}
+
+Test(columns, of_any_numbers_come_back)
+{
+	static const int64_t edges[] = { INT64_MIN, INT64_MAX,	  0,   -1, 1, INT64_MIN + 1,
+					 1ll << 40, -(1ll << 40), 255, 256 };
+	unsigned seed = (unsigned)time(NULL);
+
+	srand(seed);
+	for (unsigned round = 0; round < 300; round++) {
+		size_t count = (size_t)rand() % COUNT;
+		int kind = rand() % 4;
+
+		for (size_t i = 0; i < count; i++)
+			values[i] = kind == 0	? edges[rand() % 10]
+				    : kind == 1 ? rand() % 50
+				    : kind == 2 ? (int64_t)rand() << 31 ^ rand()
+						: edges[rand() % 10] / (1 + rand() % 9) + rand() % 3;
+		cr_log_info("seed %u round %u\n", seed, round);
+		(void)round_trip_ints(values, count);
+	}
+}
+
+/* ---- Texts ---- */
+
+static struct iq_view shared_word(void *context, uint64_t index)
+{
+	const struct iq_map *words = context;
+
+	return index < words->count ? words->entries[index].key : IQ_VIEW_NULL;
+}
+
+static void round_trip_texts(struct iq_codec *codec, struct iq_map *words, const struct iq_view *texts, size_t count)
+{
+	const struct iq_texts_outside outside = { .word = shared_word, .context = words };
+	struct iq_arena arena = IQ_ARENA_INIT;
+	struct iq_buf bytes = IQ_BUF_INIT, scratch = IQ_BUF_INIT;
+	struct iq_texts *column;
+	struct iq_view text;
+
+	cr_assert_eq(iq_texts_append(codec, texts, count, 0, &bytes), 0);
+	cr_assert_eq(iq_texts_open(codec, iq_buf_view(&bytes), count, &arena, &outside, &column), 0);
+	for (size_t i = 0; i < count; i++) {
+		iq_buf_clear(&scratch);
+		cr_assert_eq(iq_texts_get(column, i, NULL, &scratch, &text), 0, "text %zu", i);
+		cr_assert_eq(iq_view_is_null(text), iq_view_is_null(texts[i]), "text %zu", i);
+		cr_assert(iq_view_eq(text, texts[i]), "text %zu: '%.*s' became '%.*s'", i, IQ_VIEW_ARG(texts[i]),
+			  IQ_VIEW_ARG(text));
+	}
+	iq_buf_release(&scratch);
+	iq_buf_release(&bytes);
+	iq_arena_release(&arena);
+}
+
+/* What `make` prints for each number, as a column; NULL for those it prints nothing for. */
+static void round_trip(struct iq_codec *codec, struct iq_map *words, void (*make)(struct iq_buf *buf, unsigned i),
+		       size_t count)
+{
+	struct iq_view *texts = calloc(count, sizeof(*texts));
+	struct iq_arena arena = IQ_ARENA_INIT;
+	struct iq_buf buf = IQ_BUF_INIT;
+
+	for (unsigned i = 0; i < count; i++) {
+		iq_buf_clear(&buf);
+		make(&buf, i);
+		if (buf.len > 0)
+			texts[i] = iq_arena_copy(&arena, iq_buf_view(&buf));
+	}
+	round_trip_texts(codec, words, texts, count);
+	free(texts);
+	iq_buf_release(&buf);
+	iq_arena_release(&arena);
+}
+
+static const char *const nouns[] = { "order", "parcel", "invoice", "refund", "address", "late", "cancel", "please" };
+
+static void sentence(struct iq_buf *buf, unsigned i)
+{
+	for (unsigned word = 0; word < 4 + i % 5; word++)
+		(void)iq_buf_appendf(buf, "%s%s%u", word ? " " : "", nouns[(i * 7 + word * 3) % 8], (i + word) % 11);
+}
+
+static void repeated_sentence(struct iq_buf *buf, unsigned i)
+{
+	sentence(buf, i % 700);
+	(void)iq_buf_appendf(buf, " %u", i % 700);
+}
+
+static void logged_sentence(struct iq_buf *buf, unsigned i)
+{
+	(void)iq_buf_appendf(buf, "{\"level\":%u,\"msg\":\"", i % 3);
+	sentence(buf, i);
+	(void)iq_buf_append_cstr(buf, "\"}");
+}
+
+static void id_or_nothing(struct iq_buf *buf, unsigned i)
+{
+	if (i % 3)
+		(void)iq_buf_appendf(buf, "%08x-%04x", i * 2654435761u, i % 65536);
+}
+
+static void few(struct iq_buf *buf, unsigned i)
+{
+	(void)iq_buf_append_cstr(buf, nouns[i % 5]);
+}
+
+static void with_spaces(struct iq_buf *buf, unsigned i)
+{
+	(void)iq_buf_appendf(buf, " %s  %u ", nouns[i % 8], i);
+}
+
+Test(columns, of_texts_come_back_in_every_layout)
+{
+	static void (*const makers[])(struct iq_buf * buf,
+				      unsigned i) = { sentence, repeated_sentence, logged_sentence, id_or_nothing,
+						      few,	with_spaces };
+	struct iq_codec *codec = iq_codec_new(IQ_SEGMENT_LEVEL);
+	struct iq_map words = IQ_MAP_INIT;
+
+	/* Without words to share, then with a list that grows from column to column. */
+	for (unsigned round = 0; round < 3; round++) {
+		for (size_t i = 0; i < sizeof(makers) / sizeof(makers[0]); i++)
+			for (size_t count = 0; count < COUNT; count = count * 4 + 1)
+				round_trip(codec, &words, makers[i], count);
+		iq_codec_share_words(codec, &words);
+	}
+	cr_expect_gt(words.count, 50, "texts shared %zu words", words.count);
+	iq_codec_free(codec);
+	iq_map_release(&words);
+}
+
+/* ---- Bodies in raw bytes ---- */
+
+static void finds(const char *raw, const char *body, size_t at, size_t len)
+{
+	struct iq_body_finder finder = { 0 };
+	size_t found, found_len;
+	unsigned escape;
+
+	cr_assert(iq_body_find(&finder, iq_view_cstr(raw), iq_view_cstr(body), &found, &found_len, &escape), "%s", raw);
+	cr_expect_eq(found, at, "%s: at %zu", raw, found);
+	cr_expect_eq(found_len, len, "%s: %zu bytes", raw, found_len);
+}
+
+Test(columns, find_bodies_that_begin_with_what_is_escaped)
+{
+	finds("{\"log\":\"plain text\\n\"}", "plain text", 8, 10);
+	finds("{\"log\":\"\\tat Foo.bar\\n\"}", "\tat Foo.bar", 8, 12);
+	finds("{\"log\":\"\\u003cb\\u003ebold\\n\"}", "<b>bold", 8, 17);
+	finds("{\"x\":\"at\",\"log\":\"\\\"at\\\" last\"}", "\"at\" last", 17, 11);
+}
