@@ -275,7 +275,7 @@ static void lose(struct iq_live *live, const struct iq_event *event, size_t byte
 {
 	struct loss *loss = find_loss(live, event);
 
-	(void)snprintf(live->loss_reason, sizeof(live->loss_reason), "not recorded: %s",
+	(void)snprintf(live->loss_reason, sizeof(live->loss_reason), "not recorded: %.100s",
 		       live->status.trouble[0] ? live->status.trouble : reason);
 	loss->events++;
 	loss->bytes += bytes;
