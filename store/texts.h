@@ -8,9 +8,8 @@
  *	DICT    varint count; texts: the words; ints: n indices
  *	FIXED   varint length; bytes: a character for each place, NUL where a hexadecimal digit varies; bytes: those digits,
  *	        two to a byte, the first one high
- *	WORDS   ints: n counts of words; varint count; texts: the words; varint count; ints: indices. A space divides
- *	        words.
- *	SHARED  as WORDS, but indices in the list of words that the chunks of a segment share
+ *	WORDS   ints: n counts of words; varint count; ints: which words, of those that the chunks of a segment share. A space
+ *	        divides words.
  *	SPLIT   see store/split.h
  *
  * The layout is chosen by what a sample promises to be smallest. Columns lie in columns: the words of a dictionary or
@@ -29,13 +28,12 @@ enum iq_texts_layout {
 	IQ_TEXTS_FIXED,
 	IQ_TEXTS_WORDS,
 	IQ_TEXTS_SPLIT,
-	IQ_TEXTS_SHARED,
 	IQ_TEXTS_LAYOUTS,
 	IQ_TEXTS_NULLS = 0x80
 };
 
-/* A segment's chunks do not share more words than this: an index takes two bytes. */
-#define IQ_WORDS_MAX 65536u
+/* A segment's chunks do not share more words than this. */
+#define IQ_WORDS_MAX (1u << 18)
 /* Columns do not lie deeper in each other than this. */
 #define IQ_TEXTS_MAX_DEPTH 8u
 /* No text of a column is longer. */

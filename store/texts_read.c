@@ -129,15 +129,12 @@ static int open_dict(struct iq_texts *texts, struct iq_view *rest, unsigned dept
 	return rc == 0 ? open_codes(texts, rest, texts->count) : rc;
 }
 
-static int open_word_texts(struct iq_texts *texts, struct iq_view *rest, unsigned depth)
+static int open_word_texts(struct iq_texts *texts, struct iq_view *rest)
 {
 	uint64_t codes;
 	int rc = iq_stream_take_ints(texts->codec, rest, texts->count, NULL, texts->arena, &texts->lengths);
 
-	if (texts->layout == IQ_TEXTS_SHARED)
-		texts->word_count = texts->inner.word ? IQ_WORDS_MAX : 0;
-	else if (rc == 0)
-		rc = open_words(texts, rest, depth);
+	texts->word_count = texts->inner.word ? IQ_WORDS_MAX : 0;
 	if (rc == 0 && (!iq_varint_take(rest, &codes) || codes > IQ_STREAM_MAX_BYTES / sizeof(int64_t)))
 		rc = IQ_ERR_CORRUPT;
 	if (rc == 0)
@@ -175,8 +172,7 @@ static int open_layout(struct iq_texts *texts, struct iq_view *rest, const struc
 	case IQ_TEXTS_FIXED:
 		return open_fixed(texts, rest);
 	case IQ_TEXTS_WORDS:
-	case IQ_TEXTS_SHARED:
-		return open_word_texts(texts, rest, depth);
+		return open_word_texts(texts, rest);
 	case IQ_TEXTS_SPLIT:
 		return iq_split_open(texts->codec, rest, texts->count, texts->arena, outside, depth, &texts->split);
 	default:
@@ -248,35 +244,17 @@ static int get_fixed(const struct iq_texts *texts, size_t index, struct iq_buf *
 	return 0;
 }
 
-/* A text that is got may lie at the end of scratch already; then it has been appended. */
-static int append_got(struct iq_buf *scratch, size_t before, struct iq_view text)
-{
-	return scratch->len > before ? 0 : iq_buf_append(scratch, text);
-}
-
-static int get_word(const struct iq_texts *texts, size_t code, struct iq_buf *scratch)
-{
-	size_t before = scratch->len;
-	struct iq_view word;
-	int rc = 0;
-
-	if (texts->layout == IQ_TEXTS_SHARED) {
-		word = texts->inner.word(texts->inner.context, code);
-		return word.data ? iq_buf_append(scratch, word) : IQ_ERR_CORRUPT;
-	}
-	rc = iq_texts_get(texts->words, code, NULL, scratch, &word);
-	return rc == 0 ? append_got(scratch, before, word) : rc;
-}
-
 static int get_words(const struct iq_texts *texts, size_t index, struct iq_buf *scratch, struct iq_view *ret_text)
 {
 	size_t start = scratch->len;
+	struct iq_view word;
 	int rc = 0;
 
 	for (uint64_t i = texts->starts[index]; i < texts->starts[index + 1] && rc == 0; i++) {
 		if (i > texts->starts[index])
 			(void)iq_buf_append_char(scratch, ' ');
-		rc = get_word(texts, (size_t)texts->codes[i], scratch);
+		word = texts->inner.word(texts->inner.context, (uint64_t)texts->codes[i]);
+		rc = word.data ? iq_buf_append(scratch, word) : IQ_ERR_CORRUPT;
 		if (rc == 0 && scratch->len - start > IQ_TEXT_MAX_BYTES)
 			rc = IQ_ERR_CORRUPT;
 	}
@@ -306,7 +284,6 @@ int iq_texts_get(struct iq_texts *texts, size_t index, const struct iq_known *kn
 	case IQ_TEXTS_FIXED:
 		return get_fixed(texts, rank, scratch, ret_text);
 	case IQ_TEXTS_WORDS:
-	case IQ_TEXTS_SHARED:
 		return get_words(texts, rank, scratch, ret_text);
 	default:
 		return iq_split_get(texts->split, rank, known, scratch, ret_text);

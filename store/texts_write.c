@@ -255,45 +255,48 @@ static int fill_words(struct dictionary *dictionary, const struct iq_view *value
 	return dictionary->count > count && words_pay(dictionary, bytes);
 }
 
-/* The words' indices in the segment's list in place of those in the dictionary. False where it would become too long. */
-static bool share_words(struct dictionary *dictionary, struct iq_map *shared)
+/* The words' indices in the segment's list in place of those in the dictionary. 0 where it would become too long. */
+static int share_words(struct dictionary *dictionary, struct iq_map *shared)
 {
 	const size_t count = dictionary->words.count;
-	uint32_t *indices =
-		shared && shared->count + count <= IQ_WORDS_MAX ? malloc((count + 1) * sizeof(*indices)) : NULL;
-	bool ok = indices != NULL;
+	uint32_t *indices = malloc((count + 1) * sizeof(*indices));
+	int rc = indices ? 0 : IQ_ERR_NOMEM;
 
-	for (size_t i = 0; ok && i < count; i++)
-		ok = iq_map_intern(shared, dictionary->words.entries[i].key, &indices[i]) >= 0;
-	for (size_t i = 0; ok && i < dictionary->count; i++)
+	if (rc == 0 && shared->count + count > IQ_WORDS_MAX) {
+		free(indices);
+		return 0;
+	}
+	for (size_t i = 0; rc >= 0 && i < count; i++)
+		rc = iq_map_intern(shared, dictionary->words.entries[i].key, &indices[i]);
+	for (size_t i = 0; rc >= 0 && i < dictionary->count; i++)
 		dictionary->codes[i] = indices[dictionary->codes[i]];
 	free(indices);
-	return ok;
+	return rc < 0 ? rc : 1;
 }
 
-static int append_word_texts(struct iq_codec *codec, struct dictionary *dictionary, const int64_t *counts, size_t count,
-			     unsigned depth, struct iq_buf *out)
+static int append_word_texts(struct iq_codec *codec, const struct dictionary *dictionary, const int64_t *counts,
+			     size_t count, struct iq_buf *out)
 {
-	const bool shared = share_words(dictionary, iq_codec_words(codec));
 	int rc;
 
-	(void)iq_buf_append_char(out, shared ? IQ_TEXTS_SHARED : IQ_TEXTS_WORDS);
+	(void)iq_buf_append_char(out, IQ_TEXTS_WORDS);
 	rc = iq_stream_append_ints(codec, counts, count, out);
-	if (rc == 0 && !shared)
-		rc = append_words(codec, dictionary, depth, out);
 	(void)iq_varint_append(out, dictionary->count);
 	return rc < 0 ? rc : iq_stream_append_ints(codec, dictionary->codes, dictionary->count, out);
 }
 
-static int append_as_words(struct iq_codec *codec, const struct iq_view *values, size_t count, unsigned depth,
-			   struct iq_buf *out)
+static int append_as_words(struct iq_codec *codec, const struct iq_view *values, size_t count, struct iq_buf *out)
 {
 	struct dictionary dictionary = { .words = IQ_MAP_INIT, .shared = iq_codec_words(codec) };
 	int64_t *counts = malloc((count + 1) * sizeof(*counts));
-	int rc = counts ? fill_words(&dictionary, values, count, counts) : IQ_ERR_NOMEM;
+	int rc = counts ? 0 : IQ_ERR_NOMEM;
 
+	if (rc == 0 && dictionary.shared)
+		rc = fill_words(&dictionary, values, count, counts);
 	if (rc == 1)
-		rc = append_word_texts(codec, &dictionary, counts, count, depth, out) < 0 ? IQ_ERR_NOMEM : 1;
+		rc = share_words(&dictionary, iq_codec_words(codec));
+	if (rc == 1)
+		rc = append_word_texts(codec, &dictionary, counts, count, out) < 0 ? IQ_ERR_NOMEM : 1;
 	release_dictionary(&dictionary);
 	free(counts);
 	return rc;
@@ -356,7 +359,7 @@ static int append_present(struct iq_codec *codec, const struct iq_view *values, 
 		return append_fixed(codec, values, count, places, out);
 	rc = append_split(codec, values, count, depth, out);
 	if (rc == 0)
-		rc = append_as_words(codec, values, count, depth, out);
+		rc = append_as_words(codec, values, count, out);
 	if (rc == 0)
 		rc = append_plain(codec, values, count, out);
 	return rc < 0 ? rc : 0;

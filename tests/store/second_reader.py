@@ -6,6 +6,7 @@ zone map, filter and evidence and then lists the layouts and slots that it met. 
 import base64
 import collections
 import datetime
+import functools
 import hashlib
 import json
 import pathlib
@@ -65,8 +66,8 @@ def recent(ranks):
 # ---- Streams ----
 
 class Stream:
-    def __init__(self, data):
-        self.data, self.at = data, 0
+    def __init__(self, data, segment=None):
+        self.data, self.at, self.segment = data, 0, segment
 
     def take(self, count):
         expect(count <= len(self.data) - self.at, "a stream ends early")
@@ -91,7 +92,7 @@ class Stream:
 
     def part(self):
         """What a length is in front of."""
-        return Stream(self.take(self.varint()))
+        return Stream(self.take(self.varint()), self.segment)
 
     def ended(self):
         return self.at == len(self.data)
@@ -116,13 +117,16 @@ class Stream:
         return [signed(base + scale * sum(plane[i] << 8 * p for p, plane in enumerate(planes))) for i in range(count)]
 
     def ints(self, count, codes=None):
-        layout = met("ints", ("CONST", "PLANES", "DELTA", "DELTA2", "GIVEN", "RECENT")[self.byte()])
+        layout = met("ints", ("CONST", "PLANES", "DELTA", "DELTA2", "GIVEN", "RECENT", "DICT")[self.byte()])
         if layout == "CONST":
             return [self.zigzag()] * count
         if layout == "PLANES":
             return self.packed(count)
         if layout == "GIVEN":
             return self.given(codes)
+        if layout == "DICT":
+            numbers = self.ints(self.varint())
+            return [numbers[which] for which in self.ints(count)]
         if layout == "RECENT":
             return recent(self.packed(count))
         first = self.zigzag()
@@ -181,8 +185,7 @@ class Stream:
 
     def texts_words(self, count):
         counts = self.ints(count)
-        words = self.texts(range(self.varint()))
-        indices = iter(self.ints(self.varint()))
+        words, indices = self.segment.words(), iter(self.ints(self.varint()))
         return [b" ".join([words[next(indices)] for _ in range(n)]) for n in counts]
 
 
@@ -380,7 +383,7 @@ class Chunk:
         self.columns["session_no"] = [self.sessions[session[r]][0] for r in self.order]
 
     def stream(self, number):
-        return Stream(self.segment.column(self.no, number))
+        return Stream(self.segment.column(self.no, number), self.segment)
 
     def column(self, name):
         if name not in self.columns:
@@ -488,6 +491,12 @@ class Segment:
 
     def column(self, chunk, number):
         return self.one("SELECT data FROM columns WHERE id = ?", chunk * 32 + number)
+
+    @functools.cache
+    def words(self):
+        """Those of all chunks. What they are coded with is no word itself."""
+        streams = [Stream(self.column(chunk.no, 23)) for chunk in self.chunks]
+        return [word for stream in streams for word in stream.texts(range(stream.varint()))]
 
     def raw_blocks(self):
         for evidence, offset, size, data in self.db.execute("SELECT evidence, offset, size, data FROM raw"):

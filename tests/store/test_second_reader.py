@@ -16,7 +16,7 @@ import traceback
 import second_reader
 
 INQUEST, EXAMPLE = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
-EVERYTHING = {*(f"ints {name}" for name in ("CONST", "PLANES", "DELTA", "DELTA2", "GIVEN", "RECENT")),
+EVERYTHING = {*(f"ints {name}" for name in ("CONST", "PLANES", "DELTA", "DELTA2", "GIVEN", "RECENT", "DICT")),
               *(f"texts {name}" for name in ("CONST", "PLAIN", "DICT", "FIXED", "WORDS", "SPLIT", "NULL")),
               *(f"slot {name}" for name in ("str", "int", "num", "time", "near", "ts", "observed", "seq", "session", "source", "type",
                                             "key", "kind", "direction", "body")),
@@ -77,6 +77,13 @@ def fixed_ids():
                      key=f"{random.getrandbits(32):08x}-{random.getrandbits(16):04x}", body=f"{random.getrandbits(64):016x}")
 
 
+def accounts():
+    """Wide numbers, each named three times before long."""
+    numbers = [random.randint(10**14, 10**15) for _ in range(400)]
+    for i in range(1200):
+        yield record(START + i, kind="ws.message", session="a", body=json.dumps({"type": "booked", "account": numbers[i // 3]}))
+
+
 def own_words():
     """Bodies that repeat what the event's columns say."""
     for i in range(500):
@@ -131,7 +138,7 @@ def one_byte_lines():
         yield "{\"log\":\"%c\\n\",\"stream\":\"stdout\",\"time\":\"%sZ\"}" % (97 + i % 26, rfc3339(START + i))
 
 
-SMALL = (metronome, fixed_ids, own_words, times, binaries, broken, noise)
+SMALL = (metronome, fixed_ids, accounts, own_words, times, binaries, broken, noise)
 GENERATORS = (*SMALL, conversations, app_log, one_byte_lines)
 
 
