@@ -117,6 +117,18 @@ static int export_one(struct iq_store *store, const struct iq_evidence *evidence
 	return fd < 0 ? fd : rc;
 }
 
+/* A file with a hole in it is not what was taken in: it is not written at all. */
+static void tell_dropped(struct cli *cli, const struct iq_evidence *evidence)
+{
+	struct iq_buf path = IQ_BUF_INIT;
+
+	(void)iq_utf8_append_safe(&path, evidence->path);
+	cli_warn("evidence %" PRIu32 " (%s): %" PRIu64 " of %" PRIu64 " bytes were dropped; it is not written",
+		 evidence->no, path.data ? path.data : "", evidence->dropped, evidence->bytes);
+	(void)cli_set_status(cli, CLI_INCOMPLETE, "evidence %" PRIu32 " is not whole any more", evidence->no);
+	iq_buf_release(&path);
+}
+
 static void export_raw(struct cli *cli, struct iq_store *store)
 {
 	const char *directory = cli_has(cli, CLI_OPTION_OUTPUT) ? cli_get(cli, CLI_OPTION_OUTPUT) : "evidence";
@@ -125,6 +137,7 @@ static void export_raw(struct cli *cli, struct iq_store *store)
 	size_t count, written = 0;
 	const struct iq_evidence *evidence = iq_store_evidence(store, &count);
 	int64_t number = 0;
+	bool found = false;
 	int rc = 0;
 
 	if (wanted && !iq_view_to_int64(iq_view_cstr(wanted), &number)) {
@@ -134,12 +147,17 @@ static void export_raw(struct cli *cli, struct iq_store *store)
 	for (size_t i = 0; i < count && rc == 0; i++) {
 		if (wanted && evidence[i].no != number)
 			continue;
+		found = true;
+		if (evidence[i].dropped > 0) {
+			tell_dropped(cli, &evidence[i]);
+			continue;
+		}
 		rc = export_one(store, &evidence[i], directory, &error);
 		written += rc == 0;
 	}
 	if (rc < 0)
 		(void)cli_set_error(cli, &error);
-	else if (written == 0)
+	else if (!found)
 		(void)cli_set_status(cli, CLI_FAILED, "no such evidence; `inquest store ls` lists what there is");
 	else if (strcmp(directory, "-") != 0)
 		(void)printf("%zu file%s in %s\n", written, written == 1 ? "" : "s", directory);

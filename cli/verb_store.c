@@ -48,6 +48,8 @@ static void verify(struct cli *cli)
 			     " evidence, %" PRIu64 " raw bytes",
 			     path, result.damages ? "DAMAGED" : "intact", result.segments, result.chunks, result.events,
 			     result.evidence, result.raw_bytes);
+	if (result.dropped > 0)
+		(void)iq_buf_appendf(&line, ", %" PRIu64 " dropped", result.dropped);
 	if (result.spools)
 		(void)iq_buf_appendf(&line, "; not sealed yet: %" PRIu64 " spools, %" PRIu64 " records", result.spools,
 				     result.spool_records);
@@ -116,7 +118,8 @@ static void list_segments(struct cli *cli, const struct iq_store *store)
 
 static void list_evidence(struct cli *cli, const struct iq_store *store)
 {
-	static const char *const titles[] = { ">no", "path", "format", ">bytes", ">records", ">gaps", "sha256", NULL };
+	static const char *const titles[] = { ">no",   "path",	   "format", ">bytes", ">records",
+					      ">gaps", ">dropped", "sha256", NULL };
 	struct cli_table table;
 	size_t count;
 	const struct iq_evidence *evidence = iq_store_evidence(store, &count);
@@ -132,6 +135,7 @@ static void list_evidence(struct cli *cli, const struct iq_store *store)
 		cli_table_addf(&table, "%" PRIu64, evidence[i].bytes);
 		cli_table_addf(&table, "%" PRIu64, evidence[i].records);
 		cli_table_addf(&table, "%" PRIu64, evidence[i].gaps);
+		cli_table_addf(&table, "%" PRIu64, evidence[i].dropped);
 		cli_table_addf(&table, "%.16s", hash);
 	}
 	cli_table_print(cli, &table);
@@ -201,6 +205,34 @@ static void compact(struct cli *cli)
 		     result.segments_before, result.bytes_before, result.segments_after, result.bytes_after, path);
 }
 
+/* ---- drop ---- */
+
+static void drop(struct cli *cli)
+{
+	const char *path = store_path(cli), *text = cli_get(cli, CLI_OPTION_BEFORE);
+	struct iq_error error = IQ_ERROR_INIT;
+	struct iq_drop_result result;
+	int64_t before;
+
+	if (!text || !iq_time_parse(iq_view_cstr(text), &before)) {
+		(void)cli_set_status(cli, CLI_USAGE,
+				     text ? "--before: `%.40s` is not a time: write 2026-11-24T03:00:00Z"
+					  : "store drop: say what may go: --before TIME%.0s",
+				     text ? text : "");
+		return;
+	}
+	if (iq_store_drop(path, before, &result, &error) < 0) {
+		(void)cli_set_error(cli, &error);
+		return;
+	}
+	(void)printf("%" PRIu64 " segments dropped, %" PRIu64 " events, %" PRIu64 " bytes of evidence in %s\n",
+		     result.segments, result.events, result.raw, path);
+	if (result.straddling > 0)
+		(void)printf("%" PRIu64
+			     " segments stay that hold older events beside newer ones: a segment goes as a whole\n",
+			     result.straddling);
+}
+
 /* ---- The verb ---- */
 
 #define OPTION(name) (UINT64_C(1) << CLI_OPTION_##name)
@@ -213,6 +245,7 @@ static const struct {
 	{ "ls", list, 0 },
 	{ "verify", verify, 0 },
 	{ "compact", compact, OPTION(LEVEL) },
+	{ "drop", drop, OPTION(BEFORE) },
 };
 
 static bool takes_options(struct cli *cli, const char *action, uint64_t options)
@@ -238,5 +271,5 @@ int cli_run_store(struct cli *cli)
 			actions[i].run(cli);
 		return (int)cli->status;
 	}
-	return cli_set_status(cli, CLI_USAGE, "store %.40s: there are ls, verify and compact", cli->operands[0]);
+	return cli_set_status(cli, CLI_USAGE, "store %.40s: there are ls, verify, compact and drop", cli->operands[0]);
 }

@@ -119,6 +119,7 @@ static const struct cli_option sql_options[] = {
 };
 
 static const struct cli_option store_options[] = {
+	{ CLI_OPTION_BEFORE, "TIME", "drop: what is older may go: 2026-11-24T03:00:00Z", NULL, false },
 	{ CLI_OPTION_LEVEL, "N", "compact: zstd level, 1 to 22. Default: 19", NULL, false },
 	HELP_OPTION,
 	END,
@@ -182,7 +183,7 @@ const struct cli_verb cli_verbs[] = {
 	  "inquest export incident --format raw --output copy/\n"
 	  "inquest export incident --format ndjson --session s41 > s41.ndjson\n",
 	  export_options, 0, UINT32_MAX, NULL, cli_run_export },
-	{ "store", "ls|verify|compact [CASE]", "list, prove and look after the segments of a store",
+	{ "store", "ls|verify|compact|drop [CASE]", "list, prove and look after the segments of a store",
 	  "ls lists the segments, with what each holds and how small it is, and the evidence. "
 	  "verify decodes everything in the store and compares it with its hashes: segments with the manifest, chunks "
 	  "and raw bytes with "
@@ -191,11 +192,15 @@ const struct cli_verb cli_verbs[] = {
 	  "compact merges small segments and compresses them as well as it can, which takes its time. Every event, number "
 	  "and byte stays; the new segments are compared with the old ones before they take their place, and whatever "
 	  "interrupts it, the store is as it was or compacted. What reads the store goes on. "
+	  "drop removes the segments all of whose events are older than --before; those that hold newer ones too stay as they "
+	  "are. A gap says what is gone, and whatever depends on it is undetermined. The evidence keeps its number and its "
+	  "hash, so it is not taken in again. "
 	  "CASE is a store (ls: or plain evidence). Left out, it is $INQUEST_STORE, else ./case.",
 	  "inquest store ls incident\n"
 	  "inquest store verify incident\n"
-	  "inquest store compact incident\n",
-	  store_options, 1, UINT32_MAX, "ls, verify or compact?", cli_run_store },
+	  "inquest store compact incident\n"
+	  "inquest store drop incident --before 2026-11-01T00:00:00Z\n",
+	  store_options, 1, UINT32_MAX, "ls, verify, compact or drop?", cli_run_store },
 	{ "help", "[VERB]", "help on a verb; the man page; shell completions", "",
 	  "inquest help check\n"
 	  "inquest help --completion bash > /etc/bash_completion.d/inquest\n",
@@ -208,6 +213,7 @@ static const struct {
 	char letter;
 } option_names[CLI_OPTION_COUNT] = {
 	[CLI_OPTION_ALLOW_HOST] = { "allow-host", 0 },
+	[CLI_OPTION_BEFORE] = { "before", 0 },
 	[CLI_OPTION_COMPLETION] = { "completion", 0 },
 	[CLI_OPTION_CONTEXT] = { "context", 'C' },
 	[CLI_OPTION_EVIDENCE] = { "evidence", 0 },

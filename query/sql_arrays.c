@@ -129,7 +129,8 @@ static int evidence_column(struct iq_open_store *store, size_t row, int column, 
 {
 	size_t count;
 	const struct iq_evidence *evidence = &iq_store_evidence(store->store, &count)[row];
-	const uint64_t numbers[] = { evidence->bytes, evidence->accounted, evidence->records, evidence->gaps };
+	const uint64_t numbers[] = { evidence->bytes,  evidence->accounted, evidence->records, evidence->gaps, 0,
+				     evidence->dropped };
 	char hash[IQ_SHA256_HEX_SIZE];
 
 	(void)error;
@@ -227,8 +228,8 @@ static const struct array arrays[] = {
 	{ "evidence",
 	  "CREATE TABLE evidence(id INTEGER, path TEXT, format TEXT, bytes INTEGER, accounted INTEGER, records "
 	  "INTEGER, "
-	  "gaps INTEGER, sha256 TEXT, store HIDDEN)",
-	  8, evidence_count, evidence_column },
+	  "gaps INTEGER, sha256 TEXT, dropped INTEGER, store HIDDEN)",
+	  9, evidence_count, evidence_column },
 	{ "gaps",
 	  "CREATE TABLE gaps(id INTEGER, evidence INTEGER, source TEXT, session TEXT, direction TEXT, after INTEGER, "
 	  "before INTEGER, ts_min INTEGER, ts_max INTEGER, offset INTEGER, bytes INTEGER, count INTEGER, reason TEXT, "

@@ -9,6 +9,7 @@
 #include "store/body_finder.h"
 #include "store/change.h"
 #include "store/encoder.h"
+#include "store/merge.h"
 #include "store/part.h"
 #include "store/reader.h"
 #include "store/rows.h"
@@ -108,76 +109,6 @@ static int copy_rows(struct merge *merge)
 	if (rc == 0)
 		rc = flush(merge);
 	return rc == 0 ? iq_encoder_wait(merge->encoder, error) : rc;
-}
-
-/* ---- Tables ---- */
-
-static int compare_sources(const void *a, const void *b)
-{
-	const struct iq_source *x = a, *y = b;
-
-	return (x->no > y->no) - (x->no < y->no);
-}
-
-/* The parts of a session in their order: the last of them tells how it ended. */
-static int compare_sessions(const void *a, const void *b)
-{
-	const struct iq_session *x = &((const struct iq_segment_session *)a)->session;
-	const struct iq_session *y = &((const struct iq_segment_session *)b)->session;
-
-	if (x->no != y->no)
-		return x->no < y->no ? -1 : 1;
-	return (x->first_event > y->first_event) - (x->first_event < y->first_event);
-}
-
-static int copy_sources(struct merge *merge)
-{
-	struct iq_error *error = merge->compaction->error;
-	struct iq_source *sources = NULL;
-	size_t count = 0, total = 0;
-	int rc = 0;
-
-	for (size_t i = 0; i < merge->count; i++)
-		total += merge->segments[i]->source_count;
-	sources = calloc(total + 1, sizeof(*sources));
-	if (!sources)
-		return iq_error_nomem(error);
-	for (size_t i = 0; i < merge->count; i++)
-		for (size_t j = 0; j < merge->segments[i]->source_count; j++)
-			sources[count++] = merge->segments[i]->sources[j];
-	qsort(sources, count, sizeof(*sources), compare_sources);
-	for (size_t i = 0, next; i < count && rc == 0; i = next) {
-		for (next = i + 1; next < count && sources[next].no == sources[i].no; next++)
-			iq_source_fold(&sources[i], &sources[next]);
-		rc = iq_segment_writer_source(merge->writer, &sources[i], error);
-	}
-	free(sources);
-	return rc;
-}
-
-static int copy_sessions(struct merge *merge)
-{
-	struct iq_error *error = merge->compaction->error;
-	struct iq_segment_session *sessions = NULL;
-	size_t count = 0, total = 0;
-	int rc = 0;
-
-	for (size_t i = 0; i < merge->count; i++)
-		total += merge->segments[i]->session_count;
-	sessions = calloc(total + 1, sizeof(*sessions));
-	if (!sessions)
-		return iq_error_nomem(error);
-	for (size_t i = 0; i < merge->count; i++)
-		for (size_t j = 0; j < merge->segments[i]->session_count; j++)
-			sessions[count++] = merge->segments[i]->sessions[j];
-	qsort(sessions, count, sizeof(*sessions), compare_sessions);
-	for (size_t i = 0, next; i < count && rc == 0; i = next) {
-		for (next = i + 1; next < count && sessions[next].session.no == sessions[i].session.no; next++)
-			iq_session_fold(&sessions[i].session, &sessions[next].session);
-		rc = iq_segment_writer_session(merge->writer, &sessions[i].session, sessions[i].source_no, error);
-	}
-	free(sessions);
-	return rc;
 }
 
 /* ---- Evidence ---- */
@@ -291,10 +222,11 @@ static int copy_evidence(struct merge *merge)
 
 static int copy_tables(struct merge *merge)
 {
-	int rc = copy_sources(merge);
+	struct iq_error *error = merge->compaction->error;
+	int rc = iq_merge_sources(merge->writer, merge->segments, merge->count, false, error);
 
 	if (rc == 0)
-		rc = copy_sessions(merge);
+		rc = iq_merge_sessions(merge->writer, merge->segments, merge->count, false, error);
 	return rc == 0 ? copy_evidence(merge) : rc;
 }
 
@@ -415,6 +347,33 @@ static bool is_done(const struct compaction *compaction, const struct iq_segment
 	return segment->level >= compaction->options->level && bytes >= IQ_COMPACT_KEEP_BYTES;
 }
 
+/* One part of an evidence cannot hold what was dropped of it behind what was not. */
+static bool parts_conflict(const struct iq_segment *a, const struct iq_segment *b)
+{
+	for (size_t i = 0; i < a->evidence_count; i++) {
+		const struct iq_evidence_part *first = &a->evidence[i];
+
+		for (size_t j = 0; j < b->evidence_count; j++) {
+			const struct iq_evidence_part *second = &b->evidence[j];
+
+			if (first->evidence.no != second->evidence.no)
+				continue;
+			if (first->offset < second->offset ? !iq_parts_can_join(first, second)
+							   : !iq_parts_can_join(second, first))
+				return true;
+		}
+	}
+	return false;
+}
+
+static bool fits(struct iq_segment *const *segments, size_t count, const struct iq_segment *segment)
+{
+	for (size_t i = 0; i < count; i++)
+		if (parts_conflict(segments[i], segment))
+			return false;
+	return true;
+}
+
 static int compact_run(struct compaction *compaction, size_t first, size_t count, struct iq_segment **segments)
 {
 	const struct iq_manifest_segment *listed = &compaction->store->manifest.segments[first];
@@ -443,7 +402,8 @@ static int compact_all(struct compaction *compaction)
 		rc = iq_store_segment(store, i, &segment, compaction->error);
 		if (rc < 0)
 			break;
-		if (is_done(compaction, segment, size) || bytes + size > IQ_SEGMENT_MAX_BYTES) {
+		if (is_done(compaction, segment, size) || bytes + size > IQ_SEGMENT_MAX_BYTES ||
+		    !fits(segments, count, segment)) {
 			rc = compact_run(compaction, first, count, segments);
 			first = i;
 			count = 0;

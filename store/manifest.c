@@ -53,6 +53,30 @@ static int remove_segment(struct iq_manifest *manifest, const char *file)
 	return IQ_ERR_CORRUPT;
 }
 
+static uint64_t order_of(const struct iq_manifest_segment *segment)
+{
+	return segment->summary.events ? segment->summary.ids.first : UINT64_MAX;
+}
+
+int iq_manifest_order(const struct iq_manifest_segment *x, const struct iq_manifest_segment *y)
+{
+	if (order_of(x) != order_of(y))
+		return order_of(x) < order_of(y) ? -1 : 1;
+	return (x->summary.evidence.first > y->summary.evidence.first) -
+	       (x->summary.evidence.first < y->summary.evidence.first);
+}
+
+static int compare_segments(const void *a, const void *b)
+{
+	return iq_manifest_order(a, b);
+}
+
+void iq_manifest_sort(struct iq_manifest *manifest)
+{
+	if (manifest->count > 0)
+		qsort(manifest->segments, manifest->count, sizeof(*manifest->segments), compare_segments);
+}
+
 /* Appends the check and the line end to a line that lacks its closing brace. */
 static void seal_line(struct iq_buf *line)
 {

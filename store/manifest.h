@@ -52,6 +52,9 @@ int iq_manifest_append(const char *store_path, struct iq_manifest *manifest, con
 		       struct iq_error *error);
 /* Adds a segment to the list in memory. What it refers to must lie in manifest->memory. 0 or IQ_ERR_NOMEM. */
 int iq_manifest_add(struct iq_manifest *manifest, const struct iq_manifest_segment *segment);
+/* Segments are ordered by id; those without events come last, by what evidence they hold. Negative, 0 or positive. */
+int iq_manifest_order(const struct iq_manifest_segment *x, const struct iq_manifest_segment *y);
+void iq_manifest_sort(struct iq_manifest *manifest);
 bool iq_manifest_lists(const struct iq_manifest *manifest, const char *file);
 
 #endif

@@ -14,6 +14,17 @@ static int join_marks(struct iq_buf *marks, const struct iq_evidence_part *part)
 	return iq_buf_append(marks, part->marks);
 }
 
+/* Bytes of `part` that `next` does not hold as well. */
+static uint64_t own_bytes(const struct iq_evidence_part *part, const struct iq_evidence_part *next)
+{
+	return next->offset - part->offset < part->evidence.bytes ? next->offset - part->offset : part->evidence.bytes;
+}
+
+bool iq_parts_can_join(const struct iq_evidence_part *part, const struct iq_evidence_part *next)
+{
+	return next->evidence.dropped == 0 || part->evidence.dropped >= own_bytes(part, next);
+}
+
 int iq_part_join(struct iq_evidence_part *whole, const struct iq_evidence_part *part, struct iq_buf *marks)
 {
 	const struct iq_evidence_part before = *whole;
@@ -24,6 +35,12 @@ int iq_part_join(struct iq_evidence_part *whole, const struct iq_evidence_part *
 	whole->evidence.format = before.evidence.format;
 	whole->offset = before.offset;
 	whole->evidence.bytes = part->offset + part->evidence.bytes - before.offset;
+	if (part->evidence.dropped > 0)
+		whole->evidence.dropped += part->offset - before.offset;
+	else if (before.evidence.dropped < own_bytes(&before, part))
+		whole->evidence.dropped = before.evidence.dropped;
+	else
+		whole->evidence.dropped = own_bytes(&before, part);
 	whole->evidence.records += before.evidence.records;
 	whole->evidence.gaps += before.evidence.gaps;
 	if (before.first_event)

@@ -9,4 +9,7 @@
  * `whole`, whose `marks` are borrowed from it afterwards, until it changes. 0 or IQ_ERR_NOMEM. */
 int iq_part_join(struct iq_evidence_part *whole, const struct iq_evidence_part *part, struct iq_buf *marks);
 
+/* Can the two be one part? Of a part only the beginning can be dropped. */
+bool iq_parts_can_join(const struct iq_evidence_part *part, const struct iq_evidence_part *next);
+
 #endif

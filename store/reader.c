@@ -56,6 +56,15 @@ static int compare_sessions(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* The parts of a session in their order: the last of them tells how it ended. */
+static int compare_session_parts(const void *a, const void *b)
+{
+	uint64_t x = ((const struct iq_session *)a)->first_event, y = ((const struct iq_session *)b)->first_event;
+	int order = compare_sessions(a, b);
+
+	return order ? order : (x > y) - (x < y);
+}
+
 static int compare_sources(const void *a, const void *b)
 {
 	uint32_t x = ((const struct iq_source *)a)->no, y = ((const struct iq_source *)b)->no;
@@ -82,22 +91,6 @@ static int compare_gaps(const void *a, const void *b)
 	if (x->evidence != y->evidence)
 		return x->evidence < y->evidence ? -1 : 1;
 	return (x->offset > y->offset) - (x->offset < y->offset);
-}
-
-static uint64_t order_of(const struct iq_manifest_segment *segment)
-{
-	return segment->summary.events ? segment->summary.ids.first : UINT64_MAX;
-}
-
-/* Segments without events come last, by what evidence they hold. */
-static int compare_segments(const void *a, const void *b)
-{
-	const struct iq_manifest_segment *x = a, *y = b;
-
-	if (order_of(x) != order_of(y))
-		return order_of(x) < order_of(y) ? -1 : 1;
-	return (x->summary.evidence.first > y->summary.evidence.first) -
-	       (x->summary.evidence.first < y->summary.evidence.first);
 }
 
 /* `items` sorted by number: merges neighbours with the same one. */
@@ -152,7 +145,7 @@ static int fold_sessions(struct iq_store *store, size_t total)
 			store->sessions[store->session_count++].source = source ? source->name : IQ_VIEW_NULL;
 		}
 	}
-	qsort(store->sessions, store->session_count, sizeof(*store->sessions), compare_sessions);
+	qsort(store->sessions, store->session_count, sizeof(*store->sessions), compare_session_parts);
 	FOLD_NEIGHBOURS(store->sessions, store->session_count, iq_session_fold);
 	return 0;
 }
@@ -162,6 +155,7 @@ static void fold_part(struct iq_evidence *whole, const struct iq_evidence_part *
 	whole->bytes = part->offset + part->evidence.bytes;
 	whole->accounted = part->evidence.accounted;
 	whole->records += part->evidence.records;
+	whole->dropped += part->evidence.dropped;
 	memcpy(whole->sha256, part->evidence.sha256, IQ_SHA256_SIZE);
 }
 
@@ -173,7 +167,7 @@ static void fold_parts(struct iq_store *store)
 
 		if (store->evidence_count == 0 || whole[-1].no != part->evidence.no) {
 			*whole = part->evidence;
-			whole->records = whole->gaps = 0;
+			whole->records = whole->gaps = whole->dropped = 0;
 			store->evidence_count++;
 		}
 		fold_part(&store->evidence[store->evidence_count - 1], part);
@@ -247,6 +241,18 @@ static int name_gap_session(struct iq_store *store, struct iq_gap *gap, uint32_t
 	return gap->session.data ? 0 : IQ_ERR_NOMEM;
 }
 
+/* Is the event still there? A gap beside events that were dropped is beside nothing that could be found. */
+static uint64_t still_there(const struct iq_store *store, uint64_t id)
+{
+	for (size_t i = 0; i < store->manifest.count && id > 0; i++) {
+		const struct iq_summary *summary = iq_store_summary(store, i);
+
+		if (summary->events > 0 && id >= summary->ids.first && id <= summary->ids.last)
+			return id;
+	}
+	return 0;
+}
+
 static int fold_gap(struct iq_store *store, const struct iq_segment *segment, const struct iq_segment_gap *part)
 {
 	size_t count;
@@ -260,6 +266,8 @@ static int fold_gap(struct iq_store *store, const struct iq_segment *segment, co
 	*gap = part->gap;
 	if (gap->before == 0)
 		gap->before = first_event(after, count);
+	gap->after = still_there(store, gap->after);
+	gap->before = still_there(store, gap->before);
 	if (evidence)
 		evidence->gaps++;
 	store->gap_count++;
@@ -449,7 +457,7 @@ static int insert_segment(struct iq_store *store, struct iq_segment *segment)
 	store->segments = slots;
 	if (describe(store, segment, &listed) < 0 || iq_manifest_add(&store->manifest, &listed) < 0)
 		return IQ_ERR_NOMEM;
-	for (; at > 0 && compare_segments(&store->manifest.segments[at - 1], &listed) > 0; at--) {
+	for (; at > 0 && iq_manifest_order(&store->manifest.segments[at - 1], &listed) > 0; at--) {
 		store->manifest.segments[at] = store->manifest.segments[at - 1];
 		slots[at] = slots[at - 1];
 	}
@@ -510,9 +518,7 @@ static int open_directory(struct iq_store *store, struct iq_error *error)
 			*error = first;
 		return rc;
 	}
-	if (store->manifest.count > 0)
-		qsort(store->manifest.segments, store->manifest.count, sizeof(*store->manifest.segments),
-		      compare_segments);
+	iq_manifest_sort(&store->manifest);
 	store->is_directory = true;
 	rc = make_slots(store, error);
 	if (rc == 0 && fold_summaries(store) < 0)
@@ -713,13 +719,17 @@ static int pass_raw(void *context, uint64_t offset, struct iq_view bytes)
 	return walk->take(walk->context, offset, bytes);
 }
 
-static bool holds(const struct iq_segment *segment, uint32_t evidence, uint64_t offset)
+/* Has the segment this byte, or had it? */
+static bool holds(const struct iq_segment *segment, uint32_t evidence, uint64_t offset, bool *ret_dropped)
 {
 	for (size_t i = 0; i < segment->evidence_count; i++) {
 		const struct iq_evidence_part *part = &segment->evidence[i];
 
-		if (part->evidence.no == evidence)
-			return offset >= part->offset && offset - part->offset < part->evidence.bytes;
+		if (part->evidence.no != evidence || offset < part->offset ||
+		    offset - part->offset >= part->evidence.bytes)
+			continue;
+		*ret_dropped = offset - part->offset < part->evidence.dropped;
+		return !*ret_dropped;
 	}
 	return false;
 }
@@ -729,6 +739,7 @@ static int find_raw(struct iq_store *store, uint32_t evidence, uint64_t offset, 
 		    struct iq_error *error)
 {
 	struct iq_segment *segment;
+	bool dropped = false;
 	int rc;
 
 	*ret_segment = NULL;
@@ -740,9 +751,12 @@ static int find_raw(struct iq_store *store, uint32_t evidence, uint64_t offset, 
 		rc = iq_store_segment(store, i, &segment, error);
 		if (rc < 0)
 			return rc;
-		if (holds(segment, evidence, offset))
+		if (holds(segment, evidence, offset, &dropped))
 			*ret_segment = segment;
 	}
+	if (!*ret_segment && dropped)
+		return iq_error_set(error, IQ_ERR_NOT_FOUND, "evidence %u: its bytes from offset %llu on were dropped",
+				    evidence, (unsigned long long)offset);
 	return 0;
 }
 

@@ -177,7 +177,7 @@ int iq_segment_read_raw(struct iq_segment *segment, uint32_t evidence, uint64_t 
 	if (!part)
 		return 0;
 	part_end = part->offset + part->evidence.bytes;
-	walk.at = part->offset;
+	walk.at = part->offset + part->evidence.dropped;
 	if (walk.end > part_end)
 		walk.end = part_end;
 	for (size_t i = 0; i < segment->zone_count && rc == 0 && walk.at < walk.end; i++) {

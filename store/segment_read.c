@@ -375,7 +375,8 @@ static bool read_part_numbers(sqlite3_stmt *statement, struct iq_evidence_part *
 			return false;
 	part->last_ts = number_or_none(statement, 15);
 	part->ended = sqlite3_column_int(statement, 16) != 0;
-	return part->settled >= part->offset && part->settled <= part->offset + part->evidence.bytes &&
+	return read_count(statement, 17, &part->evidence.dropped) && part->evidence.dropped <= part->evidence.bytes &&
+	       part->settled >= part->offset && part->settled <= part->offset + part->evidence.bytes &&
 	       part->restart.offset <= part->settled;
 }
 

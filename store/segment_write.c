@@ -28,7 +28,7 @@ static const char *const statement_texts[STATEMENT_COUNT] = {
 	[INSERT_SOURCE] = "INSERT INTO sources VALUES(?1, ?2, ?3, ?4, ?5)",
 	[INSERT_SESSION] = "INSERT INTO sessions VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
 	[INSERT_EVIDENCE] = "INSERT INTO evidence VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, "
-			    "?15, ?16, ?17)",
+			    "?15, ?16, ?17, ?18)",
 	[INSERT_GAP] = "INSERT INTO gaps VALUES(NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
 	[INSERT_CHUNK] = "INSERT INTO chunks VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
 	[INSERT_COLUMN] = "INSERT INTO columns VALUES(?1, ?2, ?3)",
@@ -423,6 +423,7 @@ int iq_segment_writer_evidence(struct iq_segment_writer *writer, const struct iq
 	(void)sqlite3_bind_int64(statement, 15, (int64_t)part->last_event);
 	bind_number(statement, 16, part->last_ts);
 	(void)sqlite3_bind_int(statement, 17, part->ended);
+	(void)sqlite3_bind_int64(statement, 18, (int64_t)evidence->dropped);
 	return insert(writer, INSERT_EVIDENCE, error);
 }
 

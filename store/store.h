@@ -188,6 +188,18 @@ struct iq_compact_result {
 int iq_store_compact(const char *path, const struct iq_compact_options *options, struct iq_compact_result *ret_result,
 		     struct iq_error *error);
 
+struct iq_drop_result {
+	uint64_t segments; /* that went */
+	uint64_t events;
+	uint64_t raw;	     /* bytes of evidence */
+	uint64_t straddling; /* segments that hold older events as well as newer ones, and stayed whole */
+};
+
+/* Removes the segments all of whose events are before `before`. What stays of them is a segment without events: sources and
+ * sessions keep their numbers, evidence its hash (so that it is not taken in again) and a gap that says what is gone. Crashes
+ * and readers as with iq_store_compact(). Errors: as there. */
+int iq_store_drop(const char *path, int64_t before, struct iq_drop_result *ret_result, struct iq_error *error);
+
 /* ---- Proof -------------------------------------------------------------------------------------------------- */
 
 /* One thing that is wrong, said in one line, with what is lost by it. */
@@ -202,7 +214,8 @@ struct iq_verify_result {
 	uint64_t events;
 	uint64_t evidence;
 	uint64_t raw_bytes;
-	uint64_t spools; /* that are not sealed yet */
+	uint64_t dropped; /* bytes of evidence that are gone by intent */
+	uint64_t spools;  /* that are not sealed yet */
 	uint64_t spool_records;
 	uint64_t damages;
 };

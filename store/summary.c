@@ -104,7 +104,7 @@ int iq_summary_of(const struct iq_segment *segment, struct iq_arena *arena, stru
 		add_zone(&summary, &segment->zones[i]);
 	for (size_t i = 0; i < segment->evidence_count; i++) {
 		widen(&summary.evidence, segment->evidence[i].evidence.no);
-		summary.raw += segment->evidence[i].evidence.bytes;
+		summary.raw += segment->evidence[i].evidence.bytes - segment->evidence[i].evidence.dropped;
 	}
 	summary.sources = segment->sources;
 	summary.source_count = segment->source_count;

@@ -133,6 +133,8 @@ static bool take_up(struct raw_check *check, const struct inspection *inspection
 {
 	const struct iq_hash_state *state = iq_hash_states_get(inspection->states, part->evidence.no);
 
+	if (part->evidence.dropped > 0)
+		return false;
 	if (part->offset == 0)
 		return true;
 	if (!state || state->bytes < part->offset || state->bytes > part->offset + part->evidence.bytes)
@@ -165,13 +167,14 @@ static void judge_part(const struct iq_evidence_part *part, const struct raw_che
 static void verify_evidence(struct iq_segment *segment, const struct iq_evidence_part *part,
 			    struct inspection *inspection)
 {
-	struct raw_check check = { iq_sha256_new(), part->offset, part->offset };
+	const uint64_t begin = part->offset + part->evidence.dropped;
+	struct raw_check check = { iq_sha256_new(), begin, begin };
 	struct iq_error error = IQ_ERROR_INIT;
 	/* Its parts in other segments were not counted yet. */
 	const bool first = !iq_hash_states_get(inspection->states, part->evidence.no);
 	bool whole = check.hash && take_up(&check, inspection, part);
-	int rc = check.hash ? iq_segment_read_raw(segment, part->evidence.no, part->offset, UINT64_MAX, hash_block,
-						  &check, &error)
+	int rc = check.hash ? iq_segment_read_raw(segment, part->evidence.no, begin, UINT64_MAX, hash_block, &check,
+						  &error)
 			    : iq_error_nomem(&error);
 
 	if (rc < 0)
@@ -179,8 +182,12 @@ static void verify_evidence(struct iq_segment *segment, const struct iq_evidence
 		       part->evidence.no, IQ_VIEW_ARG(part->evidence.path), (unsigned long long)check.next);
 	else
 		judge_part(part, &check, whole, inspection);
+	/* A stream that cannot be hashed to its end is known by this. */
+	if (check.hash && !whole && first)
+		(void)iq_hash_states_set(inspection->states, part->evidence.no, check.hash, UINT64_MAX);
 	inspection->result->evidence += first;
-	inspection->result->raw_bytes += check.next - part->offset;
+	inspection->result->raw_bytes += check.next - begin;
+	inspection->result->dropped += part->evidence.dropped;
 	iq_sha256_free(check.hash);
 }
 
@@ -322,6 +329,8 @@ static int verify_store(const char *path, struct inspection *inspection, struct 
 
 	if (rc < 0)
 		return rc;
+	/* The parts of an evidence are hashed one after the other. */
+	iq_manifest_sort(&manifest);
 	directory = iq_path_join(path, "segments");
 	for (size_t i = 0; i < manifest.count && rc == 0; i++) {
 		file = directory ? iq_path_join(directory, manifest.segments[i].file) : NULL;

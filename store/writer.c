@@ -186,6 +186,10 @@ static int take_over(struct iq_store_writer *writer, const struct iq_store *stor
 		writer->next_evidence = store->parts[i].part->evidence.no + 1;
 	}
 	writer->next_id = store->last_id + 1;
+	/* The ids of events that were dropped are not given again. */
+	for (size_t i = 0; i < store->part_count; i++)
+		if (store->parts[i].part->last_event >= writer->next_id)
+			writer->next_id = store->parts[i].part->last_event + 1;
 	return 0;
 }
 

@@ -61,6 +61,7 @@ struct iq_evidence {
 	uint64_t accounted;
 	uint64_t records;
 	uint64_t gaps;
+	uint64_t dropped;   /* bytes that were removed since, with their records: the gaps say which */
 	uint8_t sha256[32]; /* of the decompressed stream */
 };
 

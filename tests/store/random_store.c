@@ -244,7 +244,9 @@ static int dump_evidence(struct iq_store *store, struct iq_buf *out, struct iq_e
 		dump_text(out, evidence[i].path);
 		dump_text(out, evidence[i].format);
 		iq_buf_clear(&raw);
-		rc = iq_store_read_raw(store, evidence[i].no, 0, UINT64_MAX, &raw, error);
+		if (evidence[i].dropped == 0)
+			rc = iq_store_read_raw(store, evidence[i].no, 0, UINT64_MAX, &raw, error);
+		(void)iq_buf_appendf(out, " dropped %" PRIu64, evidence[i].dropped);
 		dump_text(out, iq_buf_view(&raw));
 		(void)iq_buf_append_char(out, '\n');
 	}

@@ -506,14 +506,14 @@ class Segment:
             yield evidence, offset, block
 
     def parts(self):
-        """Number, offset and bytes of the part of each evidence."""
+        """Number, offset, how many bytes of it were dropped, and the other bytes of the part of each evidence."""
         found = collections.defaultdict(list)
         for event in (event for chunk in self.chunks for event in chunk.events()):
             found[event["evidence"]].append((event["start"], event["raw"]))
         for no, offset, block in self.raw_blocks():
             found[no].append((offset, block))
-        for no, offset in self.db.execute("SELECT no, offset FROM evidence ORDER BY no"):
-            yield no, offset, joined(offset, found[no])
+        for no, offset, dropped in self.db.execute("SELECT no, offset, dropped FROM evidence ORDER BY no"):
+            yield no, offset, dropped, joined(offset + dropped, found[no])
 
     def leaf(self, table, rows):
         leaf = b"".join(b"R" + b"".join(map(leaf_value, row)) for row in rows)
@@ -577,11 +577,13 @@ class Store:
         return (event for chunk in chunks for event in chunk.events())
 
     def raw(self):
-        """The bytes of each evidence. A part holds again what was not settled in the one before it."""
-        evidence = {}
-        for segment in self.segments:
-            for no, offset, data in segment.parts():
-                evidence[no] = evidence.get(no, b"")[:offset] + data
+        """The bytes of each evidence. A part holds again what was not settled in the one before it; dropped bytes are NUL."""
+        evidence, holed = {}, set()
+        parts = [(no, offset, dropped, data, segment) for segment in self.segments for no, offset, dropped, data in segment.parts()]
+        for no, offset, dropped, data, segment in sorted(parts, key=lambda part: part[:2]):
+            evidence[no] = evidence.get(no, b"")[:offset] + bytes(dropped) + data
+            holed.update([no] if dropped else [])
+            if no not in holed:
                 check_part(segment, no, evidence[no])
         return evidence
 
@@ -687,7 +689,7 @@ def summary(segment):
             "events": sum(chunk.rows for chunk in chunks),
             "ids": [chunks[0].id_first, chunks[-1].id_first + chunks[-1].rows - 1] if chunks else [0, 0],
             "evidence": [min(evidence), max(evidence)] if evidence else [0, 0],
-            "raw": segment.one("SELECT ifnull(sum(bytes), 0) FROM evidence"),
+            "raw": segment.one("SELECT ifnull(sum(bytes - dropped), 0) FROM evidence"),
             "kinds": 0, "sessions": ranges(segment.sessions)}
     for chunk in chunks:
         said["kinds"] |= chunk.kinds
