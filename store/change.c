@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/spool_store.h"
 #include "store/verify.h"
 
 /* ---- Opening ---- */
@@ -158,7 +159,9 @@ static int enter(struct iq_change *change, bool create, struct iq_error *error)
 		rc = iq_manifest_create(change->path, error);
 	if (rc == 0)
 		rc = iq_manifest_read(change->path, &change->manifest, error);
-	return rc == 0 ? remove_leftovers(change, error) : rc;
+	if (rc == 0)
+		rc = remove_leftovers(change, error);
+	return rc == 0 ? iq_spools_tidy(change->path, &change->manifest, error) : rc;
 }
 
 int iq_change_begin(const char *path, bool create, struct iq_change *change, struct iq_error *error)

@@ -436,10 +436,10 @@ static int make_slots(struct iq_store *store, struct iq_error *error)
 	return store->segments ? 0 : iq_error_nomem(error);
 }
 
-/* What the manifest would say of a segment. */
+/* What the manifest would say of a segment that it does not name. */
 static int describe(struct iq_store *store, const struct iq_segment *segment, struct iq_manifest_segment *ret_listed)
 {
-	*ret_listed = (struct iq_manifest_segment){ .file = iq_path_base(segment->path),
+	*ret_listed = (struct iq_manifest_segment){ .file = store->is_directory ? "spool" : iq_path_base(segment->path),
 						    .bytes = (uint64_t)segment->identity.st_size };
 	memcpy(ret_listed->root, segment->root, IQ_SHA256_SIZE);
 	return iq_summary_of(segment, &store->manifest.memory, &ret_listed->summary);

@@ -166,24 +166,31 @@ static int remove_temporary(const char *store_path, struct iq_error *error)
 	return rc;
 }
 
-int iq_spools_recover(struct iq_store_writer *writer, struct iq_error *error)
+int iq_spools_tidy(const char *store_path, const struct iq_manifest *manifest, struct iq_error *error)
 {
-	const struct iq_change *change = iq_store_writer_change(writer);
 	struct iq_spools spools;
-	int rc = remove_temporary(change->path, error);
+	int rc = remove_temporary(store_path, error);
 
 	if (rc == 0)
-		rc = iq_spools_open(change->path, NULL, NULL, &spools, error);
+		rc = iq_spools_open(store_path, NULL, NULL, &spools, error);
 	if (rc < 0)
 		return rc;
-	for (size_t i = 0; i < spools.count && rc == 0; i++) {
-		struct iq_spool_reader *reader = spools.items[i];
+	for (size_t i = 0; i < spools.count && rc == 0; i++)
+		if (iq_spool_is_void(spools.items[i]) || iq_spool_is_sealed(spools.items[i], manifest))
+			rc = iq_spool_remove(spools.items[i]->path, error);
+	iq_spools_close(&spools);
+	return rc;
+}
 
-		if (iq_spool_is_void(reader) || iq_spool_is_sealed(reader, &change->manifest))
-			rc = iq_spool_remove(reader->path, error);
-		else
-			rc = iq_spool_seal(reader, writer, error);
-	}
+int iq_spools_recover(struct iq_store_writer *writer, struct iq_error *error)
+{
+	struct iq_spools spools;
+	int rc = iq_spools_open(iq_store_writer_path(writer), NULL, NULL, &spools, error);
+
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < spools.count && rc == 0; i++)
+		rc = iq_spool_seal(spools.items[i], writer, error);
 	iq_spools_close(&spools);
 	return rc;
 }

@@ -18,7 +18,9 @@ int iq_spool_seal(struct iq_spool_reader *reader, struct iq_store_writer *writer
 int iq_spool_remove(const char *path, struct iq_error *error);
 /* A number that no file in the store's directory for spools has. */
 uint32_t iq_spools_next_number(const char *store_path);
-/* Seals what dead writers left. The store is locked by `writer`. */
+/* Removes what counts for nothing any more of what dead writers left. The store is locked. */
+int iq_spools_tidy(const char *store_path, const struct iq_manifest *manifest, struct iq_error *error);
+/* Seals the rest. The store is locked by `writer`. */
 int iq_spools_recover(struct iq_store_writer *writer, struct iq_error *error);
 /* Is the evidence that the spool was lent in a segment that the manifest names? Then the spool counts for nothing. */
 bool iq_spool_is_sealed(const struct iq_spool_reader *reader, const struct iq_manifest *manifest);

@@ -454,11 +454,6 @@ uint32_t iq_store_writer_next_evidence(const struct iq_store_writer *writer)
 	return writer->next_evidence;
 }
 
-const struct iq_change *iq_store_writer_change(const struct iq_store_writer *writer)
-{
-	return &writer->change;
-}
-
 int iq_store_writer_commit(struct iq_store_writer *writer, struct iq_error *error)
 {
 	if (writer->evidence.active)

@@ -16,6 +16,5 @@ int iq_store_writer_preview_end(struct iq_store_writer *writer, struct iq_error 
  * away already. Between evidence only. */
 int iq_store_writer_expect(struct iq_store_writer *writer, uint32_t evidence, uint64_t id, struct iq_error *error);
 uint32_t iq_store_writer_next_evidence(const struct iq_store_writer *writer);
-const struct iq_change *iq_store_writer_change(const struct iq_store_writer *writer);
 
 #endif
