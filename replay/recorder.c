@@ -3,16 +3,19 @@
 #include <stdlib.h>
 
 struct iq_recorder {
-	struct iq_store_writer *writer;
+	struct iq_live *live;
 	struct iq_buf session;
 	struct iq_buf line;
 	struct iq_buf scratch;
-	uint64_t offset;
 	int64_t seq;
 	uint32_t session_no;
 };
 
 static const struct iq_view run_source = { "replay", 6 };
+
+/* A run is small, and there may be many: each spool is written full of zeros first. */
+#define SPOOL_BYTES (4u << 20)
+#define RESERVE_BYTES (1u << 20)
 
 static bool is_taken(const struct iq_store *store, struct iq_view name)
 {
@@ -60,15 +63,18 @@ int iq_recorder_open(const char *store_path, const char *name, struct iq_view se
 		     struct iq_recorder **ret_recorder, struct iq_error *error)
 {
 	struct iq_recorder *recorder = calloc(1, sizeof(*recorder));
+	struct iq_live_options options = IQ_LIVE_OPTIONS_INIT;
 	int rc;
 
 	if (!recorder)
 		return iq_error_nomem(error);
-	rc = iq_store_writer_open(store_path, &recorder->writer, error);
+	options.name = name;
+	options.format = "ndjson";
+	options.spool_bytes = SPOOL_BYTES;
+	options.reserve_bytes = RESERVE_BYTES;
+	rc = iq_live_open(store_path, &options, &recorder->live, error);
 	if (rc == 0)
 		rc = begin_session(recorder, store_path, session, error);
-	if (rc == 0)
-		rc = iq_store_writer_evidence_begin(recorder->writer, iq_view_cstr(name), IQ_LIT("ndjson"), error);
 	if (rc < 0)
 		iq_recorder_free(recorder);
 	else
@@ -84,8 +90,6 @@ uint32_t iq_recorder_session_no(const struct iq_recorder *recorder)
 int iq_recorder_event(struct iq_recorder *recorder, const struct iq_event *event, struct iq_error *error)
 {
 	struct iq_event stored = *event;
-	struct iq_sink *sink = iq_store_writer_sink(recorder->writer);
-	int rc;
 
 	stored.ts = iq_clock_now();
 	stored.source = run_source;
@@ -99,26 +103,21 @@ int iq_recorder_event(struct iq_recorder *recorder, const struct iq_event *event
 	iq_buf_clear(&recorder->line);
 	if (iq_event_append_ndjson(&recorder->line, &stored) < 0)
 		return iq_error_nomem(error);
-	stored.offset = recorder->offset;
-	stored.length = recorder->line.len;
-	recorder->offset += recorder->line.len;
-	rc = iq_store_writer_raw(recorder->writer, recorder->line.data, recorder->line.len, error);
-	return rc < 0 ? rc : sink->event(sink->context, &stored, error);
+	/* What the disk does not take becomes a gap. */
+	(void)iq_live_event(recorder->live, &stored, iq_buf_view(&recorder->line));
+	return 0;
 }
 
-int iq_recorder_commit(struct iq_recorder *recorder, struct iq_error *error)
+int iq_recorder_close(struct iq_recorder *recorder, struct iq_error *error)
 {
-	struct iq_evidence evidence;
-	int rc = iq_store_writer_evidence_end(recorder->writer, &evidence, error);
-
-	return rc < 0 ? rc : iq_store_writer_commit(recorder->writer, error);
+	return iq_live_close(recorder->live, error);
 }
 
 void iq_recorder_free(struct iq_recorder *recorder)
 {
 	if (!recorder)
 		return;
-	iq_store_writer_free(recorder->writer);
+	iq_live_free(recorder->live);
 	iq_buf_release(&recorder->session);
 	iq_buf_release(&recorder->line);
 	iq_buf_release(&recorder->scratch);

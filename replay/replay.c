@@ -218,7 +218,8 @@ static void on_stop_check(uv_timer_t *timer)
 	if (driver->failure < 0 || (driver->options->stop && *driver->options->stop)) {
 		if (driver->failure == 0)
 			driver->failure = iq_error_set(driver->error, IQ_ERR_INTERRUPTED,
-						       "interrupted: the run was not recorded");
+						       "interrupted: what was recorded until then is in %s",
+						       driver->options->run_path);
 		iq_ws_client_abort(driver->client);
 		finish(driver);
 	}
@@ -421,17 +422,18 @@ static int drive(struct driver *driver, struct iq_error *error)
 static int run(struct driver *driver, struct iq_error *error)
 {
 	char name[64];
-	int rc;
+	int rc, closed;
 
 	(void)snprintf(name, sizeof(name), "replay-of-s%" PRIu32 ".ndjson", driver->options->session_no);
 	rc = iq_recorder_open(driver->options->run_path, name, driver->plan.session_name, &driver->recorder, error);
-	driver->result.run_session_no = rc == 0 ? iq_recorder_session_no(driver->recorder) : 0;
-	if (rc == 0)
-		rc = drive(driver, error);
-	if (rc == 0)
-		rc = iq_recorder_commit(driver->recorder, error);
+	if (rc < 0)
+		return rc;
+	driver->result.run_session_no = iq_recorder_session_no(driver->recorder);
+	rc = drive(driver, error);
+	/* The first error is kept. */
+	closed = iq_recorder_close(driver->recorder, error);
 	iq_recorder_free(driver->recorder);
-	return rc;
+	return rc < 0 ? rc : closed;
 }
 
 int iq_replay(struct iq_store *store, const struct iq_replay_options *options, struct iq_replay_result *ret_result,

@@ -1,7 +1,9 @@
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "scene.h"
@@ -304,12 +306,11 @@ Test(replay, wants_other_hosts_named_twice)
 	expect_refused("wss://127.0.0.1/chat", NULL, "TLS");
 }
 
-Test(replay, ends_when_it_is_told_to_and_records_nothing)
+Test(replay, ends_when_it_is_told_to)
 {
 	struct scene scene;
 	struct server server;
 	struct replay replay = { .error = IQ_ERROR_INIT };
-	struct iq_store *store;
 	const volatile int stop = 1;
 	char target[64];
 
@@ -318,10 +319,57 @@ Test(replay, ends_when_it_is_told_to_and_records_nothing)
 	(void)snprintf(target, sizeof(target), "ws://127.0.0.1:%u/stall", server.port);
 	replay.options = (struct iq_replay_options){ .target = target, .run_path = scene.run, .stop = &stop };
 	cr_expect_eq(replay_store(scene.recording, &replay), IQ_ERR_INTERRUPTED);
-	if (iq_store_open(scene.run, &store, NULL) == 0) {
-		cr_expect_eq(iq_store_event_count(store), 0);
-		iq_store_close(store);
-	}
+	cr_expect(strstr(replay.error.message, scene.run), "%s", replay.error.message);
 	server_stop(&server);
+	scene_close(&scene);
+}
+
+/* How many events a run that is going on has; 0 while it has not begun. */
+static uint64_t events_of(const char *path)
+{
+	struct iq_store *store;
+	uint64_t events;
+
+	if (iq_store_open(path, &store, NULL) < 0)
+		return 0;
+	events = iq_store_event_count(store);
+	iq_store_close(store);
+	return events;
+}
+
+Test(replay, leaves_what_it_saw_when_it_is_killed)
+{
+	struct scene scene;
+	struct server server;
+	struct replay replay = { .error = IQ_ERROR_INIT };
+	struct iq_store *store;
+	const struct iq_gap *gaps;
+	size_t gap_count;
+	char target[64];
+	pid_t child;
+
+	server_start(&server);
+	scene_open(&scene, chat, COUNT(chat));
+	(void)snprintf(target, sizeof(target), "ws://127.0.0.1:%u/stall", server.port);
+	replay.options = (struct iq_replay_options){ .target = target, .run_path = scene.run };
+	child = fork();
+	if (child == 0) {
+		(void)replay_store(scene.recording, &replay);
+		_exit(0);
+	}
+	/* What it opened and what it sent is there while it waits for an answer that does not come. */
+	while (events_of(scene.run) < 2) {
+		cr_assert_eq(waitpid(child, NULL, WNOHANG), 0);
+		(void)usleep(5000);
+	}
+	cr_assert_eq(kill(child, SIGKILL), 0);
+	cr_assert_eq(waitpid(child, NULL, 0), child);
+	server_stop(&server);
+	cr_expect_geq(events_of(scene.run), 2);
+	cr_assert_eq(iq_store_open(scene.run, &store, NULL), 0);
+	gaps = iq_store_gaps(store, &gap_count);
+	cr_assert_eq(gap_count, 1);
+	cr_expect(iq_view_starts_with(gaps[0].reason, IQ_LIT("the recording ended abruptly")));
+	iq_store_close(store);
 	scene_close(&scene);
 }
