@@ -10,7 +10,7 @@
 #include "base/base.h"
 
 /* Entries larger than this are not taken in. */
-#define IQ_HAR_MAX_ENTRY (256u << 20)
+#define IQ_HAR_MAX_ENTRY (112u << 20)
 
 struct iq_har_entry {
 	struct iq_view text; /* the object, as far as it came; NULL if it was too large. Borrowed until the callback

@@ -100,7 +100,7 @@ static uint64_t commit_bytes(const struct ingest *ingest)
 
 static bool commit_is_due(const struct ingest *ingest)
 {
-	return ingest->uncommitted >= commit_bytes(ingest) ||
+	return ingest->uncommitted >= commit_bytes(ingest) || iq_store_writer_full(ingest->writer) ||
 	       (ingest->uncommitted > 0 && iq_clock_monotonic() >= ingest->commit_due);
 }
 

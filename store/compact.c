@@ -121,13 +121,7 @@ struct old_part {
 
 static int compare_parts(const void *a, const void *b)
 {
-	const struct iq_evidence_part *x = ((const struct old_part *)a)->part, *y = ((const struct old_part *)b)->part;
-
-	if (x->evidence.no != y->evidence.no)
-		return x->evidence.no < y->evidence.no ? -1 : 1;
-	if (x->offset != y->offset)
-		return x->offset < y->offset ? -1 : 1;
-	return (x->evidence.bytes > y->evidence.bytes) - (x->evidence.bytes < y->evidence.bytes);
+	return iq_part_compare(((const struct old_part *)a)->part, ((const struct old_part *)b)->part);
 }
 
 /* What a part said of its unfinished end is void where `next` continues it. */

@@ -2,6 +2,17 @@
 
 #include "store/chain.h"
 
+int iq_part_compare(const void *a, const void *b)
+{
+	const struct iq_evidence_part *x = a, *y = b;
+
+	if (x->evidence.no != y->evidence.no)
+		return x->evidence.no < y->evidence.no ? -1 : 1;
+	if (x->offset != y->offset)
+		return x->offset < y->offset ? -1 : 1;
+	return (x->evidence.bytes > y->evidence.bytes) - (x->evidence.bytes < y->evidence.bytes);
+}
+
 /* What was unfinished is said again, with its marks; a head counts only until there is a whole MiB. */
 static int join_marks(struct iq_buf *marks, const struct iq_evidence_part *part)
 {

@@ -5,6 +5,8 @@
 
 #include "store/segment.h"
 
+/* For qsort: by evidence, then as they follow each other. */
+int iq_part_compare(const void *a, const void *b);
 /* Makes `whole` what it is together with the part that continues it; path, format and beginning stay. `marks` are those of
  * `whole`, whose `marks` are borrowed from it afterwards, until it changes. 0 or IQ_ERR_NOMEM. */
 int iq_part_join(struct iq_evidence_part *whole, const struct iq_evidence_part *part, struct iq_buf *marks);

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/part.h"
 #include "store/spool_store.h"
 
 /* A store whose manifest changes whenever it is looked at. */
@@ -74,14 +75,7 @@ static int compare_sources(const void *a, const void *b)
 
 static int compare_parts(const void *a, const void *b)
 {
-	const struct iq_evidence_part *x = ((const struct iq_store_part *)a)->part;
-	const struct iq_evidence_part *y = ((const struct iq_store_part *)b)->part;
-
-	if (x->evidence.no != y->evidence.no)
-		return x->evidence.no < y->evidence.no ? -1 : 1;
-	if (x->offset != y->offset)
-		return x->offset < y->offset ? -1 : 1;
-	return (x->evidence.bytes > y->evidence.bytes) - (x->evidence.bytes < y->evidence.bytes);
+	return iq_part_compare(((const struct iq_store_part *)a)->part, ((const struct iq_store_part *)b)->part);
 }
 
 static int compare_gaps(const void *a, const void *b)

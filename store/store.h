@@ -80,6 +80,9 @@ int iq_store_writer_evidence_end(struct iq_store_writer *writer, struct iq_evide
 				 struct iq_error *error);
 /* How many sessions appeared in the evidence that was ended last, since it was begun or continued. */
 uint64_t iq_store_writer_evidence_sessions(const struct iq_store_writer *writer);
+/* So much was written since the last commit that memory asks for another: what waits for one is bounded only by what is
+ * written until then. */
+bool iq_store_writer_full(const struct iq_store_writer *writer);
 /* The id that was given last; 0: none yet. */
 uint64_t iq_store_writer_last_id(const struct iq_store_writer *writer);
 /* Drops everything since the last commit, the evidence that is still open included. */

@@ -4,23 +4,16 @@
 #include "store/body_finder.h"
 #include "store/change.h"
 #include "store/encoder.h"
+#include "store/part.h"
 #include "store/reader.h"
 #include "store/recogniser.h"
+#include "store/sessions.h"
 #include "store/spool_store.h"
 
-/* A source or session as the whole store knows it, and the part of it that the open segment will hold. */
+/* A source as the open segment will hold it. */
 struct source_state {
-	struct iq_source whole;
 	struct iq_source part;
 	bool named; /* by a gap of the open segment, which then holds a part even without events */
-};
-
-struct session_state {
-	struct iq_session whole;
-	struct iq_session part;
-	bool named; /* as for a source */
-	uint32_t source_no;
-	uint32_t evidence; /* in which it appeared last */
 };
 
 struct range {
@@ -57,12 +50,11 @@ struct iq_store_writer {
 	struct iq_encoder *encoder;
 	uint64_t next_id;
 	uint32_t next_evidence;
-	struct iq_map source_numbers; /* name -> index in sources */
+	struct iq_map source_names; /* -> index in sources */
 	struct source_state *sources;
 	size_t source_capacity;
-	struct iq_map session_numbers; /* source number and name -> index in sessions */
-	struct session_state *sessions;
-	size_t session_capacity;
+	uint32_t next_source;
+	struct iq_sessions sessions;
 	struct iq_catalogue catalogue;
 	struct open_evidence evidence;
 	struct iq_sink sink;
@@ -83,11 +75,19 @@ static void *grow(void *items, size_t needed, size_t *capacity, size_t size)
 	return grown;
 }
 
-static struct source_state *find_source(struct iq_store_writer *writer, struct iq_view name)
+static struct iq_source no_source_part(const struct iq_source *source)
+{
+	return (struct iq_source){
+		.no = source->no, .name = source->name, .first = IQ_TIME_NONE, .last = IQ_TIME_NONE
+	};
+}
+
+/* The source of this name, with the number `no` where it is new, or 0 for the next one. NULL when memory is out. */
+static struct source_state *find_source(struct iq_store_writer *writer, struct iq_view name, uint32_t no)
 {
 	struct source_state *sources;
 	uint32_t index;
-	int rc = iq_map_intern(&writer->source_numbers, name, &index);
+	int rc = iq_map_intern(&writer->source_names, name, &index);
 
 	if (rc < 0)
 		return NULL;
@@ -97,114 +97,131 @@ static struct source_state *find_source(struct iq_store_writer *writer, struct i
 			return NULL;
 		writer->sources = sources;
 		sources[index].named = false;
-		sources[index].part = (struct iq_source){
-			.no = index + 1,
-			.name = writer->source_numbers.entries[index].key,
-			.first = IQ_TIME_NONE,
-			.last = IQ_TIME_NONE,
-		};
-		sources[index].whole = sources[index].part;
+		sources[index].part.no = no ? no : writer->next_source;
+		sources[index].part.name = writer->source_names.entries[index].key;
+		sources[index].part = no_source_part(&sources[index].part);
+		if (sources[index].part.no >= writer->next_source)
+			writer->next_source = sources[index].part.no + 1;
 	}
 	return &writer->sources[index];
 }
 
-/* The key of a session: its source's number, then its name. Appended to an empty `key`. */
-static struct iq_view session_key(struct iq_buf *key, uint32_t source_no, struct iq_view name)
-{
-	(void)iq_buf_append(key, iq_view_make((const char *)&source_no, sizeof(source_no)));
-	(void)iq_buf_append(key, name);
-	return iq_buf_view(key);
-}
-
-static struct session_state *add_session(struct iq_store_writer *writer, uint32_t index, uint32_t source_no)
-{
-	struct session_state *sessions =
-		grow(writer->sessions, (size_t)index + 1, &writer->session_capacity, sizeof(*sessions));
-
-	if (!sessions)
-		return NULL;
-	writer->sessions = sessions;
-	sessions[index].source_no = source_no;
-	sessions[index].evidence = 0;
-	sessions[index].named = false;
-	sessions[index].part = (struct iq_session){
-		.no = index + 1,
-		.name = iq_view_from(writer->session_numbers.entries[index].key, sizeof(source_no)),
-		.started = IQ_TIME_NONE,
-		.ended = IQ_TIME_NONE,
-	};
-	sessions[index].whole = sessions[index].part;
-	return &sessions[index];
-}
-
-static struct session_state *find_session(struct iq_store_writer *writer, uint32_t source_no, struct iq_view name)
-{
-	struct iq_buf key = IQ_BUF_INIT;
-	struct iq_view view = session_key(&key, source_no, name);
-	uint32_t index;
-	int rc = key.failed ? IQ_ERR_NOMEM : iq_map_intern(&writer->session_numbers, view, &index);
-
-	iq_buf_release(&key);
-	if (rc < 0)
-		return NULL;
-	return rc == 1 ? add_session(writer, index, source_no) : &writer->sessions[index];
-}
-
 static void reset_state(struct iq_store_writer *writer)
 {
-	iq_map_clear(&writer->source_numbers);
-	iq_map_clear(&writer->session_numbers);
+	iq_map_clear(&writer->source_names);
+	iq_sessions_clear(&writer->sessions);
 	iq_catalogue_clear(&writer->catalogue);
 	iq_chunk_builder_clear(iq_encoder_builder(writer->encoder));
+	writer->next_source = 1;
 	writer->next_id = 1;
 	writer->next_evidence = 1;
 }
 
-/* Numbers are given in the order of first appearance, so reading the tables by number gives the same numbers again. */
+/* Sources and sessions of a segment. They keep their numbers. */
+static int take_over_names(struct iq_store_writer *writer, const struct iq_segment *segment)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < segment->source_count && rc == 0; i++)
+		if (!find_source(writer, segment->sources[i].name, segment->sources[i].no))
+			rc = IQ_ERR_NOMEM;
+	for (size_t i = 0; i < segment->session_count && rc == 0; i++)
+		rc = iq_sessions_know(&writer->sessions, segment->sessions[i].source_no, &segment->sessions[i].session);
+	return rc;
+}
+
+/* Parts of one evidence in their order. */
+static int take_over_part(struct iq_store_writer *writer, const struct iq_evidence_part *part)
+{
+	/* The ids of events that were dropped are not given again. */
+	if (part->last_event >= writer->next_id)
+		writer->next_id = part->last_event + 1;
+	if (part->evidence.no >= writer->next_evidence)
+		writer->next_evidence = part->evidence.no + 1;
+	return iq_catalogue_add(&writer->catalogue, part, true);
+}
+
 static int take_over(struct iq_store_writer *writer, const struct iq_store *store)
 {
-	for (size_t i = 0; i < store->source_count; i++) {
-		struct source_state *state = find_source(writer, store->sources[i].name);
+	int rc = 0;
 
-		if (!state || state->whole.no != store->sources[i].no)
-			return state ? IQ_ERR_CORRUPT : IQ_ERR_NOMEM;
-		iq_source_fold(&state->whole, &store->sources[i]);
-	}
-	for (size_t i = 0; i < store->session_count; i++) {
-		const struct iq_session *session = &store->sessions[i];
-		uint64_t *source = iq_map_get(&writer->source_numbers, session->source);
-		struct session_state *state =
-			source ? find_session(writer, (uint32_t)*source + 1, session->name) : NULL;
-
-		if (!state || state->whole.no != session->no)
-			return IQ_ERR_CORRUPT;
-		iq_session_fold(&state->whole, session);
-	}
-	for (size_t i = 0; i < store->part_count; i++) {
-		if (iq_catalogue_add(&writer->catalogue, store->parts[i].part, true) < 0)
-			return IQ_ERR_NOMEM;
-		writer->next_evidence = store->parts[i].part->evidence.no + 1;
-	}
 	writer->next_id = store->last_id + 1;
-	/* The ids of events that were dropped are not given again. */
-	for (size_t i = 0; i < store->part_count; i++)
-		if (store->parts[i].part->last_event >= writer->next_id)
-			writer->next_id = store->parts[i].part->last_event + 1;
-	return 0;
+	for (size_t i = 0; i < store->manifest.count && rc == 0; i++)
+		rc = take_over_names(writer, store->segments[i]);
+	for (size_t i = 0; i < store->part_count && rc == 0; i++)
+		rc = take_over_part(writer, store->parts[i].part);
+	return rc;
+}
+
+/* The parts of all segments, which are read one after the other: together they may be more than memory holds. */
+struct loading {
+	struct iq_store_writer *writer;
+	struct iq_evidence_part *parts; /* without path */
+	size_t count;
+	size_t capacity;
+	struct iq_arena memory; /* formats and marks */
+};
+
+static int keep_part(struct loading *loading, const struct iq_evidence_part *part)
+{
+	struct iq_evidence_part *parts = grow(loading->parts, loading->count + 1, &loading->capacity, sizeof(*parts));
+	struct iq_evidence_part *kept;
+
+	if (!parts)
+		return IQ_ERR_NOMEM;
+	loading->parts = parts;
+	kept = &parts[loading->count++];
+	*kept = *part;
+	kept->evidence.path = IQ_VIEW_NULL;
+	kept->evidence.format = iq_arena_copy(&loading->memory, part->evidence.format);
+	kept->marks = iq_arena_copy(&loading->memory, part->marks);
+	return kept->evidence.format.data && (kept->marks.data || !part->marks.data) ? 0 : IQ_ERR_NOMEM;
+}
+
+static int load_segment(struct loading *loading, const struct iq_manifest_segment *listed, struct iq_error *error)
+{
+	char *path = iq_path_join(loading->writer->change.segments_path, listed->file);
+	struct iq_segment *segment;
+	int rc = path ? iq_segment_open(path, &segment, error) : iq_error_nomem(error);
+
+	free(path);
+	if (rc < 0)
+		return rc;
+	if (memcmp(segment->root, listed->root, IQ_SHA256_SIZE) != 0)
+		rc = IQ_ERR_CORRUPT;
+	if (rc == 0)
+		rc = take_over_names(loading->writer, segment);
+	for (size_t i = 0; i < segment->evidence_count && rc == 0; i++)
+		rc = keep_part(loading, &segment->evidence[i]);
+	iq_segment_close(segment);
+	if (rc == 0 && listed->summary.ids.last >= loading->writer->next_id)
+		loading->writer->next_id = listed->summary.ids.last + 1;
+	return rc;
+}
+
+static int load_segments(struct loading *loading, struct iq_error *error)
+{
+	const struct iq_manifest *manifest = &loading->writer->change.manifest;
+	int rc = 0;
+
+	for (size_t i = 0; i < manifest->count && rc == 0; i++)
+		rc = load_segment(loading, &manifest->segments[i], error);
+	if (loading->count > 0)
+		qsort(loading->parts, loading->count, sizeof(*loading->parts), iq_part_compare);
+	for (size_t i = 0; i < loading->count && rc == 0; i++)
+		rc = take_over_part(loading->writer, &loading->parts[i]);
+	return rc;
 }
 
 static int load_state(struct iq_store_writer *writer, struct iq_error *error)
 {
-	struct iq_store *store;
-	int rc = iq_store_open_sealed(writer->change.path, &store, error);
+	struct loading loading = { .writer = writer, .memory = IQ_ARENA_INIT };
+	int rc;
 
-	if (rc < 0)
-		return rc;
 	reset_state(writer);
-	rc = iq_store_load(store, error);
-	if (rc == 0)
-		rc = take_over(writer, store);
-	iq_store_close(store);
+	rc = load_segments(&loading, error);
+	free(loading.parts);
+	iq_arena_release(&loading.memory);
 	return rc < 0 ? iq_error_set(error, (enum iq_status)rc, "%s: cannot be continued: %s", writer->change.path,
 				     iq_status_text(rc))
 		      : 0;
@@ -224,6 +241,7 @@ static int make_writer(struct iq_store_writer **ret_writer, struct iq_error *err
 		return iq_error_nomem(error);
 	writer->change = (struct iq_change)IQ_CHANGE_INIT;
 	writer->sink = (struct iq_sink){ sink_event, sink_gap, writer };
+	iq_sessions_init(&writer->sessions);
 	if (iq_chain_init(&writer->evidence.chain) < 0)
 		rc = iq_error_nomem(error);
 	if (rc == 0)
@@ -312,15 +330,14 @@ void iq_store_writer_free(struct iq_store_writer *writer)
 	drop_segment(writer);
 	iq_change_end(&writer->change);
 	iq_encoder_free(writer->encoder);
-	iq_map_release(&writer->source_numbers);
-	iq_map_release(&writer->session_numbers);
+	iq_map_release(&writer->source_names);
+	iq_sessions_release(&writer->sessions);
 	iq_catalogue_release(&writer->catalogue);
 	iq_chain_release(&writer->evidence.chain);
 	iq_buf_release(&writer->evidence.raw);
 	iq_arena_release(&writer->evidence.memory);
 	free(writer->evidence.covered);
 	free(writer->sources);
-	free(writer->sessions);
 	free(writer);
 }
 
@@ -361,29 +378,16 @@ static int write_parts(struct iq_store_writer *writer, struct iq_error *error)
 {
 	int rc = 0;
 
-	for (size_t i = 0; i < writer->source_numbers.count && rc == 0; i++) {
-		struct iq_source *part = &writer->sources[i].part;
+	for (size_t i = 0; i < writer->source_names.count && rc == 0; i++) {
+		struct source_state *source = &writer->sources[i];
 
-		if (part->events == 0 && !writer->sources[i].named)
+		if (source->part.events == 0 && !source->named)
 			continue;
-		writer->sources[i].named = false;
-		rc = iq_segment_writer_source(writer->segment, part, error);
-		*part = (struct iq_source){
-			.no = part->no, .name = part->name, .first = IQ_TIME_NONE, .last = IQ_TIME_NONE
-		};
+		source->named = false;
+		rc = iq_segment_writer_source(writer->segment, &source->part, error);
+		source->part = no_source_part(&source->part);
 	}
-	for (size_t i = 0; i < writer->session_numbers.count && rc == 0; i++) {
-		struct iq_session *part = &writer->sessions[i].part;
-
-		if (part->events == 0 && !writer->sessions[i].named)
-			continue;
-		writer->sessions[i].named = false;
-		rc = iq_segment_writer_session(writer->segment, part, writer->sessions[i].source_no, error);
-		*part = (struct iq_session){
-			.no = part->no, .name = part->name, .started = IQ_TIME_NONE, .ended = IQ_TIME_NONE
-		};
-	}
-	return rc;
+	return rc == 0 ? iq_sessions_write(&writer->sessions, writer->segment, error) : rc;
 }
 
 static int finish_segment(struct iq_store_writer *writer, struct iq_error *error)
@@ -408,6 +412,14 @@ static int seal_segment(struct iq_store_writer *writer, struct iq_error *error)
 	return rc;
 }
 
+static int session_error(int rc, struct iq_error *error)
+{
+	return rc == IQ_ERR_NOMEM ? iq_error_nomem(error)
+				  : iq_error_set(error, (enum iq_status)rc,
+						 "the temporary file for many sessions cannot be written; is there "
+						 "room in the directory that TMPDIR names?");
+}
+
 /* Whatever is finished, into the manifest. */
 static int commit(struct iq_store_writer *writer, struct iq_error *error)
 {
@@ -417,9 +429,11 @@ static int commit(struct iq_store_writer *writer, struct iq_error *error)
 		rc = seal_segment(writer, error);
 	if (rc == 0)
 		rc = iq_change_commit(&writer->change, NULL, 0, error);
-	if (rc == 0)
-		iq_catalogue_commit(&writer->catalogue);
-	return rc;
+	if (rc < 0)
+		return rc;
+	iq_catalogue_commit(&writer->catalogue);
+	rc = iq_sessions_make_room(&writer->sessions);
+	return rc < 0 ? session_error(rc, error) : 0;
 }
 
 int iq_store_writer_preview_end(struct iq_store_writer *writer, struct iq_error *error)
@@ -643,16 +657,15 @@ static int cover(struct open_evidence *evidence, uint64_t offset, uint64_t lengt
 
 /* ---- The sink ---- */
 
-static void fold_source(struct source_state *state, const struct iq_event *event)
+static void fold_source(struct iq_source *source, const struct iq_event *event)
 {
 	const struct iq_source one = { .events = 1, .first = event->ts, .last = event->ts };
 
-	iq_source_fold(&state->whole, &one);
-	iq_source_fold(&state->part, &one);
+	iq_source_fold(source, &one);
 }
 
 /* What one event says about its session's ends. */
-static enum iq_session_state state_after(const struct session_state *session, const struct iq_event *event)
+static enum iq_session_state state_after(const struct iq_live_session *session, const struct iq_event *event)
 {
 	if (event->kind == IQ_KIND_WS_CLOSE)
 		return IQ_SESSION_CLOSED;
@@ -660,12 +673,12 @@ static enum iq_session_state state_after(const struct session_state *session, co
 		return IQ_SESSION_OPEN;
 	if (iq_view_eq(event->type, IQ_LIT("refused")))
 		return IQ_SESSION_REFUSED;
-	if (iq_view_eq(event->type, IQ_LIT("cut")) || session->whole.start_seen || session->whole.events > 0)
+	if (iq_view_eq(event->type, IQ_LIT("cut")) || session->start_seen || session->seen)
 		return IQ_SESSION_CUT;
 	return IQ_SESSION_REFUSED;
 }
 
-static void fold_session(struct session_state *session, const struct iq_event *event)
+static void fold_session(struct iq_live_session *session, const struct iq_event *event)
 {
 	const struct iq_session one = {
 		.started = event->ts,
@@ -678,8 +691,9 @@ static void fold_session(struct session_state *session, const struct iq_event *e
 		.last_event = event->id,
 	};
 
-	iq_session_fold(&session->whole, &one);
 	iq_session_fold(&session->part, &one);
+	session->seen = true;
+	session->start_seen |= one.start_seen;
 }
 
 static void note_event(struct iq_evidence_part *part, const struct iq_event *event)
@@ -703,7 +717,7 @@ static int pass_over(struct open_evidence *evidence, uint64_t offset, uint64_t l
 }
 
 /* Is this its first event in the evidence? */
-static void count_session(struct open_evidence *evidence, struct session_state *session)
+static void count_session(struct open_evidence *evidence, struct iq_live_session *session)
 {
 	evidence->sessions += session->evidence != evidence->part.evidence.no;
 	session->evidence = evidence->part.evidence.no;
@@ -711,29 +725,30 @@ static void count_session(struct open_evidence *evidence, struct session_state *
 
 static int take_event(struct iq_store_writer *writer, const struct iq_event *event, struct iq_error *error)
 {
-	struct source_state *source = find_source(writer, event->source.data ? event->source : IQ_LIT("unknown"));
-	struct session_state *session = NULL;
+	struct source_state *source = find_source(writer, event->source.data ? event->source : IQ_LIT("unknown"), 0);
+	struct iq_live_session *session = NULL;
 	struct iq_chunk_builder *builder = iq_encoder_builder(writer->encoder);
 	struct iq_event stored = *event;
 	struct iq_raw_record raw;
+	int rc = source ? 0 : IQ_ERR_NOMEM;
 
-	if (source && event->session.data)
-		session = find_session(writer, source->whole.no, event->session);
-	if (!source || (event->session.data && !session))
-		return iq_error_nomem(error);
+	if (rc == 0 && event->session.data)
+		rc = iq_sessions_get(&writer->sessions, source->part.no, event->session, &session);
+	if (rc < 0)
+		return session_error(rc, error);
 	stored.id = writer->next_id++;
 	stored.evidence = writer->evidence.part.evidence.no;
-	stored.source = source->whole.name;
-	stored.session = session ? session->whole.name : IQ_VIEW_NULL;
-	stored.session_no = session ? session->whole.no : 0;
+	stored.source = source->part.name;
+	stored.session = session ? session->part.name : IQ_VIEW_NULL;
+	stored.session_no = session ? session->part.no : 0;
 	stored.body_is_binary = event->body.data && !iq_utf8_valid(event->body);
-	fold_source(source, &stored);
+	fold_source(&source->part, &stored);
 	if (session) {
 		count_session(&writer->evidence, session);
 		fold_session(session, &stored);
 	}
 	take_raw(&writer->evidence, &stored, &raw);
-	if (iq_chunk_builder_add(builder, &stored, source->whole.no, &raw) < 0 ||
+	if (iq_chunk_builder_add(builder, &stored, source->part.no, &raw) < 0 ||
 	    cover(&writer->evidence, event->offset, event->length) < 0)
 		return iq_error_nomem(error);
 	note_event(&writer->evidence.part, &stored);
@@ -753,17 +768,18 @@ static int sink_event(void *context, const struct iq_event *event, struct iq_err
 static int gap_session(struct iq_store_writer *writer, const struct iq_gap *gap, uint32_t *ret_no)
 {
 	struct source_state *source;
-	struct session_state *session;
+	struct iq_live_session *session;
+	int rc;
 
 	*ret_no = 0;
 	if (!gap->source.data || !gap->session.data)
 		return 0;
-	source = find_source(writer, gap->source);
-	session = source ? find_session(writer, source->whole.no, gap->session) : NULL;
-	if (!session)
-		return IQ_ERR_NOMEM;
+	source = find_source(writer, gap->source, 0);
+	rc = source ? iq_sessions_get(&writer->sessions, source->part.no, gap->session, &session) : IQ_ERR_NOMEM;
+	if (rc < 0)
+		return rc;
 	source->named = session->named = true;
-	*ret_no = session->whole.no;
+	*ret_no = session->part.no;
 	return 0;
 }
 
@@ -987,6 +1003,11 @@ int iq_store_writer_evidence_end(struct iq_store_writer *writer, struct iq_evide
 uint64_t iq_store_writer_evidence_sessions(const struct iq_store_writer *writer)
 {
 	return writer->evidence.sessions;
+}
+
+bool iq_store_writer_full(const struct iq_store_writer *writer)
+{
+	return iq_sessions_full(&writer->sessions);
 }
 
 uint64_t iq_store_writer_last_id(const struct iq_store_writer *writer)

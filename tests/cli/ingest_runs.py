@@ -173,8 +173,54 @@ def test_progress(work):
     point(done.stderr == "", "none off a terminal", done.stderr)
 
 
+def peak_memory(work, name, write):
+    """The peak of an ingest of what `write` writes, in KiB."""
+    path = work / name
+    with open(path, "w") as file:
+        write(file)
+    process = subprocess.Popen([INQUEST, "ingest", path, "--store", work / (name + ".store")], stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    path.unlink()
+    return usage.ru_maxrss if os.waitstatus_to_exitcode(status) in (0, 3) else sys.maxsize
+
+
+def many_sessions(file):
+    """More than are kept in memory, and the first ones again."""
+    for i in (*range(150000), *range(1000)):
+        file.write(f'{{"ts":{1795403232000 + i},"kind":"ws.message","source":"p","session":"connection-{i * 2654435761:032x}"}}\n')
+
+
+def long_lines(file):
+    for i in range(2):
+        file.write(f'{{"ts":{i},"kind":"log","body":"')
+        for piece in range(64):
+            file.write(f"{piece:x}" * (1 << 19))
+        file.write('"}\n')
+
+
+def large_entry(file):
+    """One WebSocket with more messages than a person can read."""
+    file.write('{"log":{"version":"1.2","entries":[{"startedDateTime":"2026-11-23T03:07:01.000Z","request":{"url":"ws://h/1"},'
+               '"response":{"status":101},"_webSocketMessages":[')
+    for i in range(30000):
+        file.write(f'{"," if i else ""}{{"type":"send","time":1795403232.5,"opcode":1,"data":"{i} {"x" * 1000}"}}')
+    file.write("]}]}}")
+
+
+def test_memory(work):
+    limit = 256 << 10
+    instrumented = b"__asan_init" in INQUEST.read_bytes()
+    for write in (many_sessions, long_lines, large_entry):
+        peak = peak_memory(work, write.__name__, write)
+        point(peak < limit or (instrumented and peak != sys.maxsize), f"{write.__name__}: within 256 MiB", f"{peak} KiB")
+    query = "SELECT count(*), min(events), max(events), sum(events) FROM sessions"
+    counts = inquest("sql", work / "many_sessions.store", query, "--format", "csv").stdout.split()[-1]
+    point(counts == "150000,1,2,151000", "a session that comes again is the same one", counts)
+
+
 with tempfile.TemporaryDirectory(prefix="inquest-runs-") as directory:
-    for test in (test_signals, test_files, test_progress):
+    for test in (test_signals, test_files, test_progress, test_memory):
         place = pathlib.Path(directory) / test.__name__
         place.mkdir()
         test(place)
