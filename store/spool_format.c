@@ -7,6 +7,9 @@ static const char magic[8] = { 'i', 'n', 'q', 's', 'p', 'o', 'o', 'l' };
 /* Flags of an event. */
 enum { RAW_IS_SHARED = 1, BODY_IN_RAW = 2 };
 
+/* Ids and sequence numbers beyond are not believed. */
+#define MAX_NUMBER (UINT64_C(1) << 62)
+
 /* A shorter body is not looked for in the raw bytes: it costs less than finding it. */
 #define BODY_WORTH_FINDING 16
 
@@ -104,8 +107,9 @@ int iq_spool_parse_header(struct iq_view bytes, struct iq_spool_header *ret_head
 		.id_first = u64_at(bytes, ID_AT),
 		.created = (int64_t)u64_at(bytes, CREATED_AT),
 	};
-	if (name_length > IQ_SPOOL_MAX_NAME || format_length > IQ_SPOOL_MAX_NAME || ret_header->seq_first == 0 ||
-	    ret_header->id_first == 0 || ret_header->evidence == 0)
+	if (name_length > IQ_SPOOL_MAX_NAME || format_length > IQ_SPOOL_MAX_NAME ||
+	    ret_header->seq_first - 1 >= MAX_NUMBER || ret_header->id_first - 1 >= MAX_NUMBER ||
+	    ret_header->evidence - 1 >= INT32_MAX)
 		return IQ_ERR_CORRUPT;
 	ret_header->name = iq_view_make(bytes.data + NAMES_AT, name_length);
 	ret_header->format = iq_view_make(bytes.data + NAMES_AT + name_length, format_length);

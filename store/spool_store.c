@@ -182,6 +182,13 @@ int iq_spools_tidy(const char *store_path, const struct iq_manifest *manifest, s
 	return rc;
 }
 
+/* Has the store not given away the numbers that the spool was lent? One that does not fit is not its own. */
+static bool fits(const struct iq_spool_reader *reader, const struct iq_store_writer *writer)
+{
+	return reader->header.evidence >= iq_store_writer_next_evidence(writer) &&
+	       reader->header.id_first > iq_store_writer_last_id(writer);
+}
+
 int iq_spools_recover(struct iq_store_writer *writer, struct iq_error *error)
 {
 	struct iq_spools spools;
@@ -190,7 +197,8 @@ int iq_spools_recover(struct iq_store_writer *writer, struct iq_error *error)
 	if (rc < 0)
 		return rc;
 	for (size_t i = 0; i < spools.count && rc == 0; i++)
-		rc = iq_spool_seal(spools.items[i], writer, error);
+		if (fits(spools.items[i], writer))
+			rc = iq_spool_seal(spools.items[i], writer, error);
 	iq_spools_close(&spools);
 	return rc;
 }
@@ -252,7 +260,7 @@ static int write_preview(struct iq_store *store, const struct iq_spools *spools,
 	if (rc == 0)
 		rc = iq_store_writer_preview(store, store->preview, &writer, error);
 	for (size_t i = 0; i < spools->count && rc == 0; i++)
-		if (is_shown(store, spools->items[i]))
+		if (is_shown(store, spools->items[i]) && fits(spools->items[i], writer))
 			rc = iq_spool_feed(spools->items[i], writer, error);
 	if (rc == 0)
 		rc = iq_store_writer_preview_end(writer, error);

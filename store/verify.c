@@ -273,8 +273,17 @@ static void report_missing(struct inspection *inspection, uint64_t first, uint64
 		       (unsigned long long)first, (unsigned long long)last);
 }
 
+static bool overlaps(const struct iq_spool_reader *reader, const struct iq_manifest *manifest)
+{
+	for (size_t i = 0; i < manifest->count; i++)
+		if (manifest->segments[i].summary.ids.last >= reader->header.id_first)
+			return true;
+	return false;
+}
+
 /* Every record's CRC, and that none is missing up to the watermark, or up to where the next spool goes on. */
-static int verify_spool(struct iq_spool_reader *reader, struct inspection *inspection, struct iq_error *error)
+static int verify_spool(struct iq_spool_reader *reader, const struct iq_manifest *manifest,
+			struct inspection *inspection, struct iq_error *error)
 {
 	const bool continued = reader->end != UINT64_MAX;
 	uint64_t expected = reader->header.seq_first;
@@ -283,6 +292,9 @@ static int verify_spool(struct iq_spool_reader *reader, struct inspection *inspe
 
 	inspection->segment = iq_path_base(reader->path);
 	inspection->result->spools++;
+	if (overlaps(reader, manifest))
+		report(inspection, "its first event would be %llu, which the store has: it is not shown",
+		       (unsigned long long)reader->header.id_first);
 	while ((rc = iq_spool_next(reader, &record)) > 0) {
 		report_missing(inspection, expected, record.seq - 1);
 		expected = record.seq + 1;
@@ -314,7 +326,7 @@ static int verify_spools(const char *path, const struct iq_manifest *manifest, s
 		return rc;
 	for (size_t i = 0; i < spools.count && rc == 0; i++)
 		if (!iq_spool_is_void(spools.items[i]) && !iq_spool_is_sealed(spools.items[i], manifest))
-			rc = verify_spool(spools.items[i], inspection, error);
+			rc = verify_spool(spools.items[i], manifest, inspection, error);
 	iq_spools_close(&spools);
 	return rc;
 }
