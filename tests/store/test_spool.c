@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "disk.h"
+#include "store/spool_format.h"
 
 /* Larger than any test records, so that only a flush or a full block makes the spooler write. */
 #define LONG_TIME (3600 * IQ_NS_PER_S)
@@ -640,6 +641,31 @@ Test(spool, counts_nothing_twice_that_is_sealed)
 	cr_expect_neq(access(path, F_OK), 0);
 	cr_expect_eq(look(scene.path).events, 100);
 	iq_buf_release(&copy);
+	scene_close(&scene);
+}
+
+Test(spool, passes_over_one_that_is_not_the_stores_own)
+{
+	const struct iq_spool_header header = { 9, 7, 1, 50, 0, IQ_LIT("foreign"), IQ_LIT("log") };
+	struct iq_buf bytes = IQ_BUF_INIT;
+	struct scene scene;
+	char path[160], message[512];
+	int fd;
+
+	scene_open(&scene);
+	leave_spool(&scene);
+	recover(scene.path);
+	cr_assert_eq(iq_spool_append_header(&bytes, &header), 0);
+	spool_path(&scene, 9, path);
+	fd = open(path, O_WRONLY | O_CREAT, 0600);
+	cr_assert(fd >= 0 && write(fd, bytes.data, bytes.len) == (ssize_t)bytes.len);
+	(void)close(fd);
+	cr_expect_eq(look(scene.path).events, 100);
+	cr_expect_eq(verify(scene.path, message).damages, 1);
+	cr_expect(strstr(message, "would be 50"), "%s", message);
+	recover(scene.path);
+	cr_expect_eq(access(path, F_OK), 0);
+	iq_buf_release(&bytes);
 	scene_close(&scene);
 }
 
