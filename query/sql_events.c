@@ -1,515 +1,102 @@
-/* The table `events`: constraints become the filter of a store cursor. */
-#include <math.h>
-#include <stdio.h>
+/* The table `events`: a plan (sql_plan.c) becomes the tests and the order of a scan, whose columns are shown row by row. */
 #include <stdlib.h>
 
-#include "query/sql_module.h"
-
-enum column {
-	COLUMN_ID,
-	COLUMN_TS,
-	COLUMN_TIME,
-	COLUMN_OBSERVED,
-	COLUMN_SOURCE,
-	COLUMN_SESSION,
-	COLUMN_KIND,
-	COLUMN_DIRECTION,
-	COLUMN_TYPE,
-	COLUMN_KEY,
-	COLUMN_SEQ,
-	COLUMN_SEVERITY,
-	COLUMN_BODY,
-	COLUMN_ATTRS,
-	COLUMN_EVIDENCE,
-	COLUMN_OFFSET,
-	COLUMN_LENGTH,
-	COLUMN_STORE,
-	COLUMN_COUNT
-};
+#include "query/sql_plan.h"
 
 static const char schema[] =
 	"CREATE TABLE events(id INTEGER, ts INTEGER, time TEXT, observed INTEGER, source TEXT, session TEXT, "
 	"kind TEXT, direction TEXT, type TEXT, key TEXT, seq INTEGER, severity TEXT, body, attrs TEXT, "
 	"evidence INTEGER, offset INTEGER, length INTEGER, store HIDDEN)";
 
-/* What each SQL column needs of the store. */
-static const enum iq_column needs[COLUMN_STORE] = {
-	[COLUMN_ID] = IQ_COLUMN_ID,
-	[COLUMN_TS] = IQ_COLUMN_TS,
-	[COLUMN_TIME] = IQ_COLUMN_TS,
-	[COLUMN_OBSERVED] = IQ_COLUMN_OBSERVED,
-	[COLUMN_SOURCE] = IQ_COLUMN_SOURCE,
-	[COLUMN_SESSION] = IQ_COLUMN_SESSION,
-	[COLUMN_KIND] = IQ_COLUMN_KIND,
-	[COLUMN_DIRECTION] = IQ_COLUMN_DIRECTION,
-	[COLUMN_TYPE] = IQ_COLUMN_TYPE,
-	[COLUMN_KEY] = IQ_COLUMN_KEY,
-	[COLUMN_SEQ] = IQ_COLUMN_SEQ,
-	[COLUMN_SEVERITY] = IQ_COLUMN_SEVERITY,
-	[COLUMN_BODY] = IQ_COLUMN_BODY,
-	[COLUMN_ATTRS] = IQ_COLUMN_ATTRS,
-	[COLUMN_EVIDENCE] = IQ_COLUMN_EVIDENCE,
-	[COLUMN_OFFSET] = IQ_COLUMN_OFFSET,
-	[COLUMN_LENGTH] = IQ_COLUMN_LENGTH,
-};
-
 struct table {
 	sqlite3_vtab base;
 	struct iq_sql_module *module;
 };
 
-/* Values of an `=` or `IN` constraint. */
-struct values {
-	struct iq_view *items;
-	size_t count;
-	size_t capacity;
-};
-
 struct cursor {
 	sqlite3_vtab_cursor base;
-	struct iq_open_store *store;
-	struct iq_cursor *events;
-	struct iq_event event;
+	uint64_t at; /* of the run */
+	uint64_t count;
+	const uint32_t *rows;
+	const int64_t *const *numbers;
 	bool at_end;
-	struct iq_arena memory; /* of the filter */
+	struct iq_run run;
+	struct iq_scan *scan;
+	uint64_t left;	    /* rows that LIMIT allows still, behind those of the run */
+	uint64_t skip;	    /* rows that OFFSET still skips */
+	int group;	    /* the column that the run's key is of; -1: none */
+	struct iq_view key; /* kept */
+	uint64_t serial;    /* of the block that `types` are of */
+	struct iq_view *types;
+	size_t type_capacity;
+	uint32_t source_no;
+	struct iq_view source;
+	struct iq_open_store *store;
+	struct iq_test *tests;
+	size_t test_count;
+	struct iq_arena memory; /* of the tests */
 };
 
-/* ---- Planning ---- */
-
-/* idxStr holds two characters for each argument of xFilter: the column ('A' + column) and the operator. idxNum has a
- * bit for each SQL column that the statement reads. */
-static char operator_of(const struct sqlite3_index_constraint *constraint)
+static struct iq_sql_module *module_of(const struct cursor *cursor)
 {
-	switch (constraint->op) {
-	case SQLITE_INDEX_CONSTRAINT_EQ:
-		return '=';
-	case SQLITE_INDEX_CONSTRAINT_GT:
-		return '>';
-	case SQLITE_INDEX_CONSTRAINT_GE:
-		return 'g';
-	case SQLITE_INDEX_CONSTRAINT_LT:
-		return '<';
-	case SQLITE_INDEX_CONSTRAINT_LE:
-		return 'l';
-	default:
-		return '\0';
-	}
+	return ((const struct table *)cursor->base.pVtab)->module;
 }
 
-/* How much of the table a constraint leaves, roughly, and on which columns it is of use. */
-static double selectivity(int column, char operator)
+/* ---- Moving on ---- */
+
+static int take_run(struct cursor *cursor)
 {
-	switch (column) {
-	case COLUMN_ID:
-		return operator== '=' ? 1e-6 : 0.3;
-	case COLUMN_TS:
-	case COLUMN_TIME:
-		return operator== '=' ? 1e-3 : 0.3;
-	case COLUMN_SESSION:
-		return operator== '=' ? 0.01 : 1;
-	case COLUMN_TYPE:
-	case COLUMN_KIND:
-	case COLUMN_SOURCE:
-		return operator== '=' ? 0.1 : 1;
-	default:
-		return 1;
-	}
-}
+	struct iq_error error = IQ_ERROR_INIT;
+	int rc = iq_scan_next(cursor->scan, &cursor->run, &error);
 
-static bool is_time(int column)
-{
-	return column == COLUMN_TS || column == COLUMN_TIME;
-}
-
-static bool is_list(int column)
-{
-	return column == COLUMN_SESSION || column == COLUMN_TYPE || column == COLUMN_KIND || column == COLUMN_SOURCE;
-}
-
-static bool is_binary_collation(sqlite3_index_info *info, int index, int column)
-{
-	return !is_list(column) || sqlite3_stricmp(sqlite3_vtab_collation(info, index), "BINARY") == 0;
-}
-
-static bool can_push(sqlite3_index_info *info, int index)
-{
-	const struct sqlite3_index_constraint *constraint = &info->aConstraint[index];
-	char operator= operator_of(constraint);
-
-	if (constraint->iColumn == COLUMN_STORE)
-		return operator== '=';
-	return constraint->usable && operator!= '\0' && selectivity(constraint->iColumn, operator) < 1 &&
-	       is_binary_collation(info, index, constraint->iColumn);
-}
-
-/* An IN list goes to the cursor whole, so that the scan runs once. */
-static bool take_whole_list(sqlite3_index_info *info, int index)
-{
-	if (!is_list(info->aConstraint[index].iColumn) || sqlite3_libversion_number() < 3038000)
-		return false;
-	return sqlite3_vtab_in(info, index, -1) && sqlite3_vtab_in(info, index, 1);
-}
-
-static int best_index(sqlite3_vtab *table, sqlite3_index_info *info)
-{
-	char *plan = sqlite3_malloc(2 * info->nConstraint + 1);
-	double rows = 1e6;
-	int taken = 0;
-
-	(void)table;
-	if (!plan)
-		return SQLITE_NOMEM;
-	for (int i = 0; i < info->nConstraint; i++) {
-		const struct sqlite3_index_constraint *constraint = &info->aConstraint[i];
-		char operator= operator_of(constraint);
-
-		if (!can_push(info, i))
-			continue;
-		if (!constraint->usable) { /* the store must be known before the scan begins */
-			sqlite3_free(plan);
-			return SQLITE_CONSTRAINT;
-		}
-		plan[2 * taken] = (char)('A' + constraint->iColumn);
-		plan[2 * taken + 1] = take_whole_list(info, i) ? 'I' : operator;
-		info->aConstraintUsage[i].argvIndex = ++taken;
-		/* SQLite would compare a number with the text of a time: the scan decides alone. */
-		info->aConstraintUsage[i].omit = is_time(constraint->iColumn) || constraint->iColumn == COLUMN_STORE;
-		rows *= selectivity(constraint->iColumn, operator);
-	}
-	plan[2 * taken] = '\0';
-	info->idxStr = plan;
-	info->needToFreeIdxStr = 1;
-	info->idxNum = (int)(info->colUsed & ((1u << COLUMN_COUNT) - 1u));
-	info->orderByConsumed =
-		info->nOrderBy == 1 && info->aOrderBy[0].iColumn == COLUMN_ID && !info->aOrderBy[0].desc;
-	info->estimatedCost = rows + 10;
-	info->estimatedRows = (sqlite3_int64)rows + 1;
+	cursor->at = 0;
+	cursor->at_end = rc <= 0;
+	if (rc < 0)
+		return iq_sql_fail(cursor->base.pVtab, &error);
+	cursor->count = rc > 0 ? cursor->run.count : 0;
 	return SQLITE_OK;
 }
 
-/* ---- Filtering ---- */
-
-static struct iq_view value_text(sqlite3_value *value)
+static void show_run(struct cursor *cursor)
 {
-	const char *text = (const char *)sqlite3_value_text(value);
-
-	return text ? iq_view_make(text, (size_t)sqlite3_value_bytes(value)) : IQ_VIEW_NULL;
+	cursor->rows = cursor->run.rows;
+	cursor->numbers = cursor->run.block->numbers;
+	if (cursor->group >= 0)
+		cursor->key = iq_sql_names_keep(module_of(cursor)->names, cursor->run.key);
 }
 
-/* RFC 3339, also without seconds or without a time of day. */
-static bool parse_time(struct iq_view text, int64_t *ret_ns)
+/* To the first row of the next run that OFFSET leaves. */
+static int next_run(struct cursor *cursor)
 {
-	char longer[IQ_RFC3339_SIZE + 16];
-	static const char *const rests[] = { "", ":00", "T00:00:00" };
-
-	for (size_t i = 0; i < 3 && text.len < IQ_RFC3339_SIZE; i++) {
-		int len = snprintf(longer, sizeof(longer), "%.*s%s", IQ_VIEW_ARG(text), rests[i]);
-
-		if (iq_time_parse(iq_view_make(longer, (size_t)len), ret_ns))
-			return true;
-	}
-	return false;
-}
-
-/* The bounds [*low, *high] that `operator value` leaves. False where nothing can match. */
-static bool number_bounds(sqlite3_value *value, char operator, int64_t * low, int64_t *high)
-{
-	bool is_float = sqlite3_value_numeric_type(value) == SQLITE_FLOAT;
-	double real = is_float ? sqlite3_value_double(value) : 0;
-	int64_t number = is_float ? (real >= 9.2e18    ? INT64_MAX
-				     : real <= -9.2e18 ? INT64_MIN + 1
-						       : (int64_t)floor(real))
-				  : sqlite3_value_int64(value);
-	bool is_whole = !is_float || floor(real) == real;
-
-	switch (operator) {
-	case '=':
-		*low = *high = number;
-		return is_whole;
-	case '>':
-		*low = number == INT64_MAX ? number : number + 1;
-		return number != INT64_MAX;
-	case 'g':
-		*low = is_whole ? number : number + 1;
-		return true;
-	case '<':
-		*high = is_whole ? number - 1 : number;
-		return number != INT64_MIN;
-	default:
-		*high = number;
-		return true;
-	}
-}
-
-static int time_bounds(sqlite3_vtab *table, sqlite3_value *value, char operator, int64_t * low, int64_t *high,
-		       bool *possible)
-{
-	struct iq_view text = value_text(value);
-	int64_t ns;
-
-	if (sqlite3_value_numeric_type(value) != SQLITE_TEXT) {
-		*possible &= sqlite3_value_type(value) != SQLITE_NULL && number_bounds(value, operator, low, high);
-		return SQLITE_OK;
-	}
-	if (!parse_time(text, &ns)) {
-		sqlite3_free(table->zErrMsg);
-		table->zErrMsg = sqlite3_mprintf(
-			"'%.60s' is not a time: write 2026-11-23T03:07:12Z, or nanoseconds since 1970", text.data);
-		return SQLITE_ERROR;
-	}
-	if (operator== '=' || operator== 'g' || operator== '>')
-		*low = operator== '>' ? ns + 1 : ns;
-	if (operator== '=' || operator== 'l' || operator== '<')
-		*high = operator== '<' ? ns - 1 : ns;
-	return SQLITE_OK;
-}
-
-static void narrow(int64_t low, int64_t high, int64_t *min, int64_t *max)
-{
-	if (low > *min)
-		*min = low;
-	if (high < *max)
-		*max = high;
-}
-
-static int add_value(struct values *values, struct iq_arena *memory, sqlite3_value *value)
-{
-	struct iq_view *grown;
-
-	if (sqlite3_value_type(value) != SQLITE_TEXT)
-		return SQLITE_OK;
-	if (values->count == values->capacity) {
-		size_t capacity = values->capacity ? values->capacity * 2 : 8;
-
-		grown = iq_arena_calloc(memory, capacity, sizeof(*grown));
-		if (!grown)
-			return SQLITE_NOMEM;
-		if (values->count)
-			memcpy(grown, values->items, values->count * sizeof(*grown));
-		values->items = grown;
-		values->capacity = capacity;
-	}
-	values->items[values->count] = iq_arena_copy(memory, value_text(value));
-	return values->items[values->count++].data ? SQLITE_OK : SQLITE_NOMEM;
-}
-
-static int collect_values(struct values *values, struct iq_arena *memory, sqlite3_value *value, char operator)
-{
-	sqlite3_value *item;
-	int rc = SQLITE_OK;
-
-	if (operator!= 'I')
-		return add_value(values, memory, value);
-	for (rc = sqlite3_vtab_in_first(value, &item); rc == SQLITE_OK && item;
-	     rc = sqlite3_vtab_in_next(value, &item)) {
-		rc = add_value(values, memory, item);
-		if (rc != SQLITE_OK)
-			return rc;
-	}
-	return rc == SQLITE_DONE ? SQLITE_OK : rc;
-}
-
-/* `s41` -> 41 */
-static int set_sessions(struct iq_filter *filter, const struct values *values, struct iq_arena *memory)
-{
-	uint32_t *numbers = iq_arena_calloc(memory, values->count + 1, sizeof(*numbers));
-	int64_t number;
-
-	if (!numbers)
-		return SQLITE_NOMEM;
-	for (size_t i = 0; i < values->count; i++) {
-		struct iq_view name = values->items[i];
-
-		if (name.len > 1 && name.data[0] == 's' && iq_view_to_int64(iq_view_from(name, 1), &number) &&
-		    number > 0 && number <= UINT32_MAX)
-			numbers[filter->session_count++] = (uint32_t)number;
-	}
-	filter->sessions = numbers;
-	return SQLITE_OK;
-}
-
-static void set_kinds(struct iq_filter *filter, const struct values *values)
-{
-	enum iq_kind kind;
-
-	for (size_t i = 0; i < values->count; i++)
-		if (iq_kind_parse(values->items[i], &kind))
-			filter->kinds |= 1u << kind;
-}
-
-/* Puts one constraint into the filter; *possible becomes false where nothing can match. */
-static int add_constraint(struct cursor *cursor, struct iq_filter *filter, int column, char operator,
-			  sqlite3_value * value, bool *possible)
-{
-	struct values values = { 0 };
-	int64_t low = INT64_MIN, high = INT64_MAX, least = 0, most = INT64_MAX;
+	uint64_t skipped;
 	int rc;
 
-	if (is_time(column)) {
-		low = IQ_TIME_NONE + 1; /* an unknown time matches no comparison */
-		rc = time_bounds(cursor->base.pVtab, value, operator, & low, &high, possible);
-		narrow(low, high, &filter->ts_min, &filter->ts_max);
-		return rc;
-	}
-	if (column == COLUMN_ID) {
-		if (sqlite3_value_numeric_type(value) > SQLITE_FLOAT) /* SQLite compares text itself */
+	do {
+		if (cursor->left == 0) {
+			cursor->at_end = true;
 			return SQLITE_OK;
-		*possible &= number_bounds(value, operator, & low, &high) && high >= 0;
-		narrow(low, high, &least, &most);
-		filter->id_min = (uint64_t)least > filter->id_min ? (uint64_t)least : filter->id_min;
-		filter->id_max = *possible && (uint64_t)most < filter->id_max ? (uint64_t)most : filter->id_max;
-		return SQLITE_OK;
-	}
-	rc = collect_values(&values, &cursor->memory, value, operator);
-	if (rc != SQLITE_OK)
-		return rc;
-	*possible &= values.count > 0;
-	if (column == COLUMN_SESSION) {
-		filter->session_count = 0;
-		rc = set_sessions(filter, &values, &cursor->memory);
-		*possible &= filter->session_count > 0;
-	} else if (column == COLUMN_KIND) {
-		filter->kinds = 0;
-		set_kinds(filter, &values);
-		*possible &= filter->kinds != 0;
-	} else if (column == COLUMN_TYPE) {
-		filter->types = values.items;
-		filter->type_count = values.count;
-	} else {
-		filter->sources = values.items;
-		filter->source_count = values.count;
-	}
-	return rc;
-}
-
-static void close_scan(struct cursor *cursor)
-{
-	iq_cursor_close(cursor->events);
-	cursor->events = NULL;
-	iq_sql_store_put(((struct table *)cursor->base.pVtab)->module, cursor->store);
-	cursor->store = NULL;
-	iq_arena_clear(&cursor->memory);
+		}
+		rc = take_run(cursor);
+		if (rc != SQLITE_OK || cursor->at_end)
+			return rc;
+		if (!cursor->run.rows) /* one row stands for the group */
+			cursor->count = 1;
+		skipped = cursor->skip < cursor->count ? cursor->skip : cursor->count;
+		cursor->skip -= skipped;
+		cursor->at = skipped;
+		if (cursor->count - skipped > cursor->left)
+			cursor->count = skipped + cursor->left;
+		cursor->left -= cursor->count - skipped;
+	} while (cursor->at == cursor->count);
+	show_run(cursor);
+	return SQLITE_OK;
 }
 
 static int next(sqlite3_vtab_cursor *base)
 {
 	struct cursor *cursor = (struct cursor *)base;
-	struct iq_error error = IQ_ERROR_INIT;
-	int rc = iq_cursor_next(cursor->events, &cursor->event, &error);
 
-	cursor->at_end = rc <= 0;
-	return rc < 0 ? iq_sql_fail(base->pVtab, &error) : SQLITE_OK;
-}
-
-static uint32_t columns_of(int used)
-{
-	uint32_t columns = 0;
-
-	for (int i = 0; i < COLUMN_STORE; i++)
-		if (used & 1 << i)
-			columns |= 1u << needs[i];
-	return columns;
-}
-
-static int filter(sqlite3_vtab_cursor *base, int used, const char *plan, int count, sqlite3_value **values)
-{
-	struct cursor *cursor = (struct cursor *)base;
-	struct table *table = (struct table *)base->pVtab;
-	struct iq_filter filter = IQ_FILTER_INIT;
-	struct iq_error error = IQ_ERROR_INIT;
-	const char *path = NULL;
-	bool possible = true;
-	int rc = SQLITE_OK;
-
-	close_scan(cursor);
-	filter.columns = columns_of(used);
-	for (int i = 0; i < count && rc == SQLITE_OK; i++) {
-		int column = plan[2 * i] - 'A';
-
-		if (column == COLUMN_STORE)
-			path = (const char *)sqlite3_value_text(values[i]);
-		else
-			rc = add_constraint(cursor, &filter, column, plan[2 * i + 1], values[i], &possible);
-	}
-	if (rc == SQLITE_OK)
-		rc = iq_sql_store_get(table->module, path, &cursor->store, &base->pVtab->zErrMsg);
-	if (rc != SQLITE_OK)
-		return rc;
-	cursor->at_end = !possible;
-	if (!possible)
-		return SQLITE_OK;
-	if (iq_cursor_open(cursor->store->store, &filter, &cursor->events, &error) < 0)
-		return iq_sql_fail(base->pVtab, &error);
-	return next(base);
-}
-
-/* ---- Rows ---- */
-
-static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int index)
-{
-	struct cursor *cursor = (struct cursor *)base;
-	const struct iq_event *event = &cursor->event;
-
-	switch (index) {
-	case COLUMN_ID:
-		sqlite3_result_int64(context, (sqlite3_int64)event->id);
-		break;
-	case COLUMN_TS:
-		iq_sql_result_number(context, event->ts, IQ_TIME_NONE);
-		break;
-	case COLUMN_TIME:
-		iq_sql_result_time(context, event->ts);
-		break;
-	case COLUMN_OBSERVED:
-		iq_sql_result_number(context, event->observed, IQ_TIME_NONE);
-		break;
-	case COLUMN_SOURCE:
-		iq_sql_result_text(context, event->source);
-		break;
-	case COLUMN_SESSION:
-		iq_sql_result_text(context, event->session);
-		break;
-	case COLUMN_KIND:
-		iq_sql_result_text(context, iq_view_cstr(iq_kind_name(event->kind)));
-		break;
-	case COLUMN_DIRECTION:
-		iq_sql_result_text(context, iq_view_cstr(iq_direction_name(event->direction)));
-		break;
-	case COLUMN_TYPE:
-		iq_sql_result_text(context, event->type);
-		break;
-	case COLUMN_KEY:
-		iq_sql_result_text(context, event->key);
-		break;
-	case COLUMN_SEQ:
-		iq_sql_result_number(context, event->seq, IQ_NUMBER_NONE);
-		break;
-	case COLUMN_SEVERITY:
-		iq_sql_result_text(context, iq_view_cstr(iq_severity_name(event->severity)));
-		break;
-	case COLUMN_BODY:
-		if (event->body_is_binary)
-			sqlite3_result_blob64(context, event->body.data, event->body.len, SQLITE_TRANSIENT);
-		else
-			iq_sql_result_text(context, event->body);
-		break;
-	case COLUMN_ATTRS:
-		iq_sql_result_text(context, event->attrs);
-		break;
-	case COLUMN_EVIDENCE:
-		sqlite3_result_int64(context, event->evidence);
-		break;
-	case COLUMN_OFFSET:
-		sqlite3_result_int64(context, (sqlite3_int64)event->offset);
-		break;
-	case COLUMN_LENGTH:
-		sqlite3_result_int64(context, (sqlite3_int64)event->length);
-		break;
-	default:
-		sqlite3_result_text(context, iq_store_path(cursor->store->store), -1, SQLITE_TRANSIENT);
-		break;
-	}
-	return SQLITE_OK;
+	return ++cursor->at < cursor->count ? SQLITE_OK : next_run(cursor);
 }
 
 static int eof(sqlite3_vtab_cursor *base)
@@ -517,13 +104,296 @@ static int eof(sqlite3_vtab_cursor *base)
 	return ((struct cursor *)base)->at_end;
 }
 
-static int rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *ret_rowid)
+/* ---- Rows ---- */
+
+/* Kept texts are not copied; others are. */
+static void result_name(sqlite3_context *context, struct iq_view kept, struct iq_view text)
 {
-	*ret_rowid = (sqlite3_int64)((struct cursor *)base)->event.id;
+	if (kept.data)
+		sqlite3_result_text(context, kept.data, (int)kept.len, SQLITE_STATIC);
+	else
+		iq_sql_result_text(context, text);
+}
+
+static void result_static(sqlite3_context *context, const char *name)
+{
+	if (name)
+		sqlite3_result_text(context, name, -1, SQLITE_STATIC);
+}
+
+static void result_session(struct cursor *cursor, sqlite3_context *context, uint32_t no)
+{
+	char name[IQ_SESSION_NAME_SIZE];
+
+	if (no)
+		result_name(context, iq_sql_names_session(module_of(cursor)->names, no), iq_session_name(no, name));
+}
+
+/* Sources are few: the one of the row before is mostly this one's as well. */
+static void result_source(struct cursor *cursor, sqlite3_context *context, uint32_t no)
+{
+	const struct iq_source *sources;
+	size_t count;
+
+	if (no != cursor->source_no) {
+		sources = iq_store_sources(cursor->store->store, &count);
+		cursor->source = IQ_VIEW_NULL;
+		for (size_t i = 0; i < count; i++)
+			if (sources[i].no == no)
+				cursor->source = iq_sql_names_keep(module_of(cursor)->names, sources[i].name);
+		cursor->source_no = no;
+	}
+	result_name(context, cursor->source, IQ_VIEW_NULL);
+}
+
+static bool keep_types(struct cursor *cursor)
+{
+	const struct iq_block *block = cursor->run.block;
+
+	if (cursor->serial == block->serial)
+		return true;
+	if (cursor->type_capacity < block->type_count + 1) {
+		struct iq_view *grown = realloc(cursor->types, (block->type_count + 1) * sizeof(*grown));
+
+		if (!grown)
+			return false;
+		cursor->types = grown;
+		cursor->type_capacity = block->type_count + 1;
+	}
+	for (size_t i = 0; i <= block->type_count; i++)
+		cursor->types[i] = iq_sql_names_keep(module_of(cursor)->names, block->types[i]);
+	cursor->serial = block->serial;
+	return true;
+}
+
+static void result_type(struct cursor *cursor, sqlite3_context *context, int64_t code)
+{
+	if (!keep_types(cursor))
+		sqlite3_result_error_nomem(context);
+	else
+		result_name(context, cursor->types[code], cursor->run.block->types[code]);
+}
+
+static int result_text(struct cursor *cursor, sqlite3_context *context, enum iq_column column, uint32_t row)
+{
+	struct iq_error error = IQ_ERROR_INIT;
+	struct iq_view text;
+	bool is_binary;
+
+	if (iq_block_text(cursor->run.block, column, row, &text, &is_binary, &error) < 0)
+		return iq_sql_fail(cursor->base.pVtab, &error);
+	if (is_binary)
+		sqlite3_result_blob64(context, text.data, text.len, SQLITE_TRANSIENT);
+	else
+		iq_sql_result_text(context, text);
 	return SQLITE_OK;
 }
 
+static int64_t id_of(const struct cursor *cursor)
+{
+	const uint32_t row = cursor->rows[cursor->at];
+
+	return cursor->numbers[IQ_COLUMN_ID] ? cursor->numbers[IQ_COLUMN_ID][row]
+					     : (int64_t)(cursor->run.block->id_first + row);
+}
+
+static void result_key(struct cursor *cursor, sqlite3_context *context)
+{
+	result_name(context, cursor->key, cursor->run.key);
+}
+
+static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int index)
+{
+	struct cursor *cursor = (struct cursor *)base;
+	uint32_t row;
+	int64_t number;
+
+	if (index == cursor->group) {
+		result_key(cursor, context);
+		return SQLITE_OK;
+	}
+	if (!cursor->rows || index == IQ_SQL_COLUMN_STORE) {
+		sqlite3_result_text(context, iq_store_path(cursor->store->store), -1, SQLITE_TRANSIENT);
+		return SQLITE_OK;
+	}
+	row = cursor->rows[cursor->at];
+	switch (index) {
+	case IQ_SQL_COLUMN_ID:
+		sqlite3_result_int64(context, id_of(cursor));
+		return SQLITE_OK;
+	case IQ_SQL_COLUMN_KEY:
+	case IQ_SQL_COLUMN_BODY:
+	case IQ_SQL_COLUMN_ATTRS:
+		return result_text(cursor, context, iq_sql_columns[index].column, row);
+	default:
+		break;
+	}
+	number = cursor->numbers[iq_sql_columns[index].column][row];
+	switch (index) {
+	case IQ_SQL_COLUMN_TIME:
+		iq_sql_result_time(context, number);
+		break;
+	case IQ_SQL_COLUMN_SOURCE:
+		result_source(cursor, context, (uint32_t)number);
+		break;
+	case IQ_SQL_COLUMN_SESSION:
+		result_session(cursor, context, (uint32_t)number);
+		break;
+	case IQ_SQL_COLUMN_KIND:
+		result_static(context, iq_kind_name((enum iq_kind)number));
+		break;
+	case IQ_SQL_COLUMN_DIRECTION:
+		result_static(context, iq_direction_name((enum iq_direction)number));
+		break;
+	case IQ_SQL_COLUMN_TYPE:
+		result_type(cursor, context, number);
+		break;
+	case IQ_SQL_COLUMN_SEVERITY:
+		result_static(context, iq_severity_name((enum iq_severity)number));
+		break;
+	default:
+		iq_sql_result_number(context, number, IQ_NUMBER_NONE);
+		break;
+	}
+	return SQLITE_OK;
+}
+
+static int rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *ret_rowid)
+{
+	const struct cursor *cursor = (const struct cursor *)base;
+
+	*ret_rowid = cursor->rows ? id_of(cursor) : 0;
+	return SQLITE_OK;
+}
+
+/* ---- Starting ---- */
+
+static void close_scan(struct cursor *cursor)
+{
+	iq_scan_close(cursor->scan);
+	cursor->scan = NULL;
+	for (size_t i = 0; i < cursor->test_count; i++)
+		iq_sql_match_release(&cursor->tests[i]);
+	cursor->tests = NULL;
+	cursor->test_count = 0;
+	iq_sql_store_put(module_of(cursor), cursor->store);
+	cursor->store = NULL;
+	cursor->serial = 0;
+	cursor->source_no = 0;
+	cursor->source = IQ_VIEW_NULL;
+	iq_arena_clear(&cursor->memory);
+}
+
+/* A negative limit is none, a negative offset is nothing. */
+static void set_limit(struct cursor *cursor, const struct iq_sql_argument *argument, sqlite3_value *value)
+{
+	const int64_t number = sqlite3_value_int64(value);
+
+	if (argument->what == IQ_SQL_ARGUMENT_OFFSET)
+		cursor->skip = number > 0 ? (uint64_t)number : 0;
+	else
+		cursor->left = number >= 0 ? (uint64_t)number : UINT64_MAX;
+}
+
+static int add_test(struct cursor *cursor, const struct iq_sql_argument *argument, sqlite3_value *value)
+{
+	const struct iq_sql_column_info *info = &iq_sql_columns[argument->column];
+	int rc = iq_sql_match(info->column, info->kind, argument->operator_, value, &cursor->memory,
+			      &cursor->tests[cursor->test_count], &cursor->base.pVtab->zErrMsg);
+
+	cursor->test_count++;
+	return rc;
+}
+
+static int take_arguments(struct cursor *cursor, const char *plan, int count, sqlite3_value **values,
+			  const char **ret_path)
+{
+	struct iq_sql_argument argument;
+	int rc = SQLITE_OK;
+
+	cursor->tests = iq_arena_calloc(&cursor->memory, (size_t)count + 1, sizeof(*cursor->tests));
+	if (!cursor->tests)
+		return SQLITE_NOMEM;
+	for (int i = 0; i < count && rc == SQLITE_OK; i++) {
+		if (!iq_sql_plan_next(&plan, &argument))
+			return SQLITE_INTERNAL;
+		if (argument.what == IQ_SQL_ARGUMENT_STORE)
+			*ret_path = (const char *)sqlite3_value_text(values[i]);
+		else if (argument.what == IQ_SQL_ARGUMENT_CONDITION)
+			rc = add_test(cursor, &argument, values[i]);
+		else
+			set_limit(cursor, &argument, values[i]);
+	}
+	return rc;
+}
+
+static void set_order(struct cursor *cursor, int plan, struct iq_scan_options *options)
+{
+	const int column = ((plan & IQ_SQL_PLAN_ORDER) >> IQ_SQL_PLAN_ORDER_SHIFT) - 1;
+
+	cursor->group = -1;
+	if (column < 0)
+		return;
+	options->group = iq_sql_columns[column].column;
+	options->only_groups = plan & IQ_SQL_PLAN_DISTINCT;
+	if (column == IQ_SQL_COLUMN_ID)
+		options->order = IQ_SCAN_ID;
+	else if (column == IQ_SQL_COLUMN_TS || column == IQ_SQL_COLUMN_TIME)
+		options->order = IQ_SCAN_TS;
+	else
+		options->order = IQ_SCAN_GROUP;
+	cursor->group = options->order == IQ_SCAN_GROUP ? column : -1;
+	options->order += plan & IQ_SQL_PLAN_DESC ? 1 : 0;
+}
+
+static int filter(sqlite3_vtab_cursor *base, int plan, const char *text, int count, sqlite3_value **values)
+{
+	struct cursor *cursor = (struct cursor *)base;
+	struct iq_scan_options options = { .columns = iq_sql_plan_columns(plan) };
+	struct iq_error error = IQ_ERROR_INIT;
+	const char *path = NULL;
+	int rc;
+
+	close_scan(cursor);
+	cursor->left = UINT64_MAX;
+	cursor->skip = 0;
+	rc = take_arguments(cursor, text ? text : "", count, values, &path);
+	if (rc == SQLITE_OK)
+		rc = iq_sql_store_get(module_of(cursor), path, &cursor->store, &base->pVtab->zErrMsg);
+	if (rc != SQLITE_OK)
+		return rc;
+	set_order(cursor, plan, &options);
+	options.tests = cursor->tests;
+	options.test_count = cursor->test_count;
+	if (iq_scan_open(cursor->store->store, &options, &cursor->scan, &error) < 0)
+		return iq_sql_fail(base->pVtab, &error);
+	return next_run(cursor);
+}
+
 /* ---- Life cycle ---- */
+
+static int best_index(sqlite3_vtab *table, sqlite3_index_info *info)
+{
+	return iq_sql_plan_make(((struct table *)table)->module, info);
+}
+
+/* REGEXP means the same on these columns whatever the host registered; has() can be told to a scan. */
+static int find_function(sqlite3_vtab *table, int argc, const char *name,
+			 void (**ret_function)(sqlite3_context *context, int argc, sqlite3_value **argv),
+			 void **ret_context)
+{
+	(void)table;
+	*ret_context = NULL;
+	if (argc == 2 && sqlite3_stricmp(name, "regexp") == 0) {
+		*ret_function = iq_sql_regexp;
+		return 1;
+	}
+	if (argc == 2 && sqlite3_stricmp(name, "has") == 0) {
+		*ret_function = iq_sql_has;
+		return SQLITE_INDEX_CONSTRAINT_FUNCTION;
+	}
+	return 0;
+}
 
 static int connect(sqlite3 *db, void *context, int argc, const char *const *argv, sqlite3_vtab **ret_table,
 		   char **ret_message)
@@ -555,9 +425,9 @@ static int open(sqlite3_vtab *table, sqlite3_vtab_cursor **ret_cursor)
 {
 	struct cursor *cursor = calloc(1, sizeof(*cursor));
 
-	(void)table;
 	if (!cursor)
 		return SQLITE_NOMEM;
+	cursor->base.pVtab = table;
 	*ret_cursor = &cursor->base;
 	return SQLITE_OK;
 }
@@ -568,6 +438,7 @@ static int close(sqlite3_vtab_cursor *base)
 
 	close_scan(cursor);
 	iq_arena_release(&cursor->memory);
+	free(cursor->types);
 	free(cursor);
 	return SQLITE_OK;
 }
@@ -585,4 +456,5 @@ const sqlite3_module iq_sql_events = {
 	.xEof = eof,
 	.xColumn = column,
 	.xRowid = rowid,
+	.xFindFunction = find_function,
 };

@@ -143,6 +143,7 @@ static void release_module(struct iq_sql_module *module)
 		module->stores = store->next;
 		free_store(store);
 	}
+	iq_sql_names_free(module->names);
 	free(module->default_store);
 	free(module);
 }
@@ -177,9 +178,12 @@ int iq_sql_register(sqlite3 *db, const char *default_store, struct iq_error *err
 		return iq_error_nomem(error);
 	module->references = 1;
 	module->default_store = default_store ? strdup(default_store) : NULL;
-	rc = default_store && !module->default_store ? SQLITE_NOMEM : iq_sql_functions_register(db);
+	module->names = iq_sql_names_new();
+	rc = !module->names || (default_store && !module->default_store) ? SQLITE_NOMEM : iq_sql_functions_register(db);
 	if (rc == SQLITE_OK)
 		rc = register_table(db, module, "events", &iq_sql_events, 0);
+	if (rc == SQLITE_OK)
+		rc = register_table(db, module, "event_counts", &iq_sql_counts, 0);
 	for (size_t i = 0; iq_sql_array_names[i] && rc == SQLITE_OK; i++)
 		rc = register_table(db, module, iq_sql_array_names[i], &iq_sql_array, i);
 	release_module(module);

@@ -33,6 +33,7 @@ struct iq_sql_module {
 	unsigned references; /* registered tables */
 	char *default_store;
 	struct iq_open_store *stores;
+	struct iq_sql_names *names;
 };
 
 /* The store at `path` (NULL: the default). Returns SQLITE_OK, or an error with *ret_message set (release with
@@ -50,8 +51,20 @@ void iq_sql_result_number(sqlite3_context *context, int64_t number, int64_t none
 /* Fails a statement with `error`'s message. */
 int iq_sql_fail(sqlite3_vtab *table, const struct iq_error *error);
 
+/* Texts that many rows show, kept as long as the database is open: SQLite is given them without a copy, and may hold on to
+ * them for as long as a statement runs. */
+struct iq_sql_names;
+struct iq_sql_names *iq_sql_names_new(void);
+void iq_sql_names_free(struct iq_sql_names *names);
+/* The kept copy of a text. The NULL view for the NULL view, and where it is not kept: too long, too many, no memory. */
+struct iq_view iq_sql_names_keep(struct iq_sql_names *names, struct iq_view text);
+/* The name of a session; the NULL view where it is not kept. */
+struct iq_view iq_sql_names_session(struct iq_sql_names *names, uint32_t no);
+
 extern const sqlite3_module iq_sql_events;
-/* The table that a name stands for in sql_arrays.c: sessions, sources, evidence, gaps, ended by NULL. */
+/* event_counts(). */
+extern const sqlite3_module iq_sql_counts;
+/* The table that a name stands for in sql_arrays.c: sessions, sources, evidence, gaps, templates, ended by NULL. */
 extern const char *const iq_sql_array_names[];
 extern const sqlite3_module iq_sql_array;
 /* What is registered with a table: its module and, for arrays, which of them. */

@@ -146,6 +146,7 @@ struct iq_chunk {
 	struct iq_texts *texts[IQ_STORED_COUNT];
 	uint32_t *rows;	       /* session order -> row; NULL: the same */
 	uint32_t *positions;   /* row -> session order; NULL: the same */
+	struct iq_view filter; /* IQ_STORED_FILTER */
 	struct iq_view *types; /* by the codes that are numbers[IQ_COLUMN_TYPE] */
 	size_t type_count;
 	uint64_t *offsets; /* see iq_segment_locate() */
@@ -162,6 +163,8 @@ void iq_chunk_release(struct iq_chunk *chunk);
 int iq_chunk_load(struct iq_chunk *chunk, uint32_t columns, struct iq_error *error);
 /* The text of a loaded column: key, attrs, body, IQ_STORED_RAW. Borrowed until the next call for the chunk. */
 int iq_chunk_text(struct iq_chunk *chunk, unsigned column, uint32_t row, struct iq_view *ret_text);
+/* The filter of the bodies. Borrowed until the chunk is released. */
+int iq_chunk_filter(struct iq_chunk *chunk, struct iq_view *ret_filter, struct iq_error *error);
 /* The type of a row. Needs IQ_COLUMN_TYPE. */
 struct iq_view iq_chunk_type(const struct iq_chunk *chunk, uint32_t row);
 /* The rows of a session: `ret_count` of them from `ret_rows[0]` on, ascending; needs IQ_COLUMN_SESSION. Where rows are

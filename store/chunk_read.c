@@ -402,6 +402,8 @@ static int load_one(struct iq_chunk *chunk, unsigned column, struct iq_view byte
 	case IQ_STORED_RAW:
 		return load_texts(chunk, column, bytes);
 	case IQ_STORED_FILTER:
+		chunk->filter = bytes;
+		return 0;
 	case IQ_STORED_WORDS:
 		return 0;
 	default:
@@ -463,6 +465,14 @@ int iq_chunk_load(struct iq_chunk *chunk, uint32_t columns, struct iq_error *err
 	for (unsigned column = 0; columns != 0 && rc == 0; column++, columns >>= 1)
 		if (columns & 1)
 			rc = load_column(chunk, column, error);
+	return rc;
+}
+
+int iq_chunk_filter(struct iq_chunk *chunk, struct iq_view *ret_filter, struct iq_error *error)
+{
+	int rc = iq_chunk_load(chunk, 1u << IQ_STORED_FILTER, error);
+
+	*ret_filter = chunk->filter;
 	return rc;
 }
 

@@ -520,6 +520,16 @@ static int open_directory(struct iq_store *store, struct iq_error *error)
 	return rc;
 }
 
+static void init_lock(pthread_mutex_t *lock)
+{
+	pthread_mutexattr_t attributes;
+
+	(void)pthread_mutexattr_init(&attributes);
+	(void)pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE);
+	(void)pthread_mutex_init(lock, &attributes);
+	(void)pthread_mutexattr_destroy(&attributes);
+}
+
 int iq_store_open_sealed(const char *path, struct iq_store **ret_store, struct iq_error *error)
 {
 	struct iq_store *store;
@@ -533,6 +543,7 @@ int iq_store_open_sealed(const char *path, struct iq_store **ret_store, struct i
 		return iq_error_nomem(error);
 	store->readers = -1;
 	store->pool.limit = IQ_STORE_MAX_OPEN;
+	init_lock(&store->pool.lock);
 	store->path = strdup(path);
 	if (!store->path)
 		rc = iq_error_nomem(error);
@@ -617,6 +628,7 @@ void iq_store_close(struct iq_store *store)
 	for (size_t i = 0; store->segments && i < store->manifest.count; i++)
 		iq_segment_close(store->segments[i]);
 	free(store->segments);
+	(void)pthread_mutex_destroy(&store->pool.lock);
 	iq_manifest_release(&store->manifest);
 	iq_arena_release(&store->memory);
 	if (store->readers >= 0)

@@ -4,7 +4,9 @@
 #ifndef IQ_STORE_SEGMENT_H
 #define IQ_STORE_SEGMENT_H
 
+#include <pthread.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 
 #include "store/chunk.h"
@@ -81,6 +83,8 @@ struct iq_segment;
 /* Bounds how many files the segments of a store keep open: beyond `limit` the one that was not read for longest is closed, and
  * opened again when it is read. What was read from it stays. */
 struct iq_segment_pool {
+	pthread_mutex_t lock; /* of all that reads the files of its segments: chunks are loaded from several threads.
+			       * Recursive. */
 	struct iq_segment *oldest;
 	struct iq_segment *newest;
 	size_t open;
@@ -115,7 +119,7 @@ struct iq_segment {
 	bool templates_read;
 	struct iq_view *words; /* that the chunks share, by index; see iq_segment_words() */
 	size_t word_count;
-	bool words_read;
+	atomic_bool words_read;
 	struct iq_raw_block *raw_blocks; /* by evidence and offset */
 	size_t raw_block_count;
 	struct iq_chunk_outside outside; /* for the chunks of this segment */
@@ -128,6 +132,9 @@ int iq_segment_open(const char *path, struct iq_segment **ret_segment, struct iq
 void iq_segment_close(struct iq_segment *segment);
 /* Lets `pool` close the segment's file while others are read. The pool must outlive the segment. */
 void iq_segment_join(struct iq_segment *segment, struct iq_segment_pool *pool);
+/* Keeps others from the segment's database, where it is in a pool. Chunks and templates do it themselves. */
+void iq_segment_lock(struct iq_segment *segment);
+void iq_segment_unlock(struct iq_segment *segment);
 /* The database, opened again where the pool closed it: a file that is no longer the same one must have the same root.
  * Borrowed until another segment of the pool is read. */
 int iq_segment_database(struct iq_segment *segment, sqlite3 **ret_db, struct iq_error *error);

@@ -240,10 +240,24 @@ static void enter_pool(struct iq_segment *segment)
 	}
 }
 
+void iq_segment_lock(struct iq_segment *segment)
+{
+	if (segment->pool)
+		(void)pthread_mutex_lock(&segment->pool->lock);
+}
+
+void iq_segment_unlock(struct iq_segment *segment)
+{
+	if (segment->pool)
+		(void)pthread_mutex_unlock(&segment->pool->lock);
+}
+
 void iq_segment_join(struct iq_segment *segment, struct iq_segment_pool *pool)
 {
 	segment->pool = pool;
+	iq_segment_lock(segment);
 	enter_pool(segment);
+	iq_segment_unlock(segment);
 }
 
 static bool is_same_file(const struct stat *a, const struct stat *b)
@@ -554,16 +568,14 @@ static int read_tables(struct iq_segment *segment, struct iq_error *error)
 /* ---- What chunks need ---- */
 
 /* Columns `first` and the next one of the row: SHA-256 and bytes, copied. */
-static int take_hashed(sqlite3_stmt *statement, int first, struct iq_arena *arena, struct iq_view *ret_bytes)
+static int take_blob(sqlite3_stmt *statement, int first, uint8_t ret_digest[IQ_SHA256_SIZE], struct iq_arena *arena,
+		     struct iq_view *ret_bytes)
 {
 	struct iq_view digest = column_view(statement, first), bytes = column_view(statement, first + 1);
-	uint8_t computed[IQ_SHA256_SIZE];
 
 	if (digest.len != IQ_SHA256_SIZE || !bytes.data)
 		return IQ_ERR_CORRUPT;
-	iq_sha256_of(bytes.data, bytes.len, computed);
-	if (memcmp(computed, digest.data, IQ_SHA256_SIZE) != 0)
-		return IQ_ERR_CORRUPT;
+	memcpy(ret_digest, digest.data, IQ_SHA256_SIZE);
 	*ret_bytes = iq_arena_copy(arena, bytes);
 	return ret_bytes->data ? 0 : IQ_ERR_NOMEM;
 }
@@ -581,44 +593,69 @@ static int prepare_column(struct iq_segment *segment, sqlite3_stmt **ret_stateme
 	return rc;
 }
 
-static int read_column(void *context, uint32_t chunk, unsigned column, struct iq_arena *arena,
-		       struct iq_view *ret_bytes, struct iq_error *error)
+static int read_blob(struct iq_segment *segment, int64_t id, uint8_t ret_digest[IQ_SHA256_SIZE], struct iq_arena *arena,
+		     struct iq_view *ret_bytes, struct iq_error *error)
 {
-	struct iq_segment *segment = context;
 	sqlite3_stmt *statement;
 	int rc = prepare_column(segment, &statement, error);
 
 	if (rc < 0)
 		return rc;
 	rc = IQ_ERR_CORRUPT;
-	(void)sqlite3_bind_int64(statement, 1, IQ_STORED_ID(chunk, column));
+	(void)sqlite3_bind_int64(statement, 1, id);
 	if (sqlite3_step(statement) == SQLITE_ROW)
-		rc = take_hashed(statement, 0, arena, ret_bytes);
+		rc = take_blob(statement, 0, ret_digest, arena, ret_bytes);
 	(void)sqlite3_reset(statement);
-	if (rc == IQ_ERR_NOMEM)
-		return iq_error_nomem(error);
-	return rc < 0 ? iq_error_set(error, IQ_ERR_CORRUPT,
-				     "%s: chunk %u: does not match its hash; run `inquest store verify`", segment->path,
-				     chunk)
-		      : 0;
+	return rc;
 }
 
-int iq_segment_templates(struct iq_segment *segment, const struct iq_template **ret_templates, size_t *ret_count,
-			 struct iq_error *error)
+/* Others may read while the bytes are hashed. */
+static int read_column(void *context, uint32_t chunk, unsigned column, struct iq_arena *arena,
+		       struct iq_view *ret_bytes, struct iq_error *error)
+{
+	struct iq_segment *segment = context;
+	uint8_t stored[IQ_SHA256_SIZE], computed[IQ_SHA256_SIZE];
+	int rc;
+
+	iq_segment_lock(segment);
+	rc = read_blob(segment, IQ_STORED_ID(chunk, column), stored, arena, ret_bytes, error);
+	iq_segment_unlock(segment);
+	if (rc == 0)
+		iq_sha256_of(ret_bytes->data, ret_bytes->len, computed);
+	if (rc == 0 && memcmp(computed, stored, IQ_SHA256_SIZE) == 0)
+		return 0;
+	if (rc == IQ_ERR_NOMEM)
+		return iq_error_nomem(error);
+	return iq_error_set(error, IQ_ERR_CORRUPT, "%s: chunk %u: does not match its hash; run `inquest store verify`",
+			    segment->path, chunk);
+}
+
+static int read_templates(struct iq_segment *segment, struct iq_error *error)
 {
 	void *items = NULL;
-	int rc = 0;
+	int rc = segment->templates_read
+			 ? 0
+			 : read_table(segment, &template_reader, &items, &segment->template_count, error);
 
-	if (!segment->templates_read)
-		rc = read_table(segment, &template_reader, &items, &segment->template_count, error);
 	if (rc < 0)
 		return rc;
 	if (items)
 		segment->templates = items;
 	segment->templates_read = true;
+	return 0;
+}
+
+int iq_segment_templates(struct iq_segment *segment, const struct iq_template **ret_templates, size_t *ret_count,
+			 struct iq_error *error)
+{
+	int rc;
+
+	iq_segment_lock(segment);
+	rc = read_templates(segment, error);
+	iq_segment_unlock(segment);
 	*ret_templates = segment->templates;
 	*ret_count = segment->template_count;
-	return 0;
+	return rc;
 }
 
 /* Numbers follow each other from 0. */
@@ -661,7 +698,7 @@ static int keep_words(struct iq_segment *segment, struct iq_texts *texts, size_t
 }
 
 /* Those that one chunk added. */
-static int read_words(struct iq_segment *segment, uint32_t chunk, struct iq_error *error)
+static int read_words(struct iq_segment *segment, struct iq_codec *codec, uint32_t chunk, struct iq_error *error)
 {
 	struct iq_arena memory = IQ_ARENA_INIT;
 	struct iq_view bytes;
@@ -672,7 +709,7 @@ static int read_words(struct iq_segment *segment, uint32_t chunk, struct iq_erro
 	if (rc == 0 && (!iq_varint_take(&bytes, &count) || count > IQ_WORDS_MAX - segment->word_count))
 		rc = IQ_ERR_CORRUPT;
 	if (rc == 0)
-		rc = iq_texts_open(segment->codec, bytes, (size_t)count, &memory, NULL, &texts);
+		rc = iq_texts_open(codec, bytes, (size_t)count, &memory, NULL, &texts);
 	if (rc == 0 && count > 0)
 		rc = keep_words(segment, texts, (size_t)count);
 	iq_arena_release(&memory);
@@ -681,14 +718,28 @@ static int read_words(struct iq_segment *segment, uint32_t chunk, struct iq_erro
 	return rc;
 }
 
+static int read_all_words(struct iq_segment *segment, struct iq_error *error)
+{
+	struct iq_codec *codec = iq_codec_new(IQ_SEGMENT_LEVEL);
+	int rc = codec ? 0 : iq_error_nomem(error);
+
+	for (size_t i = 0; i < segment->zone_count && rc == 0; i++)
+		rc = read_words(segment, codec, segment->zones[i].chunk, error);
+	iq_codec_free(codec);
+	return rc;
+}
+
 int iq_segment_words(struct iq_segment *segment, const struct iq_view **ret_words, size_t *ret_count,
 		     struct iq_error *error)
 {
 	int rc = 0;
 
-	for (size_t i = 0; i < segment->zone_count && rc == 0 && !segment->words_read; i++)
-		rc = read_words(segment, segment->zones[i].chunk, error);
-	segment->words_read = true; /* what could not be read is not there: chunks that need it are damaged */
+	iq_segment_lock(segment);
+	if (!atomic_load(&segment->words_read))
+		rc = read_all_words(segment, error);
+	/* What could not be read is not there: chunks that need it are damaged. From here on words are read without a lock. */
+	atomic_store(&segment->words_read, true);
+	iq_segment_unlock(segment);
 	*ret_words = segment->words;
 	*ret_count = segment->word_count;
 	return rc;
@@ -697,12 +748,12 @@ int iq_segment_words(struct iq_segment *segment, const struct iq_view **ret_word
 static struct iq_view word_of(void *context, uint64_t index)
 {
 	struct iq_segment *segment = context;
-	const struct iq_view *words = segment->words;
-	size_t count = segment->word_count;
+	const struct iq_view *words;
+	size_t count;
 
-	if (!segment->words_read)
+	if (!atomic_load_explicit(&segment->words_read, memory_order_acquire))
 		(void)iq_segment_words(segment, &words, &count, NULL);
-	return index < count ? words[index] : IQ_VIEW_NULL;
+	return index < segment->word_count ? segment->words[index] : IQ_VIEW_NULL;
 }
 
 static struct iq_view source_name(void *context, uint32_t no)

@@ -16,6 +16,7 @@
 
 #include "base/base.h"
 #include "event/event.h"
+#include "store/scan.h"
 #include "store/spool.h"
 
 #define IQ_SEGMENT_APPLICATION_ID 0x696e7173
