@@ -93,32 +93,74 @@ static size_t escape_length(const char *data, size_t len)
 	return 6;
 }
 
+/* What ends the plain text at `pos` of a string: 1 the closing quote, 0 an escape of *ret_len bytes, negative. */
+static int special_at(struct iq_json *json, size_t pos, size_t *ret_len)
+{
+	const char c = json->text.data[pos];
+
+	if (c == '"')
+		return 1;
+	json->pos = pos;
+	if (c != '\\')
+		return fail(json, "control character in a string");
+	*ret_len = escape_length(json->text.data + pos, json->text.len - pos);
+	return *ret_len == 0 ? fail(json, "invalid escape in a string") : 0;
+}
+
+/* The end of a string that begins at `pos`: in blocks while there are any, then byte by byte. Escapes mark `escaped`. */
+static int find_end(struct iq_json *json, size_t pos, size_t *ret_end, bool *escaped)
+{
+	const struct iq_view text = json->text;
+	size_t len;
+	int rc;
+
+	while (text.len - pos >= IQ_BLOCK) {
+		unsigned marks = iq_string_marks(text.data + pos);
+		size_t next = IQ_BLOCK;
+
+		while (marks) {
+			const size_t at = (size_t)__builtin_ctz(marks);
+
+			*ret_end = pos + at;
+			rc = special_at(json, pos + at, &len);
+			if (rc != 0)
+				return rc;
+			*escaped = true;
+			next = at + len;
+			if (next >= IQ_BLOCK)
+				break;
+			marks &= ~0u << next;
+			next = IQ_BLOCK;
+		}
+		pos += next;
+	}
+	for (; pos < text.len; pos += len) {
+		pos = iq_string_end(text, pos);
+		if (pos == text.len)
+			break;
+		*ret_end = pos;
+		rc = special_at(json, pos, &len);
+		if (rc != 0)
+			return rc;
+		*escaped = true;
+	}
+	json->pos = text.len;
+	return fail(json, "string without its closing quote");
+}
+
 /* At an opening quote. */
 static int scan_string(struct iq_json *json, struct iq_json_token *token)
 {
-	size_t start = json->pos + 1;
-	size_t pos = start;
+	const size_t start = json->pos + 1;
+	size_t end = start;
+	int rc;
 
 	token->escaped = false;
-	for (;;) {
-		size_t len;
-
-		pos = iq_string_end(json->text, pos);
-		json->pos = pos;
-		if (pos >= json->text.len)
-			return fail(json, "string without its closing quote");
-		if (json->text.data[pos] == '"')
-			break;
-		if (json->text.data[pos] != '\\')
-			return fail(json, "control character in a string");
-		len = escape_length(json->text.data + pos, json->text.len - pos);
-		if (len == 0)
-			return fail(json, "invalid escape in a string");
-		token->escaped = true;
-		pos += len;
-	}
-	token->raw = iq_view_make(json->text.data + start, pos - start);
-	json->pos = pos + 1;
+	rc = find_end(json, start, &end, &token->escaped);
+	if (rc < 0)
+		return rc;
+	token->raw = iq_view_make(json->text.data + start, end - start);
+	json->pos = end + 1;
 	return 1;
 }
 

@@ -120,6 +120,13 @@ static int keep_values(struct plan *plan, const struct iq_splitter *splitter)
 	return 0;
 }
 
+static int take_shape(struct plan *plan, const struct iq_splitter *splitter, size_t index, uint32_t shape)
+{
+	plan->shapes[shape].texts++;
+	plan->shape_of[index] = shape + 1;
+	return keep_values(plan, splitter);
+}
+
 static int split_one(struct plan *plan, struct iq_splitter *splitter, size_t index)
 {
 	const struct iq_split_input *input = plan->input;
@@ -132,6 +139,8 @@ static int split_one(struct plan *plan, struct iq_splitter *splitter, size_t ind
 		input->known(input->context, index, &splitter->known);
 	if (plan->value_count + IQ_TEMPLATE_MAX_SLOTS > MAX_VALUES && !hole)
 		return 0;
+	if (iq_template_follow(splitter, input->values[index], hole, &shape))
+		return take_shape(plan, splitter, index, shape);
 	if (!iq_template_split(splitter, input->values[index], hole)) {
 		if (!hole)
 			return splitter->pattern.failed ? IQ_ERR_NOMEM : 0;
@@ -144,9 +153,8 @@ static int split_one(struct plan *plan, struct iq_splitter *splitter, size_t ind
 		rc = add_shape(plan, shape, splitter->count);
 	if (rc < 0)
 		return rc;
-	plan->shapes[shape].texts++;
-	plan->shape_of[index] = shape + 1;
-	return keep_values(plan, splitter);
+	iq_template_learn(splitter, input->values[index], shape);
+	return take_shape(plan, splitter, index, shape);
 }
 
 static int split_all(struct plan *plan)

@@ -305,9 +305,10 @@ static size_t put_escaped(char *out, struct iq_view text, unsigned escape, size_
 	char letter;
 
 	*ret_taken = 1;
-	if (is_plain(c)) {
-		out[0] = (char)c;
-		return 1;
+	if (c == '"' || c == '\\') {
+		out[0] = '\\';
+		out[1] = (char)c;
+		return 2;
 	}
 	if (c >= 0x80)
 		return put_wide(out, text, escape, ret_taken);
@@ -339,65 +340,137 @@ size_t iq_escape_plain(struct iq_view text)
 	return i;
 }
 
-/* Beyond what a character becomes at most, room for a block to be written whole. */
-#define ESCAPE_ROOM (IQ_BLOCK + 16u)
+/* What a character becomes at most, and a block that is written whole. */
+#define ESCAPE_ROOM (IQ_BLOCK * 12u + 2 * IQ_BLOCK)
+
+/* The end of a text, with a block behind it that may be read. */
+struct tail {
+	char bytes[3 * IQ_BLOCK];
+};
+
+/* From where a block of `text` may be read wherever one begins in it: its end is copied. */
+static struct iq_view with_room(struct iq_view text, struct tail *tail)
+{
+	if (text.len >= 2 * IQ_BLOCK) /* what did not match is not looked at */
+		return text;
+	memset(tail, 0, sizeof(*tail));
+	memcpy(tail->bytes, text.data, text.len);
+	return iq_view_make(tail->bytes, text.len);
+}
+
+static unsigned marks_of(struct iq_view text, size_t count)
+{
+	return iq_escaped_marks(text.data) & ~(~0u << count);
+}
+
+/* The first block of `text`, or all that is left, escaped, to `out`; how many bytes of it were taken. */
+static size_t escape_block(char **out, struct iq_view text, unsigned escape)
+{
+	const size_t count = text.len < IQ_BLOCK ? text.len : IQ_BLOCK;
+	unsigned marks = marks_of(text, count);
+	size_t at = 0, taken;
+
+	while (marks) {
+		const size_t next = (size_t)__builtin_ctz(marks);
+
+		memcpy(*out, text.data + at, IQ_BLOCK);
+		*out += next - at;
+		*out += put_escaped(*out, iq_view_from(text, next), escape, &taken);
+		at = next + taken;
+		if (at >= count)
+			return at;
+		marks &= ~0u << at;
+	}
+	memcpy(*out, text.data + at, IQ_BLOCK);
+	*out += count - at;
+	return count;
+}
+
+static int append_block(struct iq_buf *buf, struct iq_view *text, unsigned escape)
+{
+	char *out;
+
+	if (iq_buf_reserve(buf, ESCAPE_ROOM) < 0)
+		return IQ_ERR_NOMEM;
+	out = buf->data + buf->len;
+	*text = iq_view_from(*text, escape_block(&out, *text, escape));
+	buf->len = (size_t)(out - buf->data);
+	*out = '\0';
+	return 0;
+}
 
 int iq_escape_append(struct iq_buf *buf, struct iq_view text, unsigned escape)
 {
-	size_t run, taken;
+	struct tail tail;
+	int rc = 0;
 
 	if (escape & IQ_ESCAPE_VERBATIM)
 		return iq_buf_append(buf, text);
-	while (text.len > 0) {
-		if (iq_buf_reserve(buf, ESCAPE_ROOM) < 0)
-			return IQ_ERR_NOMEM;
-		if (text.len >= IQ_BLOCK) {
-			const unsigned marks = iq_escaped_marks(text.data) | 1u << IQ_BLOCK;
+	while (rc == 0 && text.len >= 2 * IQ_BLOCK)
+		rc = append_block(buf, &text, escape);
+	text = with_room(text, &tail);
+	while (rc == 0 && text.len > 0)
+		rc = append_block(buf, &text, escape);
+	return rc;
+}
 
-			memcpy(buf->data + buf->len, text.data, IQ_BLOCK);
-			run = (size_t)__builtin_ctz(marks);
-		} else {
-			for (run = 0; run < text.len && is_plain((unsigned char)text.data[run]); run++)
-				buf->data[buf->len + run] = text.data[run];
-		}
-		buf->len += run;
-		text = iq_view_from(text, run);
-		if (text.len == 0 || is_plain((unsigned char)text.data[0]))
-			continue;
-		buf->len += put_escaped(buf->data + buf->len, text, escape, &taken);
-		text = iq_view_from(text, taken);
+/* The character at the front of `text`, escaped, is what stands in `raw` at *at; then both are passed. */
+static bool match_escaped(struct iq_view raw, size_t *at, struct iq_view text, unsigned escape, size_t *ret_taken)
+{
+	char out[16];
+	size_t len = put_escaped(out, text, escape, ret_taken);
+
+	if (raw.len - *at < len || memcmp(raw.data + *at, out, len) != 0)
+		return false;
+	*at += len;
+	return true;
+}
+
+static bool match_plain(struct iq_view raw, size_t *raw_at, const char *text, size_t count)
+{
+	const size_t at = *raw_at;
+
+	*raw_at += count;
+	if (raw.len - at >= IQ_BLOCK)
+		return (iq_differing_marks(raw.data + at, text) & ~(~0u << count)) == 0;
+	return raw.len - at >= count && memcmp(raw.data + at, text, count) == 0;
+}
+
+/* As iq_escape_match() for the first block of `text`, or all that is left; how many bytes of it were taken, 0 where it does not
+ * match. */
+static size_t match_block(struct iq_view raw, size_t *raw_at, struct iq_view text, unsigned escape)
+{
+	const size_t count = text.len < IQ_BLOCK ? text.len : IQ_BLOCK;
+	unsigned marks = marks_of(text, count);
+	size_t at = 0, taken;
+
+	while (marks) {
+		const size_t next = (size_t)__builtin_ctz(marks);
+
+		if (!match_plain(raw, raw_at, text.data + at, next - at) ||
+		    !match_escaped(raw, raw_at, iq_view_from(text, next), escape, &taken))
+			return 0;
+		at = next + taken;
+		if (at >= count)
+			return at;
+		marks &= ~0u << at;
 	}
-	if (buf->data)
-		buf->data[buf->len] = '\0';
-	return 0;
+	return match_plain(raw, raw_at, text.data + at, count - at) ? count : 0;
 }
 
 size_t iq_escape_match(struct iq_view raw, struct iq_view text, unsigned escape)
 {
-	size_t at = 0, taken, len;
-	char out[16];
+	struct tail tail;
+	size_t at = 0, taken = 1;
 
 	if (escape & IQ_ESCAPE_VERBATIM)
 		return raw.len >= text.len && memcmp(raw.data, text.data, text.len) == 0 ? text.len : SIZE_MAX;
-	while (text.len > 0) {
-		if (text.len >= IQ_BLOCK && raw.len - at >= IQ_BLOCK) {
-			const unsigned escaped = iq_escaped_marks(text.data) | 1u << IQ_BLOCK;
-			const size_t run = (size_t)__builtin_ctz(escaped);
-
-			if (iq_differing_marks(text.data, raw.data + at) & (escaped ^ (escaped - 1)) >> 1)
-				return SIZE_MAX;
-			at += run;
-			text = iq_view_from(text, run);
-			if (run == IQ_BLOCK)
-				continue;
-		}
-		len = put_escaped(out, text, escape, &taken);
-		if (raw.len - at < len || memcmp(raw.data + at, out, len) != 0)
-			return SIZE_MAX;
-		at += len;
-		text = iq_view_from(text, taken);
-	}
-	return at;
+	for (; taken > 0 && text.len >= 2 * IQ_BLOCK; text = iq_view_from(text, taken))
+		taken = match_block(raw, &at, text, escape);
+	text = with_room(text, &tail);
+	for (; taken > 0 && text.len > 0; text = iq_view_from(text, taken))
+		taken = match_block(raw, &at, text, escape);
+	return taken > 0 ? at : SIZE_MAX;
 }
 
 /* ---- Slots by name ---- */
@@ -573,12 +646,15 @@ void iq_splitter_init(struct iq_splitter *splitter)
 {
 	splitter->pattern = (struct iq_buf)IQ_BUF_INIT;
 	splitter->count = 0;
+	splitter->memory = (struct iq_arena)IQ_ARENA_INIT;
+	memset(splitter->guesses, 0, sizeof(splitter->guesses));
 	splitter->known = (struct iq_known){ .ts = IQ_TIME_NONE, .observed = IQ_TIME_NONE, .seq = IQ_NUMBER_NONE };
 }
 
 void iq_splitter_release(struct iq_splitter *splitter)
 {
 	iq_buf_release(&splitter->pattern);
+	iq_arena_release(&splitter->memory);
 }
 
 /* The text while it is split. */
@@ -589,6 +665,9 @@ struct split {
 	size_t at;
 	size_t constant; /* where constant text that is not yet in the pattern begins */
 	bool full;
+	const struct iq_piece *expected; /* while a known template is followed: what the next slot is, */
+	size_t expected_at;		 /* where it begins, */
+	size_t expected_end;		 /* and where it ended; SIZE_MAX: it is not that slot */
 };
 
 static void flush_constant(struct split *split)
@@ -624,8 +703,14 @@ static void put_slot(struct split *split, size_t len, const struct iq_slot_value
 		split->full = true;
 		return;
 	}
-	flush_constant(split);
-	append_tag(&splitter->pattern, value->kind, style);
+	if (split->expected) {
+		if (split->at == split->expected_at && split->expected->kind == value->kind &&
+		    strcmp(split->expected->style, style ? style : "") == 0)
+			split->expected_end = split->at + len;
+	} else {
+		flush_constant(split);
+		append_tag(&splitter->pattern, value->kind, style);
+	}
 	splitter->values[splitter->count++] = *value;
 	split->at += len;
 	split->constant = split->at;
@@ -993,6 +1078,113 @@ static void put_body(struct split *split, const struct iq_hole *hole)
 	if (!split->full && hole->escape != IQ_ESCAPE_VERBATIM)
 		skip_quote_end(split);
 }
+
+/* A template that so many texts in a row did not have is not looked for any more. */
+#define MAX_MISSES 16u
+
+/* ---- Following a template that is known ---- */
+
+/* Texts that begin alike are mostly of one template. */
+static struct iq_template_guess *guess_for(struct iq_splitter *splitter, struct iq_view text)
+{
+	uint64_t head[2] = { 0, 0 };
+
+	memcpy(head, text.data, text.len < sizeof(head) ? text.len : sizeof(head));
+	return &splitter->guesses[((head[0] ^ head[1] * 31) * UINT64_C(0x9e3779b97f4a7c15)) >>
+				  (64 - IQ_TEMPLATE_GUESSES_LOG2)];
+}
+
+/* A slot is taken as it would be if the template were not known; what it becomes must be what the template has there. */
+static bool take_expected(struct split *split, const struct iq_piece *piece, const struct iq_hole *hole)
+{
+	const char *text = split->text + split->at;
+	size_t len;
+
+	split->expected = piece;
+	split->expected_at = split->at;
+	split->expected_end = SIZE_MAX;
+	if (piece->kind == IQ_SLOT_BODY) {
+		if (!hole || split->at != hole->at || piece->escape != hole->escape)
+			return false;
+		split->splitter->values[split->splitter->count++] = (struct iq_slot_value){ .kind = IQ_SLOT_BODY };
+		split->expected_end = split->at += hole->len;
+		return true;
+	}
+	if (split->at > 0 && text[-1] == '"') {
+		len = quoted_length(text, split->len - split->at);
+		if (len == SIZE_MAX)
+			return false;
+		put_quoted(split, len);
+	} else if (split->at == split->len) {
+		return false;
+	} else if (class_of(*text) == DIGIT) {
+		take_digits(split);
+	} else if (class_of(*text) == LETTER) {
+		take_word(split);
+	} else {
+		take_minus(split);
+	}
+	split->at = split->expected_end;
+	return split->expected_end != SIZE_MAX;
+}
+
+static bool follow_pieces(struct split *split, const struct iq_template_guess *guess, const struct iq_hole *hole)
+{
+	bool body = false;
+
+	for (size_t i = 0; i < guess->count; i++) {
+		const struct iq_piece *piece = &guess->pieces[i];
+
+		body |= piece->kind == IQ_SLOT_BODY;
+		if (split->len - split->at < piece->text.len ||
+		    memcmp(split->text + split->at, piece->text.data, piece->text.len) != 0)
+			return false;
+		split->at += piece->text.len;
+		if (piece->kind != IQ_SLOT_NONE &&
+		    (split->splitter->count == IQ_TEMPLATE_MAX_SLOTS || !take_expected(split, piece, hole)))
+			return false;
+	}
+	return split->at == split->len && body == (hole != NULL);
+}
+
+bool iq_template_follow(struct iq_splitter *splitter, struct iq_view text, const struct iq_hole *hole,
+			uint32_t *ret_shape)
+{
+	struct split split = { .splitter = splitter, .text = text.data, .len = text.len };
+	struct iq_template_guess *guess = guess_for(splitter, text);
+	const struct iq_known known = splitter->known;
+
+	if (!guess->pieces || text.len > IQ_TEMPLATE_MAX_TEXT)
+		return false;
+	splitter->count = 0;
+	if (follow_pieces(&split, guess, hole)) {
+		guess->misses = 0;
+		*ret_shape = guess->shape;
+		return true;
+	}
+	splitter->known = known;
+	if (++guess->misses >= MAX_MISSES)
+		guess->pieces = NULL;
+	return false;
+}
+
+void iq_template_learn(struct iq_splitter *splitter, struct iq_view text, uint32_t shape)
+{
+	struct iq_template_guess *guess = guess_for(splitter, text);
+	const bool again = guess->seen && guess->shape == shape;
+
+	/* One that was given up is not tried again. */
+	if (guess->misses >= MAX_MISSES || (again && guess->pieces))
+		return;
+	if (!guess->pieces)
+		guess->shape = shape;
+	guess->seen = true;
+	if (again &&
+	    iq_template_parse(iq_buf_view(&splitter->pattern), &splitter->memory, &guess->pieces, &guess->count) < 0)
+		guess->pieces = NULL;
+}
+
+/* ---- Splitting a text of which nothing is known ---- */
 
 bool iq_template_split(struct iq_splitter *splitter, struct iq_view text, const struct iq_hole *hole)
 {

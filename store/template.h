@@ -75,11 +75,31 @@ struct iq_known {
 	struct iq_view texts[IQ_SLOT_COUNT]; /* SESSION to DIRECTION, BODY */
 };
 
+/* One piece of a template: constant text, then a slot. */
+struct iq_piece {
+	struct iq_view text; /* with `<<` undone */
+	enum iq_slot_kind kind;
+	char style[4];
+	uint8_t escape;
+};
+
+/* The template that texts of one beginning are likely to have. */
+struct iq_template_guess {
+	struct iq_piece *pieces; /* NULL: none yet, or given up */
+	size_t count;
+	uint32_t shape; /* the caller's number of it */
+	unsigned misses;
+	bool seen;
+};
+#define IQ_TEMPLATE_GUESSES_LOG2 7u
+
 struct iq_splitter {
 	struct iq_buf pattern; /* the template */
 	struct iq_slot_value values[IQ_TEMPLATE_MAX_SLOTS];
 	size_t count;
 	struct iq_known known;
+	struct iq_template_guess guesses[1u << IQ_TEMPLATE_GUESSES_LOG2];
+	struct iq_arena memory; /* of the guesses */
 };
 
 void iq_splitter_init(struct iq_splitter *splitter);
@@ -95,16 +115,14 @@ struct iq_hole {
 /* Splits `text`; what stands in `hole` (NULL: nowhere) is the body. False where it does not fit into a template; memory
  * that is out shows as `splitter->pattern.failed`. */
 bool iq_template_split(struct iq_splitter *splitter, struct iq_view text, const struct iq_hole *hole);
+/* As iq_template_split() where the text has the template that was learned for texts that begin alike: then its number and the values
+ * are set, but not `pattern`. That is several times as fast. */
+bool iq_template_follow(struct iq_splitter *splitter, struct iq_view text, const struct iq_hole *hole,
+			uint32_t *ret_shape);
+/* `text` was split and has the template `pattern`, which is the caller's number `shape`. */
+void iq_template_learn(struct iq_splitter *splitter, struct iq_view text, uint32_t shape);
 /* The same with no slot but the body, for a text that iq_template_split() refused. */
 void iq_template_keep(struct iq_splitter *splitter, struct iq_view text, const struct iq_hole *hole);
-
-/* One piece of a template: constant text, then a slot. */
-struct iq_piece {
-	struct iq_view text; /* with `<<` undone */
-	enum iq_slot_kind kind;
-	char style[4];
-	uint8_t escape;
-};
 
 /* Reads a template into pieces; the last may have no slot. IQ_ERR_CORRUPT, IQ_ERR_NOMEM. Borrowed: from `arena`. */
 int iq_template_parse(struct iq_view pattern, struct iq_arena *arena, struct iq_piece **ret_pieces, size_t *ret_count);
