@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "query/gap.h"
 #include "query/nearest.h"
 #include "query/track.h"
 
@@ -177,18 +178,19 @@ static int64_t add_lost(int64_t a, int64_t b)
 	return a < 0 || b < 0 || a > INT64_MAX - b ? -1 : a + b;
 }
 
-static int darken(struct follower *follower, struct iq_track *track, const struct iq_gap *gap)
+/* `lost` events, or -1, may have come here; `gap` is NULL where they lie before the capture. */
+static int darken(struct follower *follower, struct iq_track *track, const struct iq_gap *gap, int64_t lost)
 {
 	int rc;
 
-	track->lost = track->dark ? add_lost(track->lost, events_in(gap)) : events_in(gap);
+	track->lost = track->dark ? add_lost(track->lost, lost) : lost;
 	track->dark = true;
 	if (!track->gap)
 		track->gap = gap;
 	/* What was complete stays so; whatever the gap held would begin anew. */
 	if (track->over || track->limited || track->malformed)
 		return 0;
-	rc = iq_states_blur(follower->lifecycle->automaton, track->states, events_in(gap), &track->states);
+	rc = iq_states_blur(follower->lifecycle->automaton, track->states, lost, &track->states);
 	if (rc != IQ_ERR_LIMIT)
 		return rc;
 	track->limited = true;
@@ -204,6 +206,26 @@ static int note_darkness(struct checker *checker, struct iq_view key, const stru
 		return rc;
 	checker->darkness[index].lost = add_lost(checker->darkness[index].lost, events_in(gap));
 	checker->darkness[index].gap = gap;
+	return 0;
+}
+
+static bool may_hold_of(const struct checker *checker, const struct iq_gap *gap, const struct iq_track *track)
+{
+	for (size_t i = 0; i < track->sessions.count; i++) {
+		const struct iq_session *session = find_session(checker, track->sessions.items[i]);
+
+		if (session && iq_gap_touches_session(checker->store, gap, session))
+			return true;
+	}
+	return track->sessions.count == 0;
+}
+
+static int touch(struct checker *checker, struct follower *follower, struct iq_track *track, const struct iq_gap *gap)
+{
+	if (may_hold_of(checker, gap, track))
+		return darken(follower, track, gap, events_in(gap));
+	track->held_lost = track->held ? add_lost(track->held_lost, events_in(gap)) : events_in(gap);
+	track->held = gap;
 	return 0;
 }
 
@@ -224,7 +246,7 @@ static int apply_gap(struct checker *checker, const struct iq_gap *gap)
 		for (size_t j = 0; j < follower->latest.count; j++) {
 			struct iq_track *track = follower->tracks[follower->latest.entries[j].value];
 
-			if (gap_touches(track, gap, scope, number) && darken(follower, track, gap) < 0)
+			if (gap_touches(track, gap, scope, number) && touch(checker, follower, track, gap) < 0)
 				return nomem(checker);
 		}
 	}
@@ -262,6 +284,7 @@ static int apply_gaps_after(struct checker *checker, uint64_t id)
 /* The gaps, if any, in which the beginning of something in this event's stream may lie. */
 static struct darkness darkness_before(struct checker *checker, const struct iq_event *event)
 {
+	const struct iq_session *session = event->session_no ? find_session(checker, event->session_no) : NULL;
 	struct darkness before = { NULL, 0 };
 	const uint64_t keys[] = {
 		scope_key(SCOPE_SESSION, event->session_no),
@@ -272,7 +295,8 @@ static struct darkness darkness_before(struct checker *checker, const struct iq_
 	for (size_t i = 0; i < 3 && checker->dark.count; i++) {
 		const uint64_t *index = iq_map_get(&checker->dark, number_key(&keys[i]));
 
-		if (!index)
+		if (!index ||
+		    (session && !iq_gap_touches_session(checker->store, checker->darkness[*index].gap, session)))
 			continue;
 		before.gap = before.gap ? before.gap : checker->darkness[*index].gap;
 		before.lost = add_lost(before.lost, checker->darkness[*index].lost);
@@ -325,6 +349,7 @@ static int set_start(struct checker *checker, struct follower *follower, struct 
 		track->start_unseen = start_unseen(checker, follower, event);
 	} else if (before->dark) {
 		dark = (struct darkness){ before->gap, before->lost };
+		track->start_unseen = !before->gap;
 	}
 	track->states = follower->lifecycle->start;
 	track->gap = dark.gap;
@@ -387,6 +412,24 @@ static int may_begin(struct checker *checker, struct follower *follower, const s
 	return rc == IQ_ERR_LIMIT ? 0 : rc < 0 ? nomem(checker) : 0;
 }
 
+/* An instance that goes on in another session: what that one held before it was seen, and the gaps between the two. */
+static int enter_session(struct checker *checker, struct follower *follower, struct iq_track *track,
+			 const struct iq_event *event)
+{
+	int rc = 0;
+
+	if (event->session_no == 0 || iq_numbers_has(&track->sessions, event->session_no))
+		return 0;
+	if (track->held)
+		rc = darken(follower, track, track->held, track->held_lost);
+	track->held = NULL;
+	if (rc == 0 && start_unseen(checker, follower, event)) {
+		track->start_unseen |= !track->over;
+		rc = darken(follower, track, NULL, -1);
+	}
+	return rc < 0 ? nomem(checker) : 0;
+}
+
 /* The track that the event belongs to. */
 static int find_track(struct checker *checker, struct follower *follower, struct iq_view key,
 		      const struct iq_event *event, uint32_t symbol, struct iq_track **ret_track)
@@ -397,7 +440,9 @@ static int find_track(struct checker *checker, struct follower *follower, struct
 	bool anew = !track;
 	int rc = 0;
 
-	if (track && track->over)
+	if (track)
+		rc = enter_session(checker, follower, track, event);
+	if (rc == 0 && track && track->over)
 		rc = may_begin(checker, follower, track, symbol, &anew);
 	if (rc == 0 && anew) {
 		track = new_track(follower, key, checker->memory);

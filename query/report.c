@@ -63,16 +63,3 @@ void iq_report_append_count(struct iq_buf *buf, uint64_t count)
 		(void)iq_buf_appendf(buf, "%u", (unsigned)count);
 	}
 }
-
-bool iq_report_gap_touches(const struct iq_gap *gap, const struct iq_session *session)
-{
-	char name[16];
-
-	if (gap->session.data) {
-		(void)snprintf(name, sizeof(name), "s%u", session->no);
-		return iq_view_eq(gap->session, iq_view_cstr(name));
-	}
-	if (gap->source.data && !iq_view_eq(gap->source, session->source))
-		return false;
-	return session->first_event <= gap->after && session->last_event >= gap->after && !session->end_seen;
-}

@@ -14,7 +14,5 @@ void iq_report_append_place(struct iq_buf *buf, const struct iq_store *store, ui
 			    uint64_t length);
 /* `48,112` */
 void iq_report_append_count(struct iq_buf *buf, uint64_t count);
-/* Does the gap lie within the session? */
-bool iq_report_gap_touches(const struct iq_gap *gap, const struct iq_session *session);
 
 #endif

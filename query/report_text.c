@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "query/gap.h"
 #include "query/report.h"
 
 /* Lines of one list before it says how many more there are. */
@@ -87,7 +88,7 @@ static void append_touched(struct report *report, const struct iq_gap *gap)
 	const struct iq_session *sessions = iq_store_sessions(report->store, &count);
 
 	for (size_t i = 0; i < count; i++) {
-		if (!iq_report_gap_touches(gap, &sessions[i]))
+		if (!iq_gap_touches_session(report->store, gap, &sessions[i]))
 			continue;
 		if (touched < MAX_NAMES)
 			(void)iq_buf_appendf(report->out, "%ss%u", touched ? " " : "touches ", sessions[i].no);

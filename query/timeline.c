@@ -1,6 +1,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "query/gap.h"
 #include "query/report.h"
 
 /* Logs beside one session, at most. */
@@ -309,7 +310,7 @@ static void append_gaps(struct timeline *timeline, uint64_t id)
 	const struct iq_gap *gaps = iq_store_gaps(timeline->store, &count);
 
 	for (size_t i = 0; i < count; i++) {
-		if (gaps[i].after != id || !iq_report_gap_touches(&gaps[i], timeline->session))
+		if (gaps[i].after != id || !iq_gap_touches_session(timeline->store, &gaps[i], timeline->session))
 			continue;
 		append(timeline, "                    ??  not recorded: ");
 		(void)iq_utf8_append_safe(timeline->out, iq_utf8_cut(gaps[i].reason, 100));

@@ -21,10 +21,12 @@ struct iq_track {
 	bool malformed;	  /* holds events whose bodies cannot be parsed, of one session */
 	bool limited;	  /* a limit was reached while following it */
 	bool start_unseen;
-	const struct iq_gap *gap; /* the first one that touched it */
-	bool dark;		  /* a gap touched it since its last event */
-	int64_t lost;		  /* events that may have been in it, or -1 where that is not known */
-	uint64_t *ids;		  /* its events */
+	const struct iq_gap *gap;  /* the first one that touched it */
+	bool dark;		   /* a gap touched it since its last event */
+	int64_t lost;		   /* events that may have been in it, or -1 where that is not known */
+	const struct iq_gap *held; /* came after its sessions had ended: counts if it goes on in another one */
+	int64_t held_lost;
+	uint64_t *ids; /* its events */
 	uint32_t *symbols;
 	uint8_t *dark_before;
 	size_t count;

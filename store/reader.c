@@ -150,6 +150,9 @@ static void fold_part(struct iq_evidence *whole, const struct iq_evidence_part *
 	whole->accounted = part->evidence.accounted;
 	whole->records += part->evidence.records;
 	whole->dropped += part->evidence.dropped;
+	if (whole->first_event == 0)
+		whole->first_event = part->first_event;
+	whole->last_event = part->last_event;
 	memcpy(whole->sha256, part->evidence.sha256, IQ_SHA256_SIZE);
 }
 

@@ -61,7 +61,9 @@ struct iq_evidence {
 	uint64_t accounted;
 	uint64_t records;
 	uint64_t gaps;
-	uint64_t dropped;   /* bytes that were removed since, with their records: the gaps say which */
+	uint64_t dropped;     /* bytes that were removed since, with their records: the gaps say which */
+	uint64_t first_event; /* ids, 0 where it holds none; from a store that was opened */
+	uint64_t last_event;
 	uint8_t sha256[32]; /* of the decompressed stream */
 };
 

@@ -7,6 +7,7 @@ every way in which the dark could have been filled, event by event; ok and viola
 import functools
 import json
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -147,31 +148,53 @@ def random_session(oracle):
 
 
 def records(name, session):
+    """A session's records, each with the number of items that it leaves behind."""
+    stamp = {"source": "p", "session": name}
     if session["start"]:
-        yield {"kind": "ws.open"}
-    for item in session["items"]:
+        yield 0, {**stamp, "kind": "ws.open"}
+    for done, item in enumerate(session["items"], 1):
         if isinstance(item, str):
-            yield {"kind": "ws.message", "direction": "server", "type": item, "key": "k"}
-        elif item[0] is None:
-            yield {"kind": "gap", "reason": "lost"}
+            yield done, {**stamp, "kind": "ws.message", "direction": "server", "type": item, "key": "k"}
         else:
-            yield {"kind": "gap", "reason": "lost", "count": item[0]}
+            yield done, {**stamp, "kind": "gap", "reason": "lost", **({} if item[0] is None else {"count": item[0]})}
     if session["end"]:
-        yield random.choice([{"kind": "ws.close", "attrs": {"code": 1000}}, {"kind": "cut"}])
+        yield len(session["items"]), {**stamp, **random.choice([{"kind": "ws.close", "attrs": {"code": 1000}}, {"kind": "cut"}])}
+
+
+def lines_of(sessions, first):
+    """Some sessions at once, with damage between their lines that touches those that are going on."""
+    left = [list(records(f"c{first + i}", session)) for i, session in enumerate(sessions)]
+    going, damage, clock = {}, [], 1700000000 + first
+    while any(left):
+        i = random.choice([i for i, rest in enumerate(left) if rest])
+        done, record = left[i].pop(0)
+        clock += 0.001
+        yield json.dumps({"ts": round(clock, 3), **record})
+        going[i] = done
+        if not left[i] and sessions[i]["end"]:
+            del going[i]
+        if random.random() < 0.03:
+            yield random.choice(["{not JSON", json.dumps({"ts": round(clock, 3), "source": "p", "kind": "gap", "reason": "lost"})])
+            damage += going.items()
+    for i, done in sorted(damage, reverse=True):
+        sessions[i]["items"].insert(done, (None,))
 
 
 def judged(inquest, folder, spec, sessions):
     """Of each session, the worst verdict of its instances."""
+    lines = [line for first in range(0, len(sessions), 5) for line in lines_of(sessions[first:first + 5], first)]
     with open(f"{folder}/recording.ndjson", "w") as out:
-        for i, session in enumerate(sessions):
-            for record in records(f"c{i}", session):
-                out.write(json.dumps({"ts": 1700000000 + i, "source": "p", "session": f"c{i}", **record}) + "\n")
+        out.writelines(line + "\n" for line in lines)
     with open(f"{folder}/spec.yaml", "w") as out:
         out.write(spec)
     result = subprocess.run([inquest, "check", f"{folder}/recording.ndjson", "--spec", f"{folder}/spec.yaml", "--format", "json"],
                             capture_output=True, check=False)
     assert result.returncode in (0, 1, 3), result.stderr.decode()
-    return [session["verdict"] for session in json.loads(result.stdout)["sessions"]]
+    verdicts = {session["session"]: session["verdict"] for session in json.loads(result.stdout)["sessions"]}
+    # Sessions are numbered as they appear.
+    names = dict.fromkeys(re.findall(r'"session": "(c[0-9]+)"', "\n".join(lines)))
+    numbers = {name: f"s{number}" for number, name in enumerate(names, 1)}
+    return [verdicts[numbers[f"c{i}"]] for i in range(len(sessions))]
 
 
 def main():

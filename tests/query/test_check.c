@@ -13,8 +13,8 @@
 	"lifecycle: run\nselect: { kind: ws.message }\ninstance: key\norder: start, think*, (tool, result)*, done\n"
 #define PAIR "lifecycle: pair\nselect: { kind: ws.message }\ninstance: key\norder: a, b\n"
 
-/* A recording: words divided by spaces. `open`, `close`, `cut`, `refused`; `gap`, `gap2` (of so many events); `@c2`
- * goes on in another session; anything else is a message of that type, of the instance `k` or of the one behind a
+/* A recording: words divided by spaces. `open`, `close`, `cut`, `refused`; `gap`, `gap2` (of so many events); `lost`, a gap
+ * that names no session; `@c2` goes on in another session; anything else is a message of that type, of the instance `k` or of the one behind a
  * slash: `tool/t7`. */
 struct recording {
 	char path[64];
@@ -24,13 +24,13 @@ struct recording {
 	uint64_t offset;
 };
 
-static void add_gap(struct recording *recording, int64_t count)
+static void add_gap(struct recording *recording, const char *session, int64_t count)
 {
 	struct iq_sink *sink = iq_store_writer_sink(recording->writer);
 	struct iq_gap gap = IQ_GAP_INIT;
 
 	gap.source = IQ_LIT("p");
-	gap.session = iq_view_cstr(recording->session);
+	gap.session = iq_view_cstr(session);
 	gap.offset = recording->offset++;
 	gap.bytes = 1;
 	gap.count = count;
@@ -63,7 +63,9 @@ static void add_word(struct recording *recording, char *word)
 	if (word[0] == '@')
 		(void)snprintf(recording->session, sizeof(recording->session), "%s", word + 1);
 	else if (strncmp(word, "gap", 3) == 0)
-		add_gap(recording, word[3] ? atoi(word + 3) : IQ_NUMBER_NONE);
+		add_gap(recording, recording->session, word[3] ? atoi(word + 3) : IQ_NUMBER_NONE);
+	else if (strcmp(word, "lost") == 0)
+		add_gap(recording, NULL, IQ_NUMBER_NONE);
 	else if (strcmp(word, "open") == 0)
 		add_event(recording, IQ_KIND_WS_OPEN, "ws.open", NULL);
 	else if (strcmp(word, "close") == 0)
@@ -184,6 +186,15 @@ Test(check, claims_nothing_about_what_may_have_been_in_the_dark)
 	expect(CHAT, "open gap1 result done close", "violated: orphan: result without tool [insert tool before 2]");
 	/* All that is known of a session may be that its events were lost: other sessions are as they were. */
 	expect(PAIR, "@c2 gap @c1 open a b close", "ok");
+	/* What lies before a session's start or after its end, and names no session, is none of its business... */
+	expect(PAIR, "open a close lost", "violated: unterminated: missing b after a [insert b after 2]");
+	expect(PAIR, "lost open a b close", "ok");
+	expect(PAIR, "open a lost close", "undetermined: gap of 1 bytes: lost");
+	expect(PAIR, "a b close lost", "undetermined: began before capture");
+	/* ... but that of an instance which goes on in another one. */
+	expect(PAIR, "open a close lost @c2 open b close", "undetermined: gap of 1 bytes: lost");
+	expect(PAIR, "open a close @c2 b close", "undetermined: began before capture");
+	expect(PAIR, "open a b close @c2 b close", "ok; undetermined: began before capture");
 	/* Whatever the gap held, this cannot be right. */
 	expect(PAIR, "open b a gap close", "violated: unexpected: unexpected b [drop 2]");
 	expect(PAIR, "open b a", "violated: out-of-order: a came after b [move 3 before 2]");
