@@ -190,12 +190,12 @@ static void write_not_recorded(struct json *json)
 	close(json, ']');
 	open(json, "starts", '[');
 	for (size_t i = 0; i < session_count; i++)
-		if (!sessions[i].start_seen && sessions[i].state != IQ_SESSION_REFUSED)
+		if (!sessions[i].start_seen)
 			session_name(json, NULL, sessions[i].no);
 	close(json, ']');
 	open(json, "ends", '[');
 	for (size_t i = 0; i < session_count; i++)
-		if (!sessions[i].end_seen && sessions[i].state != IQ_SESSION_REFUSED)
+		if (!sessions[i].end_seen)
 			session_name(json, NULL, sessions[i].no);
 	close(json, ']');
 	close(json, '}');

@@ -82,7 +82,8 @@ static void tab_to(struct report *report, size_t start, size_t column)
 
 /* ---- NOT RECORDED ---- */
 
-static void append_touched(struct report *report, const struct iq_gap *gap)
+/* `start` is where the line begins. */
+static void append_touched(struct report *report, const struct iq_gap *gap, size_t start)
 {
 	size_t count, touched = 0;
 	const struct iq_session *sessions = iq_store_sessions(report->store, &count);
@@ -90,6 +91,8 @@ static void append_touched(struct report *report, const struct iq_gap *gap)
 	for (size_t i = 0; i < count; i++) {
 		if (!iq_gap_touches_session(report->store, gap, &sessions[i]))
 			continue;
+		if (touched == 0)
+			tab_to(report, start, 78);
 		if (touched < MAX_NAMES)
 			(void)iq_buf_appendf(report->out, "%ss%u", touched ? " " : "touches ", sessions[i].no);
 		touched++;
@@ -115,15 +118,14 @@ static void append_gap(struct report *report, const struct iq_gap *gap)
 	append_safe(report, gap->reason);
 	append(report, "  ");
 	iq_report_append_place(report->out, report->store, gap->evidence, gap->offset, gap->bytes);
-	tab_to(report, start, 78);
-	append_touched(report, gap);
+	append_touched(report, gap, start);
 	append(report, "\n");
 }
 
-/* Was the session open when the capture began (or, with `ends`, when it ended)? One that was refused never was. */
+/* Was the session open when the capture began (or, with `ends`, when it ended)? */
 static bool is_open_at(const struct iq_session *session, bool ends)
 {
-	return session->state != IQ_SESSION_REFUSED && !(ends ? session->end_seen : session->start_seen);
+	return !(ends ? session->end_seen : session->start_seen);
 }
 
 static void append_open_sessions(struct report *report, const struct iq_source *source, bool ends)

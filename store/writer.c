@@ -680,13 +680,15 @@ static enum iq_session_state state_after(const struct iq_live_session *session, 
 
 static void fold_session(struct iq_live_session *session, const struct iq_event *event)
 {
+	const enum iq_session_state state = state_after(session, event);
 	const struct iq_session one = {
 		.started = event->ts,
 		.ended = event->ts,
 		.events = 1,
-		.start_seen = event->kind == IQ_KIND_WS_OPEN,
+		/* Nothing came before a refusal. */
+		.start_seen = event->kind == IQ_KIND_WS_OPEN || state == IQ_SESSION_REFUSED,
 		.end_seen = event->kind == IQ_KIND_WS_CLOSE || event->kind == IQ_KIND_NET_ERROR,
-		.state = state_after(session, event),
+		.state = state,
 		.first_event = event->id,
 		.last_event = event->id,
 	};

@@ -195,6 +195,9 @@ Test(check, claims_nothing_about_what_may_have_been_in_the_dark)
 	expect(PAIR, "open a close lost @c2 open b close", "undetermined: gap of 1 bytes: lost");
 	expect(PAIR, "open a close @c2 b close", "undetermined: began before capture");
 	expect(PAIR, "open a b close @c2 b close", "ok; undetermined: began before capture");
+	/* Nothing comes before a refusal, or after it. */
+	expect("lifecycle: l\norder: ws.open, refused\n", "refused",
+	       "violated: orphan: refused without ws.open [insert ws.open before 1]");
 	/* Whatever the gap held, this cannot be right. */
 	expect(PAIR, "open b a gap close", "violated: unexpected: unexpected b [drop 2]");
 	expect(PAIR, "open b a", "violated: out-of-order: a came after b [move 3 before 2]");
