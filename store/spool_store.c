@@ -126,9 +126,17 @@ int iq_spool_feed(struct iq_spool_reader *reader, struct iq_store_writer *writer
 
 int iq_spool_remove(const char *path, struct iq_error *error)
 {
-	if (unlink(path) != 0 && errno != ENOENT)
-		return iq_error_errno(error, IQ_ERR_IO, "%s", path);
-	return 0;
+	char *directory = strndup(path, (size_t)(iq_path_base(path) - path));
+	int rc = 0;
+
+	if (!directory)
+		return iq_error_nomem(error);
+	if (unlink(path) == 0)
+		rc = iq_file_sync_dir(directory, error);
+	else if (errno != ENOENT)
+		rc = iq_error_errno(error, IQ_ERR_IO, "%s", path);
+	free(directory);
+	return rc;
 }
 
 int iq_spool_seal(struct iq_spool_reader *reader, struct iq_store_writer *writer, struct iq_error *error)

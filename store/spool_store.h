@@ -14,7 +14,8 @@
 int iq_spool_feed(struct iq_spool_reader *reader, struct iq_store_writer *writer, struct iq_error *error);
 /* Feeds, commits, and removes the spool's file, which is synced. On failure everything is rolled back. */
 int iq_spool_seal(struct iq_spool_reader *reader, struct iq_store_writer *writer, struct iq_error *error);
-/* Removes the file of a spool that counts for nothing any more; that it is gone already is no error. */
+/* Removes the file of a spool that counts for nothing any more, so that no power loss brings it back; that it is gone already
+ * is no error. */
 int iq_spool_remove(const char *path, struct iq_error *error);
 /* A number that no file in the store's directory for spools has. */
 uint32_t iq_spools_next_number(const char *store_path);

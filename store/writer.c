@@ -10,6 +10,9 @@
 #include "store/sessions.h"
 #include "store/spool_store.h"
 
+/* zstd level of what is read once and thrown away. */
+#define PREVIEW_LEVEL 1
+
 /* A source as the open segment will hold it. */
 struct source_state {
 	struct iq_source part;
@@ -284,7 +287,7 @@ int iq_store_writer_preview(const struct iq_store *store, const char *file, stru
 	if (take_over(writer, store) < 0)
 		rc = iq_error_nomem(error);
 	if (rc == 0)
-		rc = iq_segment_writer_new(file, IQ_SEGMENT_LEVEL, &writer->segment, error);
+		rc = iq_segment_writer_new(file, PREVIEW_LEVEL, &writer->segment, error);
 	if (rc < 0)
 		iq_store_writer_free(writer);
 	else
