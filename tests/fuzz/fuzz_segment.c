@@ -1,6 +1,5 @@
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "store/segment.h"
@@ -35,22 +34,31 @@ static void read_everything(struct iq_segment *segment)
 					  &raw_bytes, NULL);
 }
 
+/* A file with a name: SQLite follows /proc/self/fd to one that is not there. */
+static char path[] = "/tmp/inquest-fuzz-segment-XXXXXX";
+
+static void remove_file(void)
+{
+	(void)unlink(path);
+}
+
 /* A segment from anyone is refused with a word, or all of it is read. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct iq_error error = IQ_ERROR_INIT;
 	struct iq_segment *segment = NULL;
-	char path[64];
-	int fd = memfd_create("segment", MFD_CLOEXEC);
+	static int fd = -1;
 
-	if (fd < 0 || write(fd, data, size) != (ssize_t)size)
+	if (fd < 0) {
+		fd = mkstemp(path);
+		(void)atexit(remove_file);
+	}
+	if (fd < 0 || ftruncate(fd, 0) != 0 || pwrite(fd, data, size, 0) != (ssize_t)size)
 		abort();
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	if (iq_segment_open(path, &segment, &error) == 0)
 		read_everything(segment);
 	else if (!error.message[0])
 		abort();
 	iq_segment_close(segment);
-	(void)close(fd);
 	return 0;
 }
