@@ -1,3 +1,4 @@
+#include <malloc.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +8,9 @@
 
 #define OFF_TERMINAL_TIMEOUT (10 * IQ_NS_PER_S)
 #define HEAP_LIMIT (256 << 20)
+/* Chunks are decoded into the memory of those before them, which is not given back in between. */
+#define KEPT_MEMORY (256 << 20)
+#define LARGE_BLOCK (32 << 20)
 
 static const struct {
 	const char *name;
@@ -155,6 +159,8 @@ int cli_run_sql(struct cli *cli)
 	if (!cli_get_duration(cli, CLI_OPTION_TIMEOUT, interactive ? 0 : OFF_TERMINAL_TIMEOUT, &timeout) ||
 	    !cli_case_open_lazily(cli, false, &opened, &used))
 		return (int)cli->status;
+	(void)mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
+	(void)mallopt(M_TRIM_THRESHOLD, KEPT_MEMORY);
 	(void)sqlite3_soft_heap_limit64(HEAP_LIMIT);
 	(void)sqlite3_hard_heap_limit64(HEAP_LIMIT);
 	if (used + 1 < cli->operand_count) {

@@ -163,6 +163,10 @@ void iq_chunk_release(struct iq_chunk *chunk);
 int iq_chunk_load(struct iq_chunk *chunk, uint32_t columns, struct iq_error *error);
 /* The text of a loaded column: key, attrs, body, IQ_STORED_RAW. Borrowed until the next call for the chunk. */
 int iq_chunk_text(struct iq_chunk *chunk, unsigned column, uint32_t row, struct iq_view *ret_text);
+/* Sets ret_marks[row] for each row whose key, body or attrs may contain `literal`; with `folded` in any case of ASCII letters. The
+ * column must be loaded. Borrowed until the chunk is released. */
+int iq_chunk_search(struct iq_chunk *chunk, unsigned column, struct iq_view literal, bool folded,
+		    const uint8_t **ret_marks);
 /* The filter of the bodies. Borrowed until the chunk is released. */
 int iq_chunk_filter(struct iq_chunk *chunk, struct iq_view *ret_filter, struct iq_error *error);
 /* The type of a row. Needs IQ_COLUMN_TYPE. */

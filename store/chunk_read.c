@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "store/chunk.h"
+#include "store/search.h"
 
 void iq_chunk_init(struct iq_chunk *chunk, const struct iq_zone *zone, struct iq_codec *codec,
 		   const struct iq_chunk_outside *outside)
@@ -336,6 +337,73 @@ int iq_chunk_text(struct iq_chunk *chunk, unsigned column, uint32_t row, struct 
 		return 0;
 	}
 	return get_text(chunk, column, row, &chunk->scratch[column == IQ_COLUMN_BODY ? 1 : 2], ret_text);
+}
+
+/* ---- Searching ---- */
+
+static bool any_holds(const struct iq_view *texts, size_t count, struct iq_view part, bool folded)
+{
+	for (size_t i = 0; i < count; i++)
+		if (texts[i].data && iq_search_find(texts[i], part, folded) != SIZE_MAX)
+			return true;
+	return false;
+}
+
+/* Can what a template takes from another column hold the part, in any event of the chunk? */
+static bool may_refer(void *context, enum iq_slot_kind kind, struct iq_view part, bool folded)
+{
+	const struct iq_chunk *chunk = context;
+	const struct iq_zone *zone = chunk->zone;
+	struct iq_view name;
+
+	if (kind == IQ_SLOT_TYPE && chunk->types)
+		return any_holds(chunk->types, chunk->type_count + 1, part, folded);
+	for (size_t i = 0; kind == IQ_SLOT_SESSION && i < zone->session_count; i++) {
+		name = chunk->outside->session(chunk->outside->context, zone->sessions[i].no);
+		if (any_holds(&name, 1, part, folded))
+			return true;
+	}
+	for (size_t i = 0; kind == IQ_SLOT_SOURCE && i < zone->source_count; i++) {
+		name = chunk->outside->source(chunk->outside->context, zone->sources[i].no);
+		if (any_holds(&name, 1, part, folded))
+			return true;
+	}
+	return kind != IQ_SLOT_SESSION && kind != IQ_SLOT_SOURCE;
+}
+
+static struct iq_view folded_copy(struct iq_arena *memory, struct iq_view literal)
+{
+	struct iq_view copy = iq_arena_copy(memory, literal);
+
+	for (size_t i = 0; copy.data && i < copy.len; i++)
+		if (copy.data[i] >= 'A' && copy.data[i] <= 'Z')
+			((char *)(uintptr_t)copy.data)[i] |= 0x20;
+	return copy;
+}
+
+int iq_chunk_search(struct iq_chunk *chunk, unsigned column, struct iq_view literal, bool folded,
+		    const uint8_t **ret_marks)
+{
+	const uint32_t rows = chunk->zone->rows;
+	const struct iq_needle needle = { .bytes = folded ? folded_copy(&chunk->memory, literal) : literal,
+					  .folded = folded,
+					  .may_refer = may_refer,
+					  .keys = column == IQ_COLUMN_BODY ? chunk->texts[IQ_COLUMN_KEY] : NULL,
+					  .context = chunk };
+	uint8_t *marks = iq_arena_calloc(&chunk->memory, rows + 1, 1), *by_row = marks;
+	int rc;
+
+	if (!marks || !needle.bytes.data)
+		return IQ_ERR_NOMEM;
+	rc = iq_texts_search(chunk->texts[column], &needle, marks);
+	if (rc == 0 && chunk->rows)
+		by_row = iq_arena_alloc(&chunk->memory, rows + 1);
+	if (!by_row)
+		return IQ_ERR_NOMEM;
+	for (uint32_t i = 0; rc == 0 && chunk->rows && i < rows; i++)
+		by_row[chunk->rows[i]] = marks[i];
+	*ret_marks = by_row;
+	return rc;
 }
 
 /* ---- Loading ---- */

@@ -7,6 +7,8 @@
 
 /* Columns with a fixed set of names have no more of them. */
 #define MAX_NAMES 32u
+/* Fewer rows than these are put together and looked at. */
+#define WORTH_A_SEARCH 64u
 
 static bool is_text(enum iq_column column)
 {
@@ -502,6 +504,41 @@ static int filter_excludes(const struct iq_test *test, struct selection *selecti
 	return rc;
 }
 
+static int damaged(struct selection *selection, int rc, uint32_t row)
+{
+	return iq_error_set(selection->error, (enum iq_status)rc, "event %lld: %s",
+			    (long long)id_of(selection->chunk, row),
+			    rc == IQ_ERR_NOMEM ? "out of memory" : "is damaged; run `inquest store verify`");
+}
+
+static struct iq_view longest_literal(const struct iq_test *test)
+{
+	struct iq_view longest = test->literals[0];
+
+	for (size_t i = 1; i < test->literal_count; i++)
+		longest = test->literals[i].len > longest.len ? test->literals[i] : longest;
+	return longest;
+}
+
+/* Rows whose text cannot contain the test's longest literal are left out before a text is put together. */
+static int search_literal(const struct iq_test *test, struct selection *selection)
+{
+	const uint8_t *marks;
+	uint32_t kept = 0;
+	int rc;
+
+	if (test->literal_count == 0 || selection->count < WORTH_A_SEARCH)
+		return 0;
+	rc = iq_chunk_search(selection->chunk, test->column, longest_literal(test), test->folded, &marks);
+	if (rc < 0)
+		return damaged(selection, rc, 0);
+	for (uint32_t i = 0; i < selection->count; i++)
+		if (marks[selection->rows[i]])
+			selection->rows[kept++] = selection->rows[i];
+	selection->count = kept;
+	return 0;
+}
+
 static int select_texts(const struct iq_test *test, struct selection *selection)
 {
 	struct iq_chunk *chunk = selection->chunk;
@@ -510,14 +547,14 @@ static int select_texts(const struct iq_test *test, struct selection *selection)
 	bool is_binary;
 	int rc = load(selection, test->column);
 
+	if (rc == 0)
+		rc = search_literal(test, selection);
 	for (uint32_t i = 0; rc == 0 && i < selection->count; i++) {
 		const uint32_t row = selection->rows[i];
 
 		rc = iq_chunk_text(chunk, test->column, row, &text);
 		if (rc < 0)
-			return iq_error_set(
-				selection->error, (enum iq_status)rc, "event %lld: %s", (long long)id_of(chunk, row),
-				rc == IQ_ERR_NOMEM ? "out of memory" : "is damaged; run `inquest store verify`");
+			return damaged(selection, rc, row);
 		is_binary = test->column == IQ_COLUMN_BODY && chunk->numbers[IQ_STORED_FORM][row] == IQ_BODY_BINARY;
 		if (test->accept(test->context, text, is_binary))
 			selection->rows[kept++] = row;

@@ -1,56 +1,6 @@
 #include <string.h>
 
-#include "store/split.h"
-
-struct shape {
-	struct iq_piece *pieces;
-	size_t piece_count;
-	uint32_t first_slot; /* among the valued slots of all shapes */
-	uint32_t varying;    /* slots that have a column */
-};
-
-struct column {
-	enum iq_slot_kind kind;
-	size_t count;
-	struct iq_view bytes;
-	bool open;
-	struct iq_texts *texts;
-	int64_t *numbers;
-	int64_t *digits; /* EACH */
-	enum iq_digits_layout layout;
-	uint8_t places;
-};
-
-struct iq_split {
-	struct iq_codec *codec;
-	struct iq_arena *arena;
-	unsigned depth;
-	size_t count;
-	struct shape *shapes;
-	size_t shape_count;
-	const int64_t *shape_of;
-	int64_t *columns_of;  /* by valued slot */
-	int64_t *constant_of; /* by valued slot: which constant of its kind */
-	struct iq_texts *constant_texts;
-	int64_t *constant_numbers;
-	int64_t *constant_digits;
-	struct column *columns;
-	size_t column_count;
-	size_t unfit_count;
-	struct iq_view unfit_bytes;
-	struct iq_texts *unfit;
-	/* Where the values of each text lie, made when the first text is asked for: for each varying slot of each text its
-	 * place in its column; for those that did not fit their place among these. */
-	uint32_t *first_place;
-	uint32_t *places;
-	uint32_t refers;
-	struct iq_texts_outside inner; /* for columns in this one: of what lies outside they know the words only */
-};
-
-static bool has_value(enum iq_slot_kind kind)
-{
-	return kind != IQ_SLOT_NONE && kind <= IQ_SLOT_OBSERVED;
-}
+#include "store/texts_parts.h"
 
 /* ---- Templates ---- */
 
@@ -143,7 +93,7 @@ static size_t count_slots(struct iq_split *split)
 	for (size_t i = 0; i < split->shape_count; i++) {
 		split->shapes[i].first_slot = (uint32_t)count;
 		for (size_t j = 0; j < split->shapes[i].piece_count; j++)
-			count += has_value(split->shapes[i].pieces[j].kind);
+			count += iq_slot_has_value(split->shapes[i].pieces[j].kind);
 	}
 	return count;
 }
@@ -163,7 +113,7 @@ static int take_slots(struct iq_split *split, struct iq_view *rest)
 		for (size_t j = 0; j < split->shapes[i].piece_count; j++) {
 			enum iq_slot_kind kind = split->shapes[i].pieces[j].kind;
 
-			if (!has_value(kind))
+			if (!iq_slot_has_value(kind))
 				continue;
 			if (split->columns_of[slot])
 				split->shapes[i].varying++;
@@ -184,13 +134,14 @@ static int take_slots(struct iq_split *split, struct iq_view *rest)
 	return rc;
 }
 
-static int take_column(struct iq_view *rest, struct column *column)
+static int take_column(struct iq_view *rest, struct iq_split_column *column)
 {
 	uint64_t count, len;
 	uint8_t kind;
 
 	if (!iq_byte_take(rest, &kind) || !iq_varint_take(rest, &count) || !iq_varint_take(rest, &len) ||
-	    !iq_bytes_take(rest, len, &column->bytes) || !has_value((enum iq_slot_kind)kind) || count > UINT32_MAX)
+	    !iq_bytes_take(rest, len, &column->bytes) || !iq_slot_has_value((enum iq_slot_kind)kind) ||
+	    count > UINT32_MAX)
 		return IQ_ERR_CORRUPT;
 	column->kind = (enum iq_slot_kind)kind;
 	column->count = (size_t)count;
@@ -216,7 +167,7 @@ static int take_columns(struct iq_split *split, struct iq_view *rest)
 			enum iq_slot_kind kind = split->shapes[i].pieces[j].kind;
 			uint64_t column;
 
-			if (!has_value(kind))
+			if (!iq_slot_has_value(kind))
 				continue;
 			column = (uint64_t)split->columns_of[slot++];
 			if (column > split->column_count || (column && split->columns[column - 1].kind != kind))
@@ -258,7 +209,7 @@ int iq_split_open(struct iq_codec *codec, struct iq_view *rest, size_t count, st
 
 /* ---- Opening a column when it is needed ---- */
 
-static int open_numbers(struct iq_split *split, struct column *column)
+static int open_numbers(struct iq_split *split, struct iq_split_column *column)
 {
 	struct iq_view rest = column->bytes;
 	uint8_t layout = IQ_DIGITS_ALL;
@@ -280,7 +231,7 @@ static int open_numbers(struct iq_split *split, struct column *column)
 	return rc == 0 && rest.len > 0 ? IQ_ERR_CORRUPT : rc;
 }
 
-static int open_column(struct iq_split *split, struct column *column)
+int iq_split_open_column(struct iq_split *split, struct iq_split_column *column)
 {
 	int rc;
 
@@ -297,7 +248,7 @@ static int open_column(struct iq_split *split, struct column *column)
 
 /* ---- Places ---- */
 
-static int find_places(struct iq_split *split)
+int iq_split_find_places(struct iq_split *split)
 {
 	uint32_t *next = iq_arena_calloc(split->arena, split->column_count + 1, sizeof(*next));
 	uint64_t total = 0;
@@ -314,7 +265,7 @@ static int find_places(struct iq_split *split)
 	if (!next || !split->first_place || !split->places)
 		return IQ_ERR_NOMEM;
 	for (size_t i = 0; i < split->count; i++) {
-		const struct shape *shape = split->shape_of[i] ? &split->shapes[split->shape_of[i] - 1] : NULL;
+		const struct iq_split_shape *shape = split->shape_of[i] ? &split->shapes[split->shape_of[i] - 1] : NULL;
 		const int64_t *columns = shape ? split->columns_of + shape->first_slot : NULL;
 		uint32_t left = shape ? shape->varying : 0;
 
@@ -352,7 +303,7 @@ static int64_t known_time(const struct iq_known *known, enum iq_slot_kind kind)
 	return kind == IQ_SLOT_TS ? known->ts : known->observed;
 }
 
-static int get_number(const struct column *column, uint32_t place, const struct iq_known *known,
+static int get_number(const struct iq_split_column *column, uint32_t place, const struct iq_known *known,
 		      struct iq_slot_value *value)
 {
 	const bool refers = column->kind > IQ_SLOT_NEAR;
@@ -408,11 +359,11 @@ static int append_constant(struct iq_split *split, const struct iq_piece *piece,
 	return append_number(piece, &value, known, scratch);
 }
 
-static int append_varying(struct iq_split *split, const struct iq_piece *piece, struct column *column, uint32_t place,
-			  const struct iq_known *known, struct iq_buf *scratch)
+static int append_varying(struct iq_split *split, const struct iq_piece *piece, struct iq_split_column *column,
+			  uint32_t place, const struct iq_known *known, struct iq_buf *scratch)
 {
 	struct iq_slot_value value = { .kind = piece->kind };
-	int rc = open_column(split, column);
+	int rc = iq_split_open_column(split, column);
 
 	if (rc < 0)
 		return rc;
@@ -435,7 +386,7 @@ static int append_reference(const struct iq_piece *piece, const struct iq_known 
 
 static int append_pieces(struct iq_split *split, size_t index, const struct iq_known *known, struct iq_buf *scratch)
 {
-	const struct shape *shape = &split->shapes[split->shape_of[index] - 1];
+	const struct iq_split_shape *shape = &split->shapes[split->shape_of[index] - 1];
 	const uint32_t *place = split->places + split->first_place[index];
 	size_t slot = shape->first_slot, start = scratch->len;
 	int rc = 0;
@@ -448,7 +399,7 @@ static int append_pieces(struct iq_split *split, size_t index, const struct iq_k
 			continue;
 		if (!known && piece->kind > IQ_SLOT_TIME)
 			return IQ_ERR_CORRUPT;
-		if (!has_value(piece->kind))
+		if (!iq_slot_has_value(piece->kind))
 			rc = append_reference(piece, known, scratch);
 		else if (split->columns_of[slot] == 0)
 			rc = append_constant(split, piece, slot++, known, scratch);
@@ -476,7 +427,7 @@ int iq_split_get(struct iq_split *split, size_t index, const struct iq_known *kn
 		 struct iq_view *ret_text)
 {
 	size_t start = scratch->len;
-	int rc = find_places(split);
+	int rc = iq_split_find_places(split);
 
 	if (rc < 0)
 		return rc;

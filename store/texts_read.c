@@ -1,25 +1,6 @@
 #include <string.h>
 
-#include "store/split.h"
-
-struct iq_texts {
-	enum iq_texts_layout layout;
-	size_t count; /* of values that are there */
-	struct iq_codec *codec;
-	struct iq_arena *arena;
-	const unsigned char *bits; /* with NULLS: which are there */
-	uint32_t *ranks;	   /* with NULLS: how many are there before each 64 */
-	struct iq_view bytes;	   /* CONST: the value; PLAIN: all; FIXED: the packed digits */
-	int64_t *lengths;	   /* PLAIN; WORDS: counts */
-	uint64_t *starts;	   /* PLAIN: of the bytes; WORDS: of the codes */
-	int64_t *codes;		   /* DICT, WORDS */
-	size_t word_count;
-	struct iq_texts *words;
-	struct iq_texts_outside inner; /* for columns in this one: of what lies outside they know the words only */
-	struct iq_view places;	       /* FIXED */
-	size_t varying;
-	struct iq_split *split;
-};
+#include "store/texts_parts.h"
 
 /* ---- Nulls ---- */
 
@@ -194,7 +175,7 @@ static int open_texts(struct iq_codec *codec, struct iq_view *rest, size_t count
 	texts->layout = (enum iq_texts_layout)(layout & ~IQ_TEXTS_NULLS);
 	texts->codec = codec;
 	texts->arena = arena;
-	texts->count = count;
+	texts->total = texts->count = count;
 	if (outside)
 		texts->inner = (struct iq_texts_outside){ .word = outside->word, .context = outside->context };
 	if (layout & IQ_TEXTS_NULLS)

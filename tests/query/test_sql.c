@@ -11,6 +11,7 @@
 
 #define COMMITS 5u
 #define EVENTS 70u
+#define MANY_EVENTS 900u /* in the first commit: enough for texts to be searched by their parts */
 #define NS INT64_C(1795403232000000000)
 
 struct scene {
@@ -36,7 +37,8 @@ static const char *pick(const char *const *words, size_t count)
 
 static struct iq_view random_body(char *buffer, size_t size, bool *ret_is_binary)
 {
-	static const char *const words[] = { "needle", "Needle", "hay", "STRAW", "k\xc3\xa9ks", "\xe2\x84\xaa", "a_b", "50%", "x*y[z]" };
+	static const char *const words[] = { "needle",	     "Needle", "hay", "STRAW", "k\xc3\xa9ks",
+					     "\xe2\x84\xaa", "a_b",    "50%", "x*y[z]" };
 	int len;
 
 	*ret_is_binary = false;
@@ -54,14 +56,16 @@ static struct iq_view random_body(char *buffer, size_t size, bool *ret_is_binary
 		len = snprintf(buffer, size, "%u", below(10));
 		break;
 	case 5:
-		len = snprintf(buffer, size, "GET /orders/%u took %u.%02u ms %s", below(9000), below(90), below(100), PICK(words));
+		len = snprintf(buffer, size, "GET /orders/%u took %u.%02u ms %s", below(9000), below(90), below(100),
+			       PICK(words));
 		break;
 	case 6:
-		len = snprintf(buffer, size, "%08x-%04x %s %s", (unsigned)rand(), below(65536), PICK(words), PICK(words));
+		len = snprintf(buffer, size, "%08x-%04x %s %s", (unsigned)rand(), below(65536), PICK(words),
+			       PICK(words));
 		break;
 	default:
-		len = snprintf(buffer, size, "{\"type\":\"%s\",\"id\":\"%08x\",\"n\":%u,\"text\":\"%s and %s\"}", PICK(words),
-			       (unsigned)rand(), below(1000), PICK(words), PICK(words));
+		len = snprintf(buffer, size, "{\"type\":\"%s\",\"id\":\"%08x\",\"n\":%u,\"text\":\"%s and %s\"}",
+			       PICK(words), (unsigned)rand(), below(1000), PICK(words), PICK(words));
 		break;
 	}
 	return iq_view_make(buffer, (size_t)len);
@@ -71,7 +75,8 @@ static struct iq_event random_event(char *buffer, size_t size)
 {
 	static const char *const sources[] = { "proxy", "backend", "5", "db" };
 	static const char *const sessions[] = { "a", "b", "c", "d", "e" };
-	static const char *const types[] = { "agent_started", "Agent_Started", "tool", "5", "05", "zed", "\xc3\xa9t\xc3\xa9" };
+	static const char *const types[] = { "agent_started", "Agent_Started",	  "tool", "5", "05",
+					     "zed",	      "\xc3\xa9t\xc3\xa9" };
 	static const char *const keys[] = { "run-1", "run-2", "RUN-1", "7", "7.0" };
 	struct iq_event event = IQ_EVENT_INIT;
 
@@ -106,8 +111,9 @@ static void write_store(struct scene *scene)
 
 		(void)snprintf(name, sizeof(name), "e%u", commit);
 		scene->offset = 0;
-		cr_assert_eq(iq_store_writer_evidence_begin(writer, iq_view_cstr(name), IQ_LIT("ndjson"), &scene->error), 0);
-		for (unsigned i = 0; i < EVENTS; i++) {
+		cr_assert_eq(
+			iq_store_writer_evidence_begin(writer, iq_view_cstr(name), IQ_LIT("ndjson"), &scene->error), 0);
+		for (unsigned i = 0; i < (commit ? EVENTS : MANY_EVENTS); i++) {
 			struct iq_event event = random_event(buffer, sizeof(buffer));
 			int len = snprintf(raw, sizeof(raw), "%u %u\n", commit, i);
 
@@ -180,12 +186,14 @@ static void fill_plain(struct scene *scene)
 	struct iq_event event;
 	sqlite3_stmt *statement;
 
-	execute(scene, "CREATE TABLE plain(id INTEGER, ts INTEGER, time TEXT, observed INTEGER, source TEXT, session TEXT, "
-		       "kind TEXT, direction TEXT, type TEXT, key TEXT, seq INTEGER, severity TEXT, body, attrs TEXT, "
-		       "evidence INTEGER, offset INTEGER, length INTEGER)");
+	execute(scene,
+		"CREATE TABLE plain(id INTEGER, ts INTEGER, time TEXT, observed INTEGER, source TEXT, session TEXT, "
+		"kind TEXT, direction TEXT, type TEXT, key TEXT, seq INTEGER, severity TEXT, body, attrs TEXT, "
+		"evidence INTEGER, offset INTEGER, length INTEGER)");
 	execute(scene, "CREATE TABLE other(n INTEGER, t TEXT, b)");
-	execute(scene, "INSERT INTO other VALUES (5, 's1', 'tool'), (7, '5', x'6e'), (NULL, NULL, NULL), (12, 'tool', 5), "
-		       "(100, 'zed', 7.0), ('x', 'proxy', 's3'), (201, 'run-1', 201), (3, 'S2', 's2')");
+	execute(scene,
+		"INSERT INTO other VALUES (5, 's1', 'tool'), (7, '5', x'6e'), (NULL, NULL, NULL), (12, 'tool', 5), "
+		"(100, 'zed', 7.0), ('x', 'proxy', 's3'), (201, 'run-1', 201), (3, 'S2', 's2')");
 	cr_assert_eq(sqlite3_prepare_v2(scene->db, "INSERT INTO plain VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", -1,
 					&statement, NULL),
 		     SQLITE_OK);
@@ -234,17 +242,29 @@ static const struct {
 	const char *name;
 	enum kind kind;
 } columns[] = {
-	{ "id", NUMBER },    { "ts", TS },	{ "time", TIME },     { "observed", TS }, { "source", TEXT }, { "session", TEXT },
-	{ "kind", TEXT },    { "direction", TEXT }, { "type", TEXT },	 { "key", TEXT },      { "seq", NUMBER },  { "severity", TEXT },
-	{ "body", TEXT },    { "attrs", TEXT },	{ "evidence", NUMBER }, { "offset", NUMBER },  { "length", NUMBER },
+	{ "id", NUMBER },     { "ts", TS },	    { "time", TIME },	   { "observed", TS }, { "source", TEXT },
+	{ "session", TEXT },  { "kind", TEXT },	    { "direction", TEXT }, { "type", TEXT },   { "key", TEXT },
+	{ "seq", NUMBER },    { "severity", TEXT }, { "body", TEXT },	   { "attrs", TEXT },  { "evidence", NUMBER },
+	{ "offset", NUMBER }, { "length", NUMBER },
 };
 #define COLUMNS (sizeof(columns) / sizeof(columns[0]))
 #define BODY 12u
 
 static void add_number(struct iq_buf *sql)
 {
-	static const char *const odd[] = { "NULL", "'5'", "'abc'", "x'35'", "5.5", "-3.0", "1e300", "-1e300", "9223372036854775807",
-					   "-9223372036854775808", "' 7 '", "9.3e18", "''" };
+	static const char *const odd[] = { "NULL",
+					   "'5'",
+					   "'abc'",
+					   "x'35'",
+					   "5.5",
+					   "-3.0",
+					   "1e300",
+					   "-1e300",
+					   "9223372036854775807",
+					   "-9223372036854775808",
+					   "' 7 '",
+					   "9.3e18",
+					   "''" };
 
 	switch (below(5)) {
 	case 0:
@@ -254,7 +274,7 @@ static void add_number(struct iq_buf *sql)
 		add(sql, "%lld", (long long)(NS + (int64_t)below(40) * 100000000));
 		break;
 	case 2:
-		add(sql, "%u", 1 + below(COMMITS * EVENTS + 5));
+		add(sql, "%u", 1 + below(COMMITS * EVENTS + MANY_EVENTS));
 		break;
 	default:
 		add(sql, "%d", (int)below(20) - 5);
@@ -265,7 +285,9 @@ static void add_number(struct iq_buf *sql)
 /* Text that is no time is an error where a ts is meant, so that there is none here. */
 static void add_ts(struct iq_buf *sql)
 {
-	static const char *const odd[] = { "NULL", "x'35'", "1e300", "-1e300", "1795403233500000000.0", "9223372036854775807", "0" };
+	static const char *const odd[] = {
+		"NULL", "x'35'", "1e300", "-1e300", "1795403233500000000.0", "9223372036854775807", "0"
+	};
 
 	if (below(3))
 		add(sql, "%lld", (long long)(NS + (int64_t)below(40) * 100000000 + (below(3) ? 0 : 7)));
@@ -275,7 +297,9 @@ static void add_ts(struct iq_buf *sql)
 
 static void add_time(struct iq_buf *sql)
 {
-	static const char *const odd[] = { "NULL", "'2026'", "'2026-11'", "'zzz'", "''", "'2026-11-23T03:07:1'", "'!'" };
+	static const char *const odd[] = {
+		"NULL", "'2026'", "'2026-11'", "'zzz'", "''", "'2026-11-23T03:07:1'", "'!'"
+	};
 	char time[IQ_RFC3339_SIZE];
 
 	if (below(3))
@@ -287,9 +311,35 @@ static void add_time(struct iq_buf *sql)
 static void add_text(struct iq_buf *sql)
 {
 	static const char *const texts[] = {
-		"NULL", "'proxy'", "'s1'", "'s3'", "'s03'", "'S1'", "'s99'", "'agent_started'", "'tool'", "'5'", "5", "5.0", "'zed'",
-		"'run-1'", "7", "'log'", "'ws.message'", "'client'", "'error'", "x'746f6f6c'", "''", "'needle'", "x'ff006e6565646c65fe'",
-		"'{\"opcode\":2}'", "'\xc3\xa9t\xc3\xa9'", "'3'", "1e3", "'before' || char(0) || 'needle'", "'info'",
+		"NULL",
+		"'proxy'",
+		"'s1'",
+		"'s3'",
+		"'s03'",
+		"'S1'",
+		"'s99'",
+		"'agent_started'",
+		"'tool'",
+		"'5'",
+		"5",
+		"5.0",
+		"'zed'",
+		"'run-1'",
+		"7",
+		"'log'",
+		"'ws.message'",
+		"'client'",
+		"'error'",
+		"x'746f6f6c'",
+		"''",
+		"'needle'",
+		"x'ff006e6565646c65fe'",
+		"'{\"opcode\":2}'",
+		"'\xc3\xa9t\xc3\xa9'",
+		"'3'",
+		"1e3",
+		"'before' || char(0) || 'needle'",
+		"'info'",
 	};
 
 	add(sql, "%s", PICK(texts));
@@ -309,15 +359,47 @@ static void add_value(struct iq_buf *sql, enum kind kind)
 
 static void add_pattern(struct iq_buf *sql, const char *column)
 {
-	static const char *const like[] = { "'%needle%'", "'%NEEDLE%'", "'needle'", "'%a_started'", "'%k\xc3\xa9ks%'", "'%and hay%'", "'_%'", "'%'",
-					    "''", "'%50\\%%'", "NULL", "5", "'%\"n\":7%'", "'%took 4%'", "'%kelvin%'", "'s_'", "'%[z]%'",
-					    "'%straw\"}'", "'%\xe2\x84\xaa%'" };
-	static const char *const glob[] = { "'*needle*'", "'*Needle*'", "'s[13]'", "'*x[*]y*'", "'?gent*'", "'*'", "''", "NULL", "'*[^a-z]ay*'",
-					    "'*\"text\":\"hay*'", "'*[]]*'" };
-	static const char *const regexp[] = { "'needle'", "'(?i)needle'", "'^needle$'", "'need(le|ful)'", "'ne+dle\\b'", "'hay|straw'", "'x\\*y'", "''",
-					      "'needles?'", "'\"n\":[0-9]{3},'", "'orders/\\d+ took'", "'(?i)straw'", "'STRAW(?i:x)?'", "NULL",
-					      "'and hay\"'", "'[[:digit:]]needle'", "'k\xc3\xa9?ks'" };
-	static const char *const has[] = { "'needle'", "x'006e'", "x'ff'", "''", "NULL", "5", "'and hay'", "'\"type\":\"STRAW\",\"id'" };
+	static const char *const like[] = { "'%needle%'",
+					    "'%NEEDLE%'",
+					    "'needle'",
+					    "'%a_started'",
+					    "'%k\xc3\xa9ks%'",
+					    "'%and hay%'",
+					    "'_%'",
+					    "'%'",
+					    "''",
+					    "'%50\\%%'",
+					    "NULL",
+					    "5",
+					    "'%\"n\":7%'",
+					    "'%took 4%'",
+					    "'%kelvin%'",
+					    "'s_'",
+					    "'%[z]%'",
+					    "'%straw\"}'",
+					    "'%\xe2\x84\xaa%'" };
+	static const char *const glob[] = { "'*needle*'", "'*Needle*'", "'s[13]'", "'*x[*]y*'",	   "'?gent*'",
+					    "'*'",	  "''",		"NULL",	   "'*[^a-z]ay*'", "'*\"text\":\"hay*'",
+					    "'*[]]*'" };
+	static const char *const regexp[] = { "'needle'",
+					      "'(?i)needle'",
+					      "'^needle$'",
+					      "'need(le|ful)'",
+					      "'ne+dle\\b'",
+					      "'hay|straw'",
+					      "'x\\*y'",
+					      "''",
+					      "'needles?'",
+					      "'\"n\":[0-9]{3},'",
+					      "'orders/\\d+ took'",
+					      "'(?i)straw'",
+					      "'STRAW(?i:x)?'",
+					      "NULL",
+					      "'and hay\"'",
+					      "'[[:digit:]]needle'",
+					      "'k\xc3\xa9?ks'" };
+	static const char *const has[] = { "'needle'", "x'006e'", "x'ff'",     "''",
+					   "NULL",     "5",	  "'and hay'", "'\"type\":\"STRAW\",\"id'" };
 
 	switch (below(6)) {
 	case 0:
@@ -367,10 +449,11 @@ static void add_condition(struct iq_buf *sql)
 			add(sql, "time BETWEEN '2026-11-23T03:07:12.45' AND '2026-11-23T03:07:14.15'");
 		else
 			add(sql, "%s IN (SELECT %s FROM other)", column,
-			    columns[i].kind == TS ? "id FROM plain WHERE id < 9 UNION SELECT ts FROM plain WHERE id < 30 UNION SELECT 5"
-			    : below(2)		  ? "n"
-			    : below(2)		  ? "t"
-						  : "b");
+			    columns[i].kind == TS
+				    ? "id FROM plain WHERE id < 9 UNION SELECT ts FROM plain WHERE id < 30 UNION SELECT 5"
+			    : below(2) ? "n"
+			    : below(2) ? "t"
+				       : "b");
 		break;
 	case 4:
 	case 5:
@@ -415,8 +498,18 @@ static void add_limit(struct iq_buf *sql)
 /* Statements whose result has one order only. `@` stands for the table. */
 static void add_ordered(struct iq_buf *sql)
 {
-	static const char *const orders[] = { "id", "id DESC", "ts, id", "ts DESC, id DESC", "time, id", "ts DESC, id", "session, id", "type DESC, id",
-					      "severity, id DESC", "source, ts, id", "ts NULLS LAST, id", "type COLLATE NOCASE, id" };
+	static const char *const orders[] = { "id",
+					      "id DESC",
+					      "ts, id",
+					      "ts DESC, id DESC",
+					      "time, id",
+					      "ts DESC, id",
+					      "session, id",
+					      "type DESC, id",
+					      "severity, id DESC",
+					      "source, ts, id",
+					      "ts NULLS LAST, id",
+					      "type COLLATE NOCASE, id" };
 
 	add(sql, "SELECT %s FROM @", below(2) ? "*" : below(2) ? "id, body" : "id, ts, type, session");
 	if (below(3))
@@ -427,7 +520,8 @@ static void add_ordered(struct iq_buf *sql)
 
 static void add_grouped(struct iq_buf *sql)
 {
-	static const char *const names[] = { "source", "session", "kind", "direction", "type", "severity", "evidence", "source, type" };
+	static const char *const names[] = { "source", "session",  "kind",     "direction",
+					     "type",   "severity", "evidence", "source, type" };
 	const char *name = PICK(names);
 
 	if (below(2)) {
@@ -530,8 +624,8 @@ static void compare(struct scene *scene, const char *sql, bool is_ordered, unsig
 
 	run(scene, sql, "events", is_ordered, &events);
 	run(scene, sql, "plain", is_ordered, &plain);
-	cr_expect(iq_view_eq(iq_buf_view(&events), iq_buf_view(&plain)), "seed %u: %s\n  events: %.300s\n  plain:  %.300s", seed,
-		  sql, events.data, plain.data);
+	cr_expect(iq_view_eq(iq_buf_view(&events), iq_buf_view(&plain)),
+		  "seed %u: %s\n  events: %.300s\n  plain:  %.300s", seed, sql, events.data, plain.data);
 	iq_buf_release(&events);
 	iq_buf_release(&plain);
 }
@@ -549,7 +643,8 @@ Test(sql, answers_as_an_ordinary_table_does)
 		bool is_ordered = false;
 
 		if (below(20) == 0)
-			execute(&scene, below(2) ? "PRAGMA case_sensitive_like = ON" : "PRAGMA case_sensitive_like = OFF");
+			execute(&scene,
+				below(2) ? "PRAGMA case_sensitive_like = ON" : "PRAGMA case_sensitive_like = OFF");
 		iq_buf_clear(&sql);
 		switch (below(4)) {
 		case 0:

@@ -1,0 +1,84 @@
+/* store/texts_parts.h - what a column of texts is made of while it is read. Private to the files that read and search text
+ * columns.
+ */
+#ifndef IQ_STORE_TEXTS_PARTS_H
+#define IQ_STORE_TEXTS_PARTS_H
+
+#include "store/split.h"
+
+struct iq_texts {
+	enum iq_texts_layout layout;
+	size_t total;
+	size_t count; /* of values that are there */
+	struct iq_codec *codec;
+	struct iq_arena *arena;
+	const unsigned char *bits; /* with NULLS: which are there */
+	uint32_t *ranks;	   /* with NULLS: how many are there before each 64 */
+	struct iq_view bytes;	   /* CONST: the value; PLAIN: all; FIXED: the packed digits */
+	int64_t *lengths;	   /* PLAIN; WORDS: counts */
+	uint64_t *starts;	   /* PLAIN: of the bytes; WORDS: of the codes */
+	int64_t *codes;		   /* DICT, WORDS */
+	size_t word_count;
+	struct iq_texts *words;
+	struct iq_texts_outside inner; /* for columns in this one: of what lies outside they know the words only */
+	struct iq_view places;	       /* FIXED */
+	size_t varying;
+	struct iq_split *split;
+};
+
+struct iq_split_shape {
+	struct iq_piece *pieces;
+	size_t piece_count;
+	uint32_t first_slot; /* among the valued slots of all shapes */
+	uint32_t varying;    /* slots that have a column */
+};
+
+struct iq_split_column {
+	enum iq_slot_kind kind;
+	size_t count;
+	struct iq_view bytes;
+	bool open;
+	struct iq_texts *texts;
+	int64_t *numbers;
+	int64_t *digits; /* EACH */
+	enum iq_digits_layout layout;
+	uint8_t places;
+};
+
+struct iq_split {
+	struct iq_codec *codec;
+	struct iq_arena *arena;
+	unsigned depth;
+	size_t count;
+	struct iq_split_shape *shapes;
+	size_t shape_count;
+	const int64_t *shape_of;
+	int64_t *columns_of;  /* by valued slot */
+	int64_t *constant_of; /* by valued slot: which constant of its kind */
+	struct iq_texts *constant_texts;
+	int64_t *constant_numbers;
+	int64_t *constant_digits;
+	struct iq_split_column *columns;
+	size_t column_count;
+	size_t unfit_count;
+	struct iq_view unfit_bytes;
+	struct iq_texts *unfit;
+	/* Where the values of each text lie, made when the first text is asked for: for each varying slot of each text its
+	 * place in its column; for those that did not fit their place among these. */
+	uint32_t *first_place;
+	uint32_t *places;
+	uint32_t refers;
+	struct iq_texts_outside inner; /* for columns in this one: of what lies outside they know the words only */
+};
+
+/* Has a slot of this kind a value of its own? */
+static inline bool iq_slot_has_value(enum iq_slot_kind kind)
+{
+	return kind != IQ_SLOT_NONE && kind <= IQ_SLOT_OBSERVED;
+}
+
+/* Decodes a column's values; finds where the values of each text lie. Each at the first call. */
+int iq_split_open_column(struct iq_split *split, struct iq_split_column *column);
+int iq_split_find_places(struct iq_split *split);
+
+#endif
