@@ -160,14 +160,22 @@ static int gravity(enum cli_status status)
 
 int cli_set_status(struct cli *cli, enum cli_status status, const char *format, ...)
 {
+	char reason[sizeof(cli->reason)];
 	va_list args;
+	bool graver = gravity(status) > gravity(cli->status);
 
-	if (gravity(status) <= gravity(cli->status))
+	va_start(args, format);
+	(void)vsnprintf(reason, sizeof(reason), format, args);
+	va_end(args);
+	/* The last line has room for one reason; a failure is told even where it is not that one. */
+	if (graver && cli->status == CLI_FAILED)
+		cli_warn("%s", cli->reason);
+	if (!graver && status == CLI_FAILED)
+		cli_warn("%s", reason);
+	if (!graver)
 		return (int)cli->status;
 	cli->status = status;
-	va_start(args, format);
-	(void)vsnprintf(cli->reason, sizeof(cli->reason), format, args);
-	va_end(args);
+	memcpy(cli->reason, reason, sizeof(cli->reason));
 	return (int)status;
 }
 

@@ -73,8 +73,8 @@ static int show_event(struct cli *cli, struct iq_store *store, uint64_t id)
 	if (rc == 0)
 		rc = iq_cursor_next(cursor, &event, &error);
 	if (rc == 0)
-		(void)cli_set_status(cli, CLI_FAILED, "%s: no event %" PRIu64 "; it has %" PRIu64, iq_store_path(store),
-				     id, iq_store_event_count(store));
+		(void)cli_set_status(cli, CLI_FAILED, "no event %" PRIu64 "; there are %" PRIu64, id,
+				     iq_store_event_count(store));
 	else if (rc > 0 && cli_has(cli, CLI_OPTION_RAW))
 		rc = iq_store_read_raw(store, event.evidence, event.offset, event.length, &out, &error);
 	else if (rc > 0)

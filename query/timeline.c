@@ -285,7 +285,8 @@ static void append_head(struct timeline *timeline)
 	}
 	append(timeline, ", ");
 	iq_report_append_count(timeline->out, session->events);
-	(void)iq_buf_appendf(timeline->out, " events, %s", iq_session_state_name(session->state));
+	(void)iq_buf_appendf(timeline->out, " event%s, %s", session->events == 1 ? "" : "s",
+			     iq_session_state_name(session->state));
 	for (size_t i = 0; timeline->result && i < timeline->result->session_count; i++) {
 		const struct iq_session_verdict *verdict = &timeline->result->sessions[i];
 
@@ -363,8 +364,7 @@ int iq_timeline(struct iq_store *store, uint32_t session_no, const struct iq_che
 
 	timeline.session = find_session(store, session_no);
 	if (!timeline.session)
-		return iq_error_set(error, IQ_ERR_NOT_FOUND,
-				    "%s: no session s%" PRIu32 "; `inquest sessions` lists them", iq_store_path(store),
+		return iq_error_set(error, IQ_ERR_NOT_FOUND, "no session s%" PRIu32 "; `inquest sessions` lists them",
 				    session_no);
 	append_head(&timeline);
 	rc = open_logs(&timeline);

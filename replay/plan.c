@@ -204,8 +204,7 @@ int iq_plan_read(struct iq_store *store, uint32_t session_no, struct iq_plan *re
 	int rc;
 
 	if (!session)
-		return iq_error_set(error, IQ_ERR_NOT_FOUND,
-				    "%s: no session s%" PRIu32 "; `inquest sessions` lists them", iq_store_path(store),
+		return iq_error_set(error, IQ_ERR_NOT_FOUND, "no session s%" PRIu32 "; `inquest sessions` lists them",
 				    session_no);
 	plan.session_name = iq_arena_copy(&plan.memory, session->name);
 	rc = read_events(store, session_no, &plan, &counts, error);
