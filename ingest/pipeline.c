@@ -269,12 +269,44 @@ static int replay_block(void *context, uint64_t offset, struct iq_view bytes)
 	return take_block(replay->intake, bytes, replay->error);
 }
 
-/* First what was read while the evidence was recognised, then the rest of it. */
-static int take_blocks(struct intake *intake, struct iq_error *error)
+/* The bytes are not in the store any more: a file has them still. */
+static int read_again(struct intake *intake, struct iq_error *error)
+{
+	struct iq_view block;
+	uint64_t passed = 0;
+	int rc;
+
+	iq_input_close(intake->input);
+	intake->input = NULL;
+	rc = iq_input_open(intake->file->path, intake->ingest->options->stop, &intake->input, error);
+	while (rc == 0 && passed < intake->position && (rc = next_block(intake, &block, error)) > 0) {
+		uint64_t left = intake->position - passed;
+
+		passed += block.len;
+		rc = block.len > left ? take_block(intake, iq_view_from(block, (size_t)left), error) : 0;
+	}
+	return rc;
+}
+
+/* What was read while the evidence was recognised. */
+static int replay(struct intake *intake, struct iq_error *error)
 {
 	struct replay replay = { intake, error };
+	struct iq_error gone = IQ_ERROR_INIT;
+	int rc = iq_recogniser_replay(intake->recogniser, intake->position, replay_block, &replay, &gone);
+
+	if (rc == IQ_ERR_NOT_FOUND && iq_input_is_regular(intake->input))
+		return read_again(intake, error);
+	if (rc < 0 && error->status == IQ_OK)
+		*error = gone;
+	return rc;
+}
+
+/* First what was read already, then the rest. */
+static int take_blocks(struct intake *intake, struct iq_error *error)
+{
 	struct iq_view block;
-	int rc = iq_recogniser_replay(intake->recogniser, intake->position, replay_block, &replay, error);
+	int rc = replay(intake, error);
 
 	iq_recogniser_free(intake->recogniser);
 	intake->recogniser = NULL;

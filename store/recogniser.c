@@ -274,11 +274,28 @@ static int compare(void *context, uint64_t offset, struct iq_view bytes)
 	return 0;
 }
 
-/* Reads bytes of a stream out of the store, which must have been committed for that. */
+struct reading {
+	uint64_t next;
+	int (*take)(void *context, uint64_t offset, struct iq_view bytes);
+	void *context;
+};
+
+static int count_read(void *context, uint64_t offset, struct iq_view bytes)
+{
+	struct reading *reading = context;
+
+	if (offset != reading->next)
+		return 0;
+	reading->next += bytes.len;
+	return reading->take(reading->context, offset, bytes);
+}
+
+/* Reads bytes of a stream out of the store, which must have been committed for that. They may have been dropped from it. */
 static int read_store(struct iq_recogniser *recogniser, uint32_t index, uint64_t from, uint64_t end,
 		      int (*take)(void *context, uint64_t offset, struct iq_view bytes), void *context,
 		      struct iq_error *error)
 {
+	struct reading reading = { from, take, context };
 	struct iq_store *store;
 	int rc = 0;
 
@@ -290,8 +307,14 @@ static int read_store(struct iq_recogniser *recogniser, uint32_t index, uint64_t
 		rc = iq_store_open_lazily(iq_store_writer_path(recogniser->writer), &store, error);
 	if (rc < 0)
 		return rc;
-	rc = iq_store_walk_raw(store, stream_of(recogniser, index)->whole.evidence.no, from, end, take, context, error);
+	rc = iq_store_walk_raw(store, stream_of(recogniser, index)->whole.evidence.no, from, end, count_read, &reading,
+			       error);
 	iq_store_close(store);
+	if (rc == 0 && reading.next < end)
+		rc = iq_error_set(error, IQ_ERR_NOT_FOUND,
+				  "continues evidence %u, bytes of which were dropped from the store: take it in from "
+				  "a file",
+				  stream_of(recogniser, index)->whole.evidence.no);
 	return rc;
 }
 
@@ -303,10 +326,11 @@ static int is_beginning(struct iq_recogniser *recogniser, struct iq_error *error
 	for (size_t i = 0; i < recogniser->count; i++) {
 		uint32_t index = recogniser->candidates[i].index;
 		struct comparison comparison = { iq_buf_view(&recogniser->held), 0, true };
-		int rc = read_store(recogniser, index, recogniser->base, bytes, compare, &comparison, error);
+		struct iq_error trouble = IQ_ERROR_INIT;
+		int rc = read_store(recogniser, index, recogniser->base, bytes, compare, &comparison, &trouble);
 
-		if (rc < 0)
-			return rc;
+		if (rc < 0 && rc != IQ_ERR_NOT_FOUND)
+			return iq_error_set(error, (enum iq_status)rc, "%s", trouble.message);
 		if (!comparison.equal || comparison.passed != bytes - recogniser->base)
 			continue;
 		set_result(recogniser, IQ_STREAM_SHORTER, index);

@@ -128,7 +128,8 @@ int iq_recogniser_feed(struct iq_recogniser *recogniser, struct iq_view bytes, s
 int iq_recogniser_end(struct iq_recogniser *recogniser, struct iq_error *error);
 /* Borrowed until the recogniser is freed. */
 const struct iq_recognised *iq_recogniser_result(const struct iq_recogniser *recogniser);
-/* Hands out again what was fed, from byte `from` on, in pieces. May commit. Bytes: Borrowed until the call returns. */
+/* Hands out again what was fed, from byte `from` on, in pieces. May commit. Bytes: Borrowed until the call returns. Errors:
+ * IQ_ERR_NOT_FOUND where the store does not have them any more, after those before. */
 int iq_recogniser_replay(struct iq_recogniser *recogniser, uint64_t from,
 			 int (*take)(void *context, uint64_t offset, struct iq_view bytes), void *context,
 			 struct iq_error *error);

@@ -138,6 +138,23 @@ def test_files(work):
           "compacted, it is still known", (done, counts))
 
 
+def test_dropped(work):
+    """What retention removed does not come back, and the log goes on."""
+    store, log = work / "case", work / "app.ndjson"
+    text = records(0, 100)
+    log.write_text(text[:3010])
+    inquest("ingest", log, "--store", store)
+    done = inquest("store", "drop", store, "--before", "2030-01-01T00:00:00Z")
+    point(done.returncode == 0, "all of it is dropped", done)
+    log.write_text(text)
+    done = inquest("ingest", log, "--store", store)
+    first = inquest("sql", store, "SELECT min(offset), max(offset + length) FROM events", "--format", "csv").stdout.split()[-1]
+    point(outcome(done) == "continued" and first == f"{text[:3010].rindex(chr(10)) + 1},{len(text)}",
+          "a file whose beginning was dropped continues with its unfinished line", (done, first))
+    done = inquest("store", "verify", store)
+    point(done.returncode == 0, "the store is intact", done.stdout)
+
+
 def on_terminal(environment, *words):
     """stderr of a run whose stderr is a terminal."""
     master, slave = pty.openpty()
@@ -220,7 +237,7 @@ def test_memory(work):
 
 
 with tempfile.TemporaryDirectory(prefix="inquest-runs-") as directory:
-    for test in (test_signals, test_files, test_progress, test_memory):
+    for test in (test_signals, test_files, test_dropped, test_progress, test_memory):
         place = pathlib.Path(directory) / test.__name__
         place.mkdir()
         test(place)
