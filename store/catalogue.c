@@ -18,7 +18,7 @@ void iq_catalogue_release(struct iq_catalogue *catalogue)
 	iq_catalogue_clear(catalogue);
 	iq_map_release(&catalogue->heads);
 	iq_map_release(&catalogue->numbers);
-	iq_map_release(&catalogue->formats);
+	iq_map_release(&catalogue->names);
 	free(catalogue->streams);
 }
 
@@ -56,12 +56,12 @@ static int add_stream(struct iq_catalogue *catalogue, const struct iq_evidence_p
 	uint32_t index = (uint32_t)catalogue->count, format;
 	struct iq_known_stream *stream;
 
-	if (grow(catalogue) < 0 || iq_map_intern(&catalogue->formats, part->evidence.format, &format) < 0)
+	if (grow(catalogue) < 0 || iq_map_intern(&catalogue->names, part->evidence.format, &format) < 0)
 		return IQ_ERR_NOMEM;
 	stream = &catalogue->streams[index];
 	*stream = (struct iq_known_stream){ .whole = *part, .marks = IQ_BUF_INIT };
 	stream->whole.evidence.path = IQ_VIEW_NULL;
-	stream->whole.evidence.format = catalogue->formats.entries[format].key;
+	stream->whole.evidence.format = catalogue->names.entries[format].key;
 	catalogue->count++;
 	if (iq_buf_append(&stream->marks, part->marks) < 0 || index_head(catalogue, stream, index) < 0)
 		return IQ_ERR_NOMEM;
@@ -82,16 +82,55 @@ const uint64_t *iq_catalogue_index(const struct iq_catalogue *catalogue, uint32_
 	return iq_map_get(&catalogue->numbers, iq_view_make((const char *)&evidence, sizeof(evidence)));
 }
 
-int iq_catalogue_add(struct iq_catalogue *catalogue, const struct iq_evidence_part *part, bool committed)
+static int note_tail(struct iq_catalogue *catalogue, struct iq_known_stream *stream,
+		     const struct iq_evidence_part *body, struct iq_view file)
+{
+	uint32_t name;
+
+	if (iq_map_intern(&catalogue->names, file, &name) < 0)
+		return IQ_ERR_NOMEM;
+	stream->body = *body;
+	stream->tail = catalogue->names.entries[name].key.data;
+	return 0;
+}
+
+/* What a stream is of which only the tail is there. */
+static struct iq_evidence_part no_body(const struct iq_evidence_part *tail)
+{
+	return (struct iq_evidence_part){ .evidence.no = tail->evidence.no,
+					  .evidence.format = tail->evidence.format,
+					  .restart = tail->restart,
+					  .last_ts = IQ_TIME_NONE };
+}
+
+int iq_catalogue_add(struct iq_catalogue *catalogue, const struct iq_evidence_part *part, struct iq_view file,
+		     bool committed)
 {
 	struct iq_view number = iq_view_make((const char *)&part->evidence.no, sizeof(part->evidence.no));
 	uint64_t *index = iq_map_get(&catalogue->numbers, number);
 	struct iq_known_stream *stream = index ? &catalogue->streams[*index] : NULL;
+	struct iq_evidence_part body = stream ? stream->whole : (struct iq_evidence_part){ 0 };
 	int rc = stream ? iq_part_join(&stream->whole, part, &stream->marks) : add_stream(catalogue, part, number);
 
-	if (rc == 0)
-		(stream ? stream : &catalogue->streams[catalogue->count - 1])->committed = committed;
-	return rc;
+	if (rc < 0)
+		return rc;
+	if (!stream) {
+		stream = &catalogue->streams[catalogue->count - 1];
+		body = no_body(&stream->whole);
+	}
+	stream->committed = committed;
+	return iq_part_is_tail(part) ? note_tail(catalogue, stream, &body, file) : 0;
+}
+
+void iq_catalogue_drop_tail(struct iq_catalogue *catalogue, uint32_t evidence)
+{
+	const uint64_t *index = iq_catalogue_index(catalogue, evidence);
+	struct iq_known_stream *stream = index ? &catalogue->streams[*index] : NULL;
+
+	if (!stream || !stream->tail)
+		return;
+	stream->whole = stream->body;
+	stream->tail = NULL;
 }
 
 void iq_catalogue_commit(struct iq_catalogue *catalogue)

@@ -10,6 +10,8 @@
 
 struct iq_known_stream {
 	struct iq_evidence_part whole; /* all parts joined; without path; its marks are in `marks` */
+	struct iq_evidence_part body;  /* as `whole`, without the tail; valid with `tail` */
+	const char *tail;	       /* the segment of its tail; NULL: it has none */
 	struct iq_buf marks;
 	uint32_t next; /* 1 + another with the same first mark, or 0 */
 	bool committed;
@@ -21,13 +23,16 @@ struct iq_catalogue {
 	size_t capacity;
 	struct iq_map heads;   /* first mark -> index */
 	struct iq_map numbers; /* evidence number -> index */
-	struct iq_map formats; /* their names, which the streams borrow */
+	struct iq_map names;   /* of formats and files, which the streams borrow */
 };
 
 void iq_catalogue_release(struct iq_catalogue *catalogue);
 void iq_catalogue_clear(struct iq_catalogue *catalogue);
-/* Adds a part; the parts of one evidence come in order. 0 or IQ_ERR_NOMEM. */
-int iq_catalogue_add(struct iq_catalogue *catalogue, const struct iq_evidence_part *part, bool committed);
+/* Adds a part, which is in the segment `file`; the parts of one evidence come in order. 0 or IQ_ERR_NOMEM. */
+int iq_catalogue_add(struct iq_catalogue *catalogue, const struct iq_evidence_part *part, struct iq_view file,
+		     bool committed);
+/* The stream is continued: it is what it was without its tail. */
+void iq_catalogue_drop_tail(struct iq_catalogue *catalogue, uint32_t evidence);
 /* The place of an evidence in `streams`. Borrowed until something is added; NULL if it is not there. */
 const uint64_t *iq_catalogue_index(const struct iq_catalogue *catalogue, uint32_t evidence);
 /* The mark of the first `bytes`, a number of whole MiBs; NULL where there is none. Borrowed until something is added. */

@@ -184,6 +184,9 @@ static int join_parts(struct merge *merge, const struct old_part *parts, size_t 
 		if (rc == 0 && next)
 			rc = iq_part_join(&whole, next, &marks);
 	}
+	/* In a segment with others it cannot be removed: what was unfinished is finished by that. */
+	if (iq_part_is_tail(parts[count - 1].part))
+		whole.settled = whole.restart.offset = whole.offset + whole.evidence.bytes;
 	if (rc == 0)
 		rc = iq_segment_writer_evidence(merge->writer, &whole, error);
 	iq_buf_release(&marks);

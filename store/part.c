@@ -2,6 +2,11 @@
 
 #include "store/chain.h"
 
+bool iq_part_is_tail(const struct iq_evidence_part *part)
+{
+	return part->ended && part->settled == part->offset && part->evidence.records > 0;
+}
+
 int iq_part_compare(const void *a, const void *b)
 {
 	const struct iq_evidence_part *x = a, *y = b;

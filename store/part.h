@@ -5,6 +5,9 @@
 
 #include "store/segment.h"
 
+/* A *tail*: events of what was unfinished where the stream ended. It is alone in its segment, which goes when another part says
+ * it better. */
+bool iq_part_is_tail(const struct iq_evidence_part *part);
 /* For qsort: by evidence, then as they follow each other. */
 int iq_part_compare(const void *a, const void *b);
 /* Makes `whole` what it is together with the part that continues it; path, format and beginning stay. `marks` are those of

@@ -35,10 +35,14 @@ struct open_evidence {
 	uint64_t event_end;  /* where the raw bytes of the last event end */
 	uint64_t known;	     /* what ends before was given by the parts before */
 	uint64_t reached;    /* the largest end of what was given */
-	bool settled;	     /* part.settled and part.restart are set, and these: */
-	uint64_t settled_records;
+	bool settled;	     /* part.settled and part.restart are set: what comes now was unfinished */
 	uint64_t settled_gaps;
-	uint64_t sessions; /* that appear in it, since it was begun or continued */
+	struct iq_gap *waiting; /* gaps of that, until it is known whether it becomes a tail */
+	size_t waiting_count;
+	size_t waiting_capacity;
+	bool is_tail;
+	const char *old_tail; /* segment that the part makes void; NULL: none */
+	uint64_t sessions;    /* that appear in it, since it was begun or continued */
 	struct iq_body_finder finder;
 	struct range *covered; /* by records and gaps; neighbours are merged as they come */
 	size_t covered_count;
@@ -60,6 +64,9 @@ struct iq_store_writer {
 	struct iq_sessions sessions;
 	struct iq_catalogue catalogue;
 	struct open_evidence evidence;
+	const char **removed; /* segments that the next commit removes; their names are the catalogue's */
+	size_t removed_count;
+	size_t removed_capacity;
 	struct iq_sink sink;
 };
 
@@ -134,14 +141,14 @@ static int take_over_names(struct iq_store_writer *writer, const struct iq_segme
 }
 
 /* Parts of one evidence in their order. */
-static int take_over_part(struct iq_store_writer *writer, const struct iq_evidence_part *part)
+static int take_over_part(struct iq_store_writer *writer, const struct iq_evidence_part *part, struct iq_view file)
 {
 	/* The ids of events that were dropped are not given again. */
 	if (part->last_event >= writer->next_id)
 		writer->next_id = part->last_event + 1;
 	if (part->evidence.no >= writer->next_evidence)
 		writer->next_evidence = part->evidence.no + 1;
-	return iq_catalogue_add(&writer->catalogue, part, true);
+	return iq_catalogue_add(&writer->catalogue, part, file, true);
 }
 
 static int take_over(struct iq_store_writer *writer, const struct iq_store *store)
@@ -152,20 +159,20 @@ static int take_over(struct iq_store_writer *writer, const struct iq_store *stor
 	for (size_t i = 0; i < store->manifest.count && rc == 0; i++)
 		rc = take_over_names(writer, store->segments[i]);
 	for (size_t i = 0; i < store->part_count && rc == 0; i++)
-		rc = take_over_part(writer, store->parts[i].part);
+		rc = take_over_part(writer, store->parts[i].part, IQ_LIT(""));
 	return rc;
 }
 
 /* The parts of all segments, which are read one after the other: together they may be more than memory holds. */
 struct loading {
 	struct iq_store_writer *writer;
-	struct iq_evidence_part *parts; /* without path */
+	struct iq_evidence_part *parts; /* the path is the segment's name */
 	size_t count;
 	size_t capacity;
 	struct iq_arena memory; /* formats and marks */
 };
 
-static int keep_part(struct loading *loading, const struct iq_evidence_part *part)
+static int keep_part(struct loading *loading, const struct iq_evidence_part *part, const char *file)
 {
 	struct iq_evidence_part *parts = grow(loading->parts, loading->count + 1, &loading->capacity, sizeof(*parts));
 	struct iq_evidence_part *kept;
@@ -175,7 +182,7 @@ static int keep_part(struct loading *loading, const struct iq_evidence_part *par
 	loading->parts = parts;
 	kept = &parts[loading->count++];
 	*kept = *part;
-	kept->evidence.path = IQ_VIEW_NULL;
+	kept->evidence.path = iq_view_cstr(file);
 	kept->evidence.format = iq_arena_copy(&loading->memory, part->evidence.format);
 	kept->marks = iq_arena_copy(&loading->memory, part->marks);
 	return kept->evidence.format.data && (kept->marks.data || !part->marks.data) ? 0 : IQ_ERR_NOMEM;
@@ -195,7 +202,7 @@ static int load_segment(struct loading *loading, const struct iq_manifest_segmen
 	if (rc == 0)
 		rc = take_over_names(loading->writer, segment);
 	for (size_t i = 0; i < segment->evidence_count && rc == 0; i++)
-		rc = keep_part(loading, &segment->evidence[i]);
+		rc = keep_part(loading, &segment->evidence[i], listed->file);
 	iq_segment_close(segment);
 	if (rc == 0 && listed->summary.ids.last >= loading->writer->next_id)
 		loading->writer->next_id = listed->summary.ids.last + 1;
@@ -212,7 +219,7 @@ static int load_segments(struct loading *loading, struct iq_error *error)
 	if (loading->count > 0)
 		qsort(loading->parts, loading->count, sizeof(*loading->parts), iq_part_compare);
 	for (size_t i = 0; i < loading->count && rc == 0; i++)
-		rc = take_over_part(loading->writer, &loading->parts[i]);
+		rc = take_over_part(loading->writer, &loading->parts[i], loading->parts[i].evidence.path);
 	return rc;
 }
 
@@ -311,8 +318,9 @@ static void close_evidence(struct iq_store_writer *writer)
 {
 	struct open_evidence *evidence = &writer->evidence;
 
-	evidence->active = false;
-	evidence->covered_count = 0;
+	evidence->active = evidence->is_tail = false;
+	evidence->covered_count = evidence->waiting_count = 0;
+	evidence->old_tail = NULL;
 	iq_buf_clear(&evidence->raw);
 	evidence->raw_start = 0;
 	iq_arena_clear(&evidence->memory);
@@ -322,6 +330,7 @@ int iq_store_writer_rollback(struct iq_store_writer *writer, struct iq_error *er
 {
 	drop_segment(writer);
 	iq_change_forget(&writer->change);
+	writer->removed_count = 0;
 	close_evidence(writer);
 	return load_state(writer, error);
 }
@@ -340,6 +349,8 @@ void iq_store_writer_free(struct iq_store_writer *writer)
 	iq_buf_release(&writer->evidence.raw);
 	iq_arena_release(&writer->evidence.memory);
 	free(writer->evidence.covered);
+	free(writer->evidence.waiting);
+	free(writer->removed);
 	free(writer->sources);
 	free(writer);
 }
@@ -431,9 +442,10 @@ static int commit(struct iq_store_writer *writer, struct iq_error *error)
 	if (rc == 0 && writer->segment)
 		rc = seal_segment(writer, error);
 	if (rc == 0)
-		rc = iq_change_commit(&writer->change, NULL, 0, error);
+		rc = iq_change_commit(&writer->change, writer->removed, writer->removed_count, error);
 	if (rc < 0)
 		return rc;
+	writer->removed_count = 0;
 	iq_catalogue_commit(&writer->catalogue);
 	rc = iq_sessions_make_room(&writer->sessions);
 	return rc < 0 ? session_error(rc, error) : 0;
@@ -517,6 +529,7 @@ static void begin_part(struct iq_store_writer *writer)
 
 	evidence->part.offset = evidence->raw_offset = evidence->event_end = evidence->reached = offset;
 	evidence->settled = false;
+	evidence->settled_gaps = 0;
 	evidence->active = true;
 }
 
@@ -550,6 +563,8 @@ int iq_store_writer_evidence_continue(struct iq_store_writer *writer, const stru
 		rc = open_evidence(writer, path, stream->whole.evidence.format, error);
 	if (rc < 0)
 		return rc;
+	evidence->old_tail = stream->tail;
+	iq_catalogue_drop_tail(&writer->catalogue, stream->whole.evidence.no);
 	evidence->part.evidence.no = stream->whole.evidence.no;
 	evidence->part.last_event = stream->whole.last_event;
 	evidence->part.last_ts = stream->whole.last_ts;
@@ -760,10 +775,16 @@ static int take_event(struct iq_store_writer *writer, const struct iq_event *eve
 	return iq_chunk_builder_full(builder) ? flush_chunk(writer, error) : 0;
 }
 
+static int begin_tail(struct iq_store_writer *writer, struct iq_error *error);
+
 static int sink_event(void *context, const struct iq_event *event, struct iq_error *error)
 {
 	struct iq_store_writer *writer = context;
+	const bool begins_tail = writer->evidence.settled && !writer->evidence.is_tail;
+	int rc = begins_tail ? begin_tail(writer, error) : 0;
 
+	if (rc < 0)
+		return rc;
 	return is_repeated(&writer->evidence, event->offset, event->length)
 		       ? pass_over(&writer->evidence, event->offset, event->length, error)
 		       : take_event(writer, event, error);
@@ -810,10 +831,38 @@ static int take_gap(struct iq_store_writer *writer, const struct iq_gap *gap, st
 	return iq_segment_writer_gap(writer->segment, &stored, session_no, error);
 }
 
+static int copy_text(struct iq_arena *memory, struct iq_view *text)
+{
+	const bool there = text->data != NULL;
+
+	*text = iq_arena_copy(memory, *text);
+	return there && !text->data ? IQ_ERR_NOMEM : 0;
+}
+
+/* Keeps a gap of what is unfinished. */
+static int wait_gap(struct open_evidence *evidence, const struct iq_gap *gap, struct iq_error *error)
+{
+	struct iq_gap *waiting =
+		grow(evidence->waiting, evidence->waiting_count + 1, &evidence->waiting_capacity, sizeof(*waiting));
+
+	if (!waiting)
+		return iq_error_nomem(error);
+	evidence->waiting = waiting;
+	waiting += evidence->waiting_count++;
+	*waiting = *gap;
+	return copy_text(&evidence->memory, &waiting->source) < 0 ||
+			       copy_text(&evidence->memory, &waiting->session) < 0 ||
+			       copy_text(&evidence->memory, &waiting->reason) < 0
+		       ? iq_error_nomem(error)
+		       : 0;
+}
+
 static int sink_gap(void *context, const struct iq_gap *gap, struct iq_error *error)
 {
 	struct iq_store_writer *writer = context;
 
+	if (writer->evidence.settled && !writer->evidence.is_tail)
+		return wait_gap(&writer->evidence, gap, error);
 	return is_repeated(&writer->evidence, gap->offset, gap->bytes)
 		       ? pass_over(&writer->evidence, gap->offset, gap->bytes, error)
 		       : take_gap(writer, gap, error);
@@ -890,15 +939,14 @@ static int settle(struct iq_store_writer *writer, const struct iq_restart *resta
 {
 	struct open_evidence *evidence = &writer->evidence;
 	uint64_t settled = evidence->reached > restart->offset ? evidence->reached : restart->offset;
-	int rc;
+	int rc = account(writer, restart->offset, error);
 
 	if (settled > fed(evidence))
 		settled = fed(evidence);
-	rc = write_raw_until(writer, settled, error);
+	if (rc == 0)
+		rc = write_raw_until(writer, settled, error);
 	evidence->part.settled = evidence->raw_offset;
 	evidence->part.restart = *restart;
-	evidence->settled = true;
-	evidence->settled_records = evidence->part.evidence.records;
 	evidence->settled_gaps = evidence->part.evidence.gaps;
 	return rc;
 }
@@ -907,8 +955,36 @@ static int settle(struct iq_store_writer *writer, const struct iq_restart *resta
 int iq_store_writer_evidence_settle(struct iq_store_writer *writer, const struct iq_restart *restart,
 				    struct iq_error *error)
 {
+	int rc = settle(writer, restart, error);
+
 	writer->evidence.known = 0;
-	return settle(writer, restart, error);
+	writer->evidence.settled = true;
+	return rc;
+}
+
+static int remove_old_tail(struct iq_store_writer *writer)
+{
+	struct open_evidence *evidence = &writer->evidence;
+	const char **removed =
+		grow(writer->removed, writer->removed_count + 1, &writer->removed_capacity, sizeof(*removed));
+
+	if (!removed)
+		return IQ_ERR_NOMEM;
+	writer->removed = removed;
+	if (evidence->old_tail)
+		removed[writer->removed_count++] = evidence->old_tail;
+	evidence->old_tail = NULL;
+	return 0;
+}
+
+/* The name that the open segment will have. */
+static struct iq_view segment_name(const struct iq_store_writer *writer)
+{
+	struct iq_view name = iq_view_cstr(writer->segment_path ? iq_path_base(writer->segment_path) : "");
+
+	if (iq_view_ends_with(name, IQ_LIT(".tmp")))
+		name.len -= strlen(".tmp");
+	return name;
 }
 
 /* Writes the row of the part, which ends at raw_offset. */
@@ -928,7 +1004,8 @@ static int write_part(struct iq_store_writer *writer, struct iq_error *error)
 	part = evidence->part;
 	part.evidence.gaps = evidence->settled_gaps;
 	rc = iq_segment_writer_end_evidence(writer->segment, &part, writer->next_id, error);
-	if (rc == 0 && iq_catalogue_add(&writer->catalogue, &part, false) < 0)
+	if (rc == 0 && (iq_catalogue_add(&writer->catalogue, &part, segment_name(writer), false) < 0 ||
+			remove_old_tail(writer) < 0))
 		rc = iq_error_nomem(error);
 	return rc;
 }
@@ -947,10 +1024,8 @@ int iq_store_writer_evidence_commit(struct iq_store_writer *writer, const struct
 				    struct iq_error *error)
 {
 	struct open_evidence *evidence = &writer->evidence;
-	int rc = account(writer, restart->offset, error);
+	int rc = settle(writer, restart, error);
 
-	if (rc == 0)
-		rc = settle(writer, restart, error);
 	if (rc == 0 && evidence->raw_offset > evidence->part.offset) {
 		evidence->part.evidence.accounted = restart->offset;
 		rc = write_part(writer, error);
@@ -962,18 +1037,63 @@ int iq_store_writer_evidence_commit(struct iq_store_writer *writer, const struct
 	return rc;
 }
 
-/* Without the settled end of another, the evidence settles at its end. */
+/* ---- Tails ---- */
+
+static int give_waiting(struct iq_store_writer *writer, struct iq_error *error)
+{
+	struct open_evidence *evidence = &writer->evidence;
+	int rc = 0;
+
+	for (size_t i = 0; i < evidence->waiting_count && rc == 0; i++)
+		rc = take_gap(writer, &evidence->waiting[i], error);
+	evidence->waiting_count = 0;
+	return rc;
+}
+
+static int end_segment(struct iq_store_writer *writer, struct iq_error *error)
+{
+	int rc = flush_chunk(writer, error);
+
+	return rc == 0 && writer->segment ? seal_segment(writer, error) : rc;
+}
+
+/* What was unfinished becomes an event: it goes into a segment of its own, which can be removed when it is finished. */
+static int begin_tail(struct iq_store_writer *writer, struct iq_error *error)
+{
+	struct open_evidence *evidence = &writer->evidence;
+	const struct iq_restart restart = evidence->part.restart;
+	int rc = 0;
+
+	if (evidence->raw_offset > evidence->part.offset) {
+		evidence->part.evidence.accounted = restart.offset;
+		rc = write_part(writer, error);
+	}
+	if (rc == 0)
+		rc = end_segment(writer, error);
+	if (rc < 0)
+		return rc;
+	begin_next_part(writer);
+	evidence->is_tail = true;
+	evidence->part.settled = evidence->part.offset;
+	evidence->part.restart = restart;
+	rc = begin_segment(writer, error);
+	return rc == 0 ? give_waiting(writer, error) : rc;
+}
+
+/* Where nothing was said to be unfinished, everything is settled. */
 static int end_evidence(struct iq_store_writer *writer, struct iq_error *error)
 {
 	struct open_evidence *evidence = &writer->evidence;
 	struct iq_evidence_part *part = &evidence->part;
-	int rc = account(writer, fed(evidence), error);
+	int rc = give_waiting(writer, error);
 
 	if (rc == 0)
+		rc = account(writer, fed(evidence), error);
+	if (rc == 0)
 		rc = write_raw_until(writer, fed(evidence), error);
-	if (!evidence->settled || part->evidence.records > evidence->settled_records) {
+	if (!evidence->settled && !evidence->is_tail) {
 		part->settled = evidence->raw_offset;
-		part->restart = (struct iq_restart){ evidence->raw_offset, part->restart.lines };
+		part->restart = (struct iq_restart){ evidence->raw_offset, 0 };
 		evidence->settled_gaps = part->evidence.gaps;
 	}
 	part->evidence.accounted = evidence->raw_offset;
@@ -986,8 +1106,10 @@ int iq_store_writer_evidence_end(struct iq_store_writer *writer, struct iq_evide
 {
 	const uint64_t *index;
 	uint64_t unsettled;
+	bool is_tail;
 	int rc = end_evidence(writer, error);
 
+	is_tail = writer->evidence.is_tail;
 	if (rc < 0)
 		return rc;
 	index = iq_catalogue_index(&writer->catalogue, writer->evidence.part.evidence.no);
@@ -999,10 +1121,9 @@ int iq_store_writer_evidence_end(struct iq_store_writer *writer, struct iq_evide
 	ret_evidence->format = IQ_VIEW_NULL;
 	close_evidence(writer);
 	/* A preview is one segment. */
-	if (!writer->change.path || iq_segment_writer_bytes(writer->segment) < IQ_SEGMENT_MAX_BYTES)
+	if (!is_tail && (!writer->change.path || iq_segment_writer_bytes(writer->segment) < IQ_SEGMENT_MAX_BYTES))
 		return 0;
-	rc = flush_chunk(writer, error);
-	return rc == 0 ? seal_segment(writer, error) : rc;
+	return end_segment(writer, error);
 }
 
 uint64_t iq_store_writer_evidence_sessions(const struct iq_store_writer *writer)
