@@ -11,6 +11,7 @@
 #ifndef IQ_STORE_CHUNK_H
 #define IQ_STORE_CHUNK_H
 
+#include "store/filter.h"
 #include "store/store.h"
 #include "store/texts.h"
 
@@ -88,6 +89,7 @@ struct iq_chunk_builder {
 	struct iq_hole *holes;		/* where the body stands in the raw bytes, which are kept whole */
 	struct iq_zone_entry *evidence; /* with their raw offsets */
 	size_t evidence_count;
+	struct iq_pieces *pieces; /* of the bodies */
 	struct iq_arena memory;
 };
 

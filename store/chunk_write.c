@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "store/chunk.h"
-#include "store/filter.h"
 #include "store/split.h"
 
 static const unsigned text_columns[] = { IQ_COLUMN_TYPE, IQ_COLUMN_KEY, IQ_COLUMN_BODY, IQ_COLUMN_ATTRS,
@@ -37,6 +36,8 @@ int iq_chunk_builder_init(struct iq_chunk_builder *builder)
 	rc |= allocate(&builder->session_names, sizeof(struct iq_view));
 	rc |= allocate(&builder->holes, sizeof(struct iq_hole));
 	rc |= allocate(&builder->evidence, sizeof(struct iq_zone_entry));
+	builder->pieces = calloc(1, sizeof(*builder->pieces));
+	rc |= builder->pieces ? 0 : IQ_ERR_NOMEM;
 	if (rc != 0)
 		iq_chunk_builder_release(builder);
 	return rc != 0 ? IQ_ERR_NOMEM : 0;
@@ -51,6 +52,7 @@ void iq_chunk_builder_release(struct iq_chunk_builder *builder)
 	free(builder->source_names);
 	free(builder->session_names);
 	free(builder->holes);
+	free(builder->pieces);
 	free(builder->evidence);
 	iq_arena_release(&builder->memory);
 	*builder = (struct iq_chunk_builder){ .memory = IQ_ARENA_INIT };
@@ -61,6 +63,7 @@ void iq_chunk_builder_clear(struct iq_chunk_builder *builder)
 	builder->rows = 0;
 	builder->bytes = 0;
 	builder->evidence_count = 0;
+	memset(builder->pieces, 0, sizeof(*builder->pieces));
 	iq_arena_clear(&builder->memory);
 }
 
@@ -135,6 +138,7 @@ int iq_chunk_builder_add(struct iq_chunk_builder *builder, const struct iq_event
 
 	for (size_t i = 0; i < COUNT(number_columns); i++)
 		builder->numbers[number_columns[i]][row] = numbers[number_columns[i]];
+	iq_pieces_add(builder->pieces, event->body);
 	builder->source_names[row] = event->source;
 	builder->session_names[row] = event->session;
 	if (add_text(builder, IQ_COLUMN_TYPE, event->type) < 0 || add_text(builder, IQ_COLUMN_KEY, event->key) < 0 ||
@@ -486,7 +490,7 @@ static int append_column(struct coding *coding, unsigned column)
 	case IQ_STORED_WORDS:
 		return append_new_words(coding);
 	case IQ_STORED_FILTER:
-		return iq_filter_append(coding->builder->texts[IQ_COLUMN_BODY], coding->builder->rows, &coding->out);
+		return iq_filter_append(coding->builder->pieces, &coding->out);
 	default:
 		return append_numbers(coding, ordered_numbers(coding, column), true);
 	}

@@ -39,16 +39,17 @@ static uint32_t load(const unsigned char *bytes)
 	return (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
 }
 
-/* Calls nothing: sets a byte for each piece of a text. */
-static void mark_pieces(struct folded *folded, struct iq_view text, unsigned log2, unsigned char *marks)
+void iq_pieces_add(struct iq_pieces *pieces, struct iq_view text)
 {
+	struct folded folded;
+
 	while (text.len >= PIECE) {
 		const size_t len = text.len < WINDOW ? text.len : WINDOW;
 
-		fold(folded, text.data, len);
+		fold(&folded, text.data, len);
 		for (size_t i = 0; i + PIECE <= len; i++)
-			if (load(folded->digits + i) != 0x01010101u)
-				marks[load(folded->bytes + i) * MULTIPLIER >> (32 - log2)] = 1;
+			if (load(folded.digits + i) != 0x01010101u)
+				pieces->seen[load(folded.bytes + i) * MULTIPLIER >> (32 - IQ_FILTER_MAX_LOG2)] = 1;
 		text = iq_view_from(text, len - (PIECE - 1));
 	}
 }
@@ -70,11 +71,11 @@ static bool has_all_pieces(struct folded *folded, struct iq_view text, unsigned 
 	return true;
 }
 
-static void pack(const unsigned char *marks, unsigned log2, unsigned char *bits)
+static void pack(const struct iq_pieces *pieces, unsigned char *bits)
 {
-	memset(bits, 0, (size_t)1 << (log2 - 3));
-	for (size_t i = 0; i < (size_t)1 << log2; i++)
-		bits[i >> 3] = (unsigned char)(bits[i >> 3] | marks[i] << (i & 7));
+	memset(bits, 0, (size_t)1 << (IQ_FILTER_MAX_LOG2 - 3));
+	for (size_t i = 0; i < sizeof(pieces->seen); i++)
+		bits[i >> 3] = (unsigned char)(bits[i >> 3] | pieces->seen[i] << (i & 7));
 }
 
 static size_t count_set(const unsigned char *bits, size_t bytes)
@@ -109,22 +110,12 @@ static int append_bits(unsigned char *bits, struct iq_buf *out)
 	return iq_buf_append(out, iq_view_make((const char *)bits, (size_t)1 << (log2 - 3)));
 }
 
-int iq_filter_append(const struct iq_view *texts, size_t count, struct iq_buf *out)
+int iq_filter_append(const struct iq_pieces *pieces, struct iq_buf *out)
 {
-	struct folded folded;
-	unsigned char *marks = calloc(1, (size_t)1 << IQ_FILTER_MAX_LOG2);
-	unsigned char *bits = malloc((size_t)1 << (IQ_FILTER_MAX_LOG2 - 3));
-	int rc = IQ_ERR_NOMEM;
+	unsigned char bits[(size_t)1 << (IQ_FILTER_MAX_LOG2 - 3)];
 
-	if (marks && bits) {
-		for (size_t i = 0; i < count; i++)
-			mark_pieces(&folded, texts[i], IQ_FILTER_MAX_LOG2, marks);
-		pack(marks, IQ_FILTER_MAX_LOG2, bits);
-		rc = append_bits(bits, out);
-	}
-	free(marks);
-	free(bits);
-	return rc;
+	pack(pieces, bits);
+	return append_bits(bits, out);
 }
 
 bool iq_filter_may_contain(struct iq_view filter, struct iq_view literal)

@@ -11,8 +11,14 @@
 
 #define IQ_FILTER_MAX_LOG2 17u
 
-/* Appends the filter of all the texts, as small as it still tells something. */
-int iq_filter_append(const struct iq_view *texts, size_t count, struct iq_buf *out);
+/* What a filter is made from, text by text. Zeroed memory is an empty one. */
+struct iq_pieces {
+	unsigned char seen[1u << IQ_FILTER_MAX_LOG2];
+};
+
+void iq_pieces_add(struct iq_pieces *pieces, struct iq_view text);
+/* Appends the filter, as small as it still tells something. */
+int iq_filter_append(const struct iq_pieces *pieces, struct iq_buf *out);
 /* May one of the texts contain `literal`, in any case of ASCII letters? */
 bool iq_filter_may_contain(struct iq_view filter, struct iq_view literal);
 

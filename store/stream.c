@@ -11,6 +11,7 @@
 #define WIDE_BITS 20u
 /* Shorter streams have no ranks. */
 #define LEAST_RECENT 256u
+#define LEAST_FOLLOW 1024u
 #define SAMPLE 2048u
 /* Streams shorter than this are not worth a frame. */
 #define LEAST_COMPRESSED 24u
@@ -438,6 +439,99 @@ static bool value_of(struct recent *recent, int64_t rank, int64_t *ret_value)
 	return true;
 }
 
+/* ---- What followed what ---- */
+
+/* Values that came last after another, the last one first. */
+#define FOLLOWERS 8u
+/* Larger values are not coded so. */
+#define MAX_FOLLOW 8192u
+
+struct followers {
+	uint16_t values[FOLLOWERS];
+	uint16_t count;
+};
+
+static void follower_to_front(struct followers *followers, unsigned from, uint16_t value)
+{
+	memmove(followers->values + 1, followers->values, from * sizeof(value));
+	followers->values[0] = value;
+}
+
+static void follower_put(struct followers *followers, uint16_t value)
+{
+	if (followers->count < FOLLOWERS)
+		followers->count++;
+	follower_to_front(followers, followers->count - 1u, value);
+}
+
+/* A rank below FOLLOWERS is a follower, another is the value. */
+static int64_t follower_rank(struct followers *followers, uint16_t value)
+{
+	unsigned at = 0;
+
+	while (at < followers->count && followers->values[at] != value)
+		at++;
+	if (at < followers->count) {
+		follower_to_front(followers, at, value);
+		return at;
+	}
+	follower_put(followers, value);
+	return (int64_t)value + FOLLOWERS;
+}
+
+static bool follower_value(struct followers *followers, int64_t rank, size_t limit, int64_t *ret_value)
+{
+	if (rank >= 0 && rank < (int64_t)followers->count) {
+		*ret_value = followers->values[rank];
+		follower_to_front(followers, (unsigned)rank, (uint16_t)*ret_value);
+		return true;
+	}
+	*ret_value = rank - FOLLOWERS;
+	if (*ret_value < 0 || (size_t)*ret_value >= limit)
+		return false;
+	follower_put(followers, (uint16_t)*ret_value);
+	return true;
+}
+
+/* `lists`: one for each value there may be. */
+static void follower_ranks(struct followers *lists, const int64_t *values, size_t count, int64_t *ranks)
+{
+	int64_t before = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		ranks[i] = follower_rank(&lists[before], (uint16_t)values[i]);
+		before = values[i];
+	}
+}
+
+/* One more than the largest value; 0 where they cannot be coded so. */
+static size_t follow_limit(const int64_t *values, size_t count)
+{
+	int64_t most = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (values[i] < 0 || values[i] >= MAX_FOLLOW)
+			return 0;
+		most = values[i] > most ? values[i] : most;
+	}
+	return (size_t)most + 1;
+}
+
+static uint64_t follow_cost(const int64_t *sample, size_t count, size_t limit)
+{
+	struct followers *lists = calloc(limit, sizeof(*lists));
+	int64_t ranks[SAMPLE];
+	size_t half = count / 2;
+	uint64_t bits = UINT64_MAX / 16;
+
+	if (lists) {
+		follower_ranks(lists, sample, count, ranks);
+		bits = cost(ranks + half, count - half) * 2; /* the lists fill first */
+	}
+	free(lists);
+	return bits;
+}
+
 static bool has_ranks(const int64_t *values, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
@@ -481,6 +575,7 @@ static struct choice choose_layout(const int64_t *values, size_t count)
 	size_t size = count < SAMPLE ? count : SAMPLE;
 	const int64_t *from = values + (count - size) / 2;
 	struct choice choice = { IQ_INTS_PLANES, UINT64_MAX };
+	size_t limit;
 
 	if (count < 4)
 		return choice;
@@ -493,6 +588,9 @@ static struct choice choose_layout(const int64_t *values, size_t count)
 	/* It takes longer to read, and has to pay. */
 	if (count >= LEAST_RECENT && choice.cost > size && has_ranks(values, count))
 		consider(&choice, IQ_INTS_RECENT, recent_cost(from, size) * 9 / 8);
+	if (count >= LEAST_FOLLOW && choice.cost > size * 8 && (limit = follow_limit(values, count)) > 1 &&
+	    limit < count / 16)
+		consider(&choice, IQ_INTS_FOLLOW, follow_cost(from, size, limit) * 9 / 8);
 	return choice;
 }
 
@@ -540,12 +638,32 @@ static int append_ranks(struct iq_codec *codec, const int64_t *values, size_t co
 	return append_numbers(codec, ranks, count, out);
 }
 
+static int append_followers(struct iq_codec *codec, const int64_t *values, size_t count, struct iq_buf *out)
+{
+	const size_t limit = follow_limit(values, count);
+	struct followers *lists = calloc(limit, sizeof(*lists));
+	int rc = IQ_ERR_NOMEM;
+
+	iq_buf_clear(&codec->numbers);
+	if (lists && iq_buf_reserve(&codec->numbers, count * sizeof(int64_t)) == 0) {
+		int64_t *ranks = (int64_t *)(void *)codec->numbers.data;
+
+		follower_ranks(lists, values, count, ranks);
+		(void)iq_varint_append(out, limit);
+		rc = append_numbers(codec, ranks, count, out);
+	}
+	free(lists);
+	return rc;
+}
+
 static int append_layout(struct iq_codec *codec, enum iq_ints_layout layout, const int64_t *values, size_t count,
 			 struct iq_buf *out)
 {
 	(void)iq_buf_append_char(out, (char)layout);
 	if (layout == IQ_INTS_RECENT)
 		return append_ranks(codec, values, count, out);
+	if (layout == IQ_INTS_FOLLOW)
+		return append_followers(codec, values, count, out);
 	if (layout == IQ_INTS_PLANES)
 		return append_numbers(codec, values, count, out);
 	return append_differences(codec, values, count, layout == IQ_INTS_DELTA ? 1 : 2, out);
@@ -697,6 +815,28 @@ static int take_ranks(struct iq_codec *codec, struct iq_view *rest, size_t count
 	return rc;
 }
 
+static int take_followers(struct iq_codec *codec, struct iq_view *rest, size_t count, struct iq_arena *arena,
+			  int64_t *values)
+{
+	struct followers *lists;
+	int64_t before = 0;
+	uint64_t limit;
+	int rc;
+
+	if (!iq_varint_take(rest, &limit) || limit == 0 || limit > MAX_FOLLOW)
+		return IQ_ERR_CORRUPT;
+	lists = iq_arena_calloc(arena, (size_t)limit, sizeof(*lists));
+	if (!lists)
+		return IQ_ERR_NOMEM;
+	rc = take_numbers(codec, rest, count, values, arena);
+	for (size_t i = 0; rc == 0 && i < count; i++) {
+		if (!follower_value(&lists[before], values[i], (size_t)limit, &values[i]))
+			rc = IQ_ERR_CORRUPT;
+		before = rc == 0 ? values[i] : 0;
+	}
+	return rc;
+}
+
 /* `inner`: of a dictionary, which has none itself. */
 static int take_ints(struct iq_codec *codec, struct iq_view *rest, size_t count, const int64_t *given,
 		     struct iq_arena *arena, bool inner, int64_t **ret_values);
@@ -772,6 +912,8 @@ static int take_ints(struct iq_codec *codec, struct iq_view *rest, size_t count,
 		rc = take_numbers(codec, rest, count, values, arena);
 	} else if (layout == IQ_INTS_DICT) {
 		rc = inner ? IQ_ERR_CORRUPT : take_dictionary(codec, rest, count, arena, values);
+	} else if (layout == IQ_INTS_FOLLOW) {
+		rc = take_followers(codec, rest, count, arena, values);
 	} else if (layout == IQ_INTS_RECENT) {
 		rc = take_ranks(codec, rest, count, arena, values);
 	} else if (layout == IQ_INTS_GIVEN) {

@@ -8,6 +8,7 @@
  *	           DELTA   zigzag varint first value; packed differences
  *	           DELTA2  zigzag varint first value, first difference; packed differences of the differences
  *	           RECENT  packed ranks: how recently each value came before; see docs/format.md
+ *	           FOLLOW  varint n; packed ranks: how recently each value came after the one before it, all below n
  *	           DICT    varint n; ints: n numbers; ints: for each value which of them
  *	           GIVEN   ints: a value for each code of a column known beforehand; ints: rows that differ, as differences;
  *	                   ints: their values (both of the count that comes first, a varint)
@@ -32,6 +33,7 @@ enum iq_ints_layout {
 	IQ_INTS_GIVEN,
 	IQ_INTS_RECENT,
 	IQ_INTS_DICT,
+	IQ_INTS_FOLLOW,
 	IQ_INTS_LAYOUTS
 };
 

@@ -63,6 +63,17 @@ def recent(ranks):
     return values
 
 
+def followers(ranks):
+    values, lists = [], collections.defaultdict(list)
+    for rank in ranks:
+        after = lists[values[-1] if values else 0]
+        value = after.pop(rank) if rank < len(after) else rank - 8
+        after.insert(0, value)
+        del after[8:]
+        values.append(value)
+    return values
+
+
 # ---- Streams ----
 
 class Stream:
@@ -117,7 +128,7 @@ class Stream:
         return [signed(base + scale * sum(plane[i] << 8 * p for p, plane in enumerate(planes))) for i in range(count)]
 
     def ints(self, count, codes=None):
-        layout = met("ints", ("CONST", "PLANES", "DELTA", "DELTA2", "GIVEN", "RECENT", "DICT")[self.byte()])
+        layout = met("ints", ("CONST", "PLANES", "DELTA", "DELTA2", "GIVEN", "RECENT", "DICT", "FOLLOW")[self.byte()])
         if layout == "CONST":
             return [self.zigzag()] * count
         if layout == "PLANES":
@@ -127,6 +138,9 @@ class Stream:
         if layout == "DICT":
             numbers = self.ints(self.varint())
             return [numbers[which] for which in self.ints(count)]
+        if layout == "FOLLOW":
+            expect(self.varint() <= 8192, "too many lists")
+            return followers(self.packed(count))
         if layout == "RECENT":
             return recent(self.packed(count))
         first = self.zigzag()

@@ -56,6 +56,12 @@ Test(columns, of_numbers_take_the_layout_that_is_smallest)
 		values[i] = (int64_t)((i / 60 + noise % 3) * 97 % 1009);
 	}
 	cr_expect_eq(round_trip_ints(values, COUNT), IQ_INTS_RECENT);
+	/* A machine that mostly does what it did before in the same state. */
+	for (size_t i = 0; i < COUNT; i++) {
+		noise ^= noise << 13, noise ^= noise >> 7, noise ^= noise << 17;
+		values[i] = i > 0 && noise % 16 ? (values[i - 1] * 5 + 3) % 64 : (int64_t)(noise >> 8) % 64;
+	}
+	cr_expect_eq(round_trip_ints(values, COUNT), IQ_INTS_FOLLOW);
 	/* Wide numbers, half of which came shortly before. */
 	for (size_t i = 0; i < COUNT; i++) {
 		noise ^= noise << 13, noise ^= noise >> 7, noise ^= noise << 17;
