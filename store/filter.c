@@ -5,7 +5,7 @@
 
 #define MULTIPLIER 0x9e3779b1u
 /* Beyond this share of bits set, in percent, a filter is made no smaller; beyond the other it is not kept. */
-#define FULL 30u
+#define FULL 50u
 #define USELESS 65u
 
 /* Texts are folded so many bytes at a time. */
