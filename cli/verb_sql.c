@@ -63,13 +63,14 @@ static void run_input(struct cli *cli, struct iq_sql *sql)
 	iq_buf_release(&query);
 }
 
-static const char shell_help[] = "Tables: events, sessions, sources, evidence, gaps. End a statement with ;\n"
-				 "  .tables   the tables and their columns\n"
-				 "  .quit     leave (or Ctrl-D)\n"
-				 "  SELECT type, count(*) FROM events GROUP BY type;\n";
+static const char shell_help[] =
+	"Tables: events, sessions, sources, evidence, gaps, templates. End a statement with ;\n"
+	"  .tables   the tables and their columns\n"
+	"  .quit     leave (or Ctrl-D)\n"
+	"  SELECT type, count(*) FROM events GROUP BY type;\n";
 static const char tables_query[] =
 	"SELECT m.name AS \"table\", group_concat(p.name, ' ') AS columns FROM pragma_module_list m, "
-	"pragma_table_xinfo(m.name) p WHERE m.name IN ('events','sessions','sources','evidence','gaps') "
+	"pragma_table_xinfo(m.name) p WHERE m.name IN ('events','sessions','sources','evidence','gaps','templates','event_counts') "
 	"AND p.hidden = 0 GROUP BY 1;";
 
 /* False when the shell shall end. */

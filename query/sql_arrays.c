@@ -1,4 +1,4 @@
-/* The small tables of a store, which lie in memory: sessions, sources, evidence, gaps. */
+/* The small tables of a store, which lie in memory: sessions, sources, evidence, gaps, templates. */
 #include <stdlib.h>
 
 #include "query/sql_module.h"
@@ -20,14 +20,20 @@ struct array {
 	const char *name;
 	const char *schema;
 	int store_column;
-	size_t (*count)(const struct iq_store *store);
+	int (*load)(struct iq_open_store *store, struct iq_error *error);
+	size_t (*count)(struct iq_store *store);
 	int (*column)(struct iq_open_store *store, size_t row, int column, sqlite3_context *context,
 		      struct iq_error *error);
 };
 
-/* ---- The four tables ---- */
+/* ---- The tables ---- */
 
-static size_t session_count(const struct iq_store *store)
+static int load_tables(struct iq_open_store *store, struct iq_error *error)
+{
+	return iq_store_load(store->store, error);
+}
+
+static size_t session_count(struct iq_store *store)
 {
 	size_t count;
 
@@ -92,7 +98,7 @@ static int session_column(struct iq_open_store *store, size_t row, int column, s
 	return 0;
 }
 
-static size_t source_count(const struct iq_store *store)
+static size_t source_count(struct iq_store *store)
 {
 	size_t count;
 
@@ -116,7 +122,7 @@ static int source_column(struct iq_open_store *store, size_t row, int column, sq
 	return 0;
 }
 
-static size_t evidence_count(const struct iq_store *store)
+static size_t evidence_count(struct iq_store *store)
 {
 	size_t count;
 
@@ -155,7 +161,7 @@ static int evidence_column(struct iq_open_store *store, size_t row, int column, 
 	return 0;
 }
 
-static size_t gap_count(const struct iq_store *store)
+static size_t gap_count(struct iq_store *store)
 {
 	size_t count;
 
@@ -214,7 +220,54 @@ static int gap_column(struct iq_open_store *store, size_t row, int column, sqlit
 	return 0;
 }
 
-const char *const iq_sql_array_names[] = { "sessions", "sources", "evidence", "gaps", NULL };
+static int load_templates(struct iq_open_store *store, struct iq_error *error)
+{
+	const struct iq_template *templates;
+	size_t count;
+
+	return iq_store_templates(store->store, &templates, &count, error);
+}
+
+/* They were loaded before: see load_templates(). */
+static const struct iq_template *templates_of(struct iq_store *store, size_t *ret_count)
+{
+	const struct iq_template *templates = NULL;
+
+	return iq_store_templates(store, &templates, ret_count, NULL) < 0 ? NULL : templates;
+}
+
+static size_t template_count(struct iq_store *store)
+{
+	size_t count;
+
+	return templates_of(store, &count) ? count : 0;
+}
+
+static int template_column(struct iq_open_store *store, size_t row, int column, sqlite3_context *context,
+			   struct iq_error *error)
+{
+	size_t count;
+	const struct iq_template *template = &templates_of(store->store, &count)[row];
+
+	(void)error;
+	switch (column) {
+	case 0:
+		sqlite3_result_int64(context, (sqlite3_int64) template->id);
+		break;
+	case 1:
+		iq_sql_result_text(context, template->text);
+		break;
+	case 2:
+		sqlite3_result_int64(context, (sqlite3_int64) template->count);
+		break;
+	default:
+		iq_sql_result_number(context, column == 3 ? template->first : template->last, IQ_TIME_NONE);
+		break;
+	}
+	return 0;
+}
+
+const char *const iq_sql_array_names[] = { "sessions", "sources", "evidence", "gaps", "templates", NULL };
 
 static const struct array arrays[] = {
 	{ "sessions",
@@ -222,19 +275,22 @@ static const struct array arrays[] = {
 	  "TEXT, "
 	  "end_time TEXT, events INTEGER, start_seen INTEGER, end_seen INTEGER, state TEXT, verdict TEXT, store "
 	  "HIDDEN)",
-	  12, session_count, session_column },
+	  12, load_tables, session_count, session_column },
 	{ "sources", "CREATE TABLE sources(source TEXT, events INTEGER, first INTEGER, last INTEGER, store HIDDEN)", 4,
-	  source_count, source_column },
+	  load_tables, source_count, source_column },
 	{ "evidence",
 	  "CREATE TABLE evidence(id INTEGER, path TEXT, format TEXT, bytes INTEGER, accounted INTEGER, records "
 	  "INTEGER, "
 	  "gaps INTEGER, sha256 TEXT, dropped INTEGER, store HIDDEN)",
-	  9, evidence_count, evidence_column },
+	  9, load_tables, evidence_count, evidence_column },
 	{ "gaps",
 	  "CREATE TABLE gaps(id INTEGER, evidence INTEGER, source TEXT, session TEXT, direction TEXT, after INTEGER, "
 	  "before INTEGER, ts_min INTEGER, ts_max INTEGER, offset INTEGER, bytes INTEGER, count INTEGER, reason TEXT, "
 	  "store HIDDEN)",
-	  13, gap_count, gap_column },
+	  13, load_tables, gap_count, gap_column },
+	{ "templates",
+	  "CREATE TABLE templates(id INTEGER, text TEXT, count INTEGER, first INTEGER, last INTEGER, store HIDDEN)", 5,
+	  load_templates, template_count, template_column },
 };
 
 /* ---- The module ---- */
@@ -318,7 +374,7 @@ static int filter(sqlite3_vtab_cursor *base, int plan, const char *text, int cou
 	rc = iq_sql_store_get(table->context->module, path, &cursor->store, &base->pVtab->zErrMsg);
 	if (rc != SQLITE_OK)
 		return rc;
-	if (iq_store_load(cursor->store->store, &error) < 0)
+	if (array_of(base->pVtab)->load(cursor->store, &error) < 0)
 		return iq_sql_fail(base->pVtab, &error);
 	cursor->row = 0;
 	cursor->end = array_of(base->pVtab)->count(cursor->store->store);

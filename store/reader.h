@@ -32,6 +32,9 @@ struct iq_store {
 	size_t part_count;
 	struct iq_gap *gaps;
 	size_t gap_count;
+	struct iq_template *templates; /* see iq_store_templates() */
+	size_t template_count;
+	bool templates_read;
 	uint64_t events;
 	uint64_t last_id;
 	char *preview; /* the file of a segment that is made of the store's spools, or NULL */
