@@ -11,7 +11,7 @@
 #include "query/nearest.h"
 #include "query/track.h"
 
-/* What gaps have taken so far from a session, a source or an evidence. */
+/* What gaps have taken so far from a session or a source. */
 struct darkness {
 	const struct iq_gap *gap; /* the last one */
 	int64_t lost;		  /* events, or -1 where that is not known */
@@ -50,7 +50,8 @@ struct checker {
 	size_t gap_count;
 	struct iq_map gaps_after; /* event id -> index of its first gap; the others follow through next_gap */
 	size_t *next_gap;
-	struct iq_map dark; /* sessions, sources and evidence with a gap so far -> index into darkness */
+	const struct iq_gap **by_place; /* the gaps in the order of their evidence and the event after them */
+	struct iq_map dark;		/* sessions and sources with a gap so far -> index into darkness */
 	struct darkness *darkness;
 	struct iq_buf key;
 	struct iq_buf scratch;
@@ -116,7 +117,8 @@ static struct iq_view number_key(const uint64_t *number)
 
 /* ---- Gaps ---- */
 
-/* The narrowest thing that a gap names: its session, else its source, else its evidence. */
+/* The narrowest thing that a gap names: its session, else its source, else its evidence. The first two may go on in other
+ * evidence. */
 enum scope { SCOPE_SESSION = 1, SCOPE_SOURCE, SCOPE_EVIDENCE };
 
 static uint64_t scope_key(enum scope scope, uint32_t number)
@@ -147,25 +149,18 @@ static enum scope gap_scope(const struct iq_gap *gap)
 
 static uint32_t gap_number(struct checker *checker, const struct iq_gap *gap)
 {
-	switch (gap_scope(gap)) {
-	case SCOPE_SESSION:
-		return session_number(gap->session);
-	case SCOPE_SOURCE:
-		return source_number(checker, gap->source);
-	default:
-		return gap->evidence;
-	}
+	return gap->session.data ? session_number(gap->session) : source_number(checker, gap->source);
 }
 
-static bool gap_touches(const struct iq_track *track, const struct iq_gap *gap, enum scope scope, uint32_t number)
+static bool gap_touches(struct checker *checker, const struct iq_track *track, const struct iq_gap *gap)
 {
-	const struct iq_numbers *numbers = scope == SCOPE_SESSION  ? &track->sessions
-					   : scope == SCOPE_SOURCE ? &track->sources
-								   : &track->evidence;
-
+	if (gap->count == 0) /* bytes, but no event */
+		return false;
 	if (gap->direction != IQ_DIRECTION_NONE && !(track->directions & 1u << gap->direction))
 		return false;
-	return iq_numbers_has(numbers, number);
+	if (gap->session.data)
+		return iq_numbers_has(&track->sessions, session_number(gap->session));
+	return !gap->source.data || iq_numbers_has(&track->sources, source_number(checker, gap->source));
 }
 
 static int64_t events_in(const struct iq_gap *gap)
@@ -229,16 +224,16 @@ static int touch(struct checker *checker, struct follower *follower, struct iq_t
 	return 0;
 }
 
+/* In its own evidence the numbers of the events say which instances a gap touches, when they get there or end; in others,
+ * time does. */
 static int apply_gap(struct checker *checker, const struct iq_gap *gap)
 {
 	enum scope scope = gap_scope(gap);
-	uint32_t number = gap_number(checker, gap);
-	uint64_t key = scope_key(scope, number);
+	uint64_t key = scope_key(scope, gap_number(checker, gap));
 
-	if (gap->count == 0) /* bytes, but no event */
+	if (scope == SCOPE_EVIDENCE)
 		return 0;
-
-	if (note_darkness(checker, number_key(&key), gap) < 0)
+	if (gap->count != 0 && note_darkness(checker, number_key(&key), gap) < 0)
 		return nomem(checker);
 	for (size_t i = 0; i < checker->follower_count; i++) {
 		struct follower *follower = &checker->followers[i];
@@ -246,11 +241,59 @@ static int apply_gap(struct checker *checker, const struct iq_gap *gap)
 		for (size_t j = 0; j < follower->latest.count; j++) {
 			struct iq_track *track = follower->tracks[follower->latest.entries[j].value];
 
-			if (gap_touches(track, gap, scope, number) && touch(checker, follower, track, gap) < 0)
+			if (!iq_track_reach(track, gap->evidence) && gap_touches(checker, track, gap) &&
+			    touch(checker, follower, track, gap) < 0)
 				return nomem(checker);
 		}
 	}
 	return 0;
+}
+
+/* The event that came after it in its evidence, or what no event's number reaches. */
+static uint64_t event_after(const struct iq_gap *gap)
+{
+	return gap->before ? gap->before : UINT64_MAX;
+}
+
+/* The first gap of the evidence that lies after the event, in the order of by_place. */
+static size_t first_gap_after(const struct checker *checker, uint32_t evidence, uint64_t id)
+{
+	size_t low = 0, high = checker->gap_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		const struct iq_gap *gap = checker->by_place[middle];
+
+		if (gap->evidence < evidence || (gap->evidence == evidence && event_after(gap) <= id))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* Lets the track meet the gaps of one of its evidences up to an event. */
+static int meet_gaps(struct checker *checker, struct follower *follower, struct iq_track *track, struct iq_reach *reach,
+		     uint64_t id)
+{
+	for (; reach->next_gap < checker->gap_count; reach->next_gap++) {
+		const struct iq_gap *gap = checker->by_place[reach->next_gap];
+
+		if (gap->evidence != reach->evidence || event_after(gap) > id)
+			break;
+		if (gap_touches(checker, track, gap) && touch(checker, follower, track, gap) < 0)
+			return nomem(checker);
+	}
+	return 0;
+}
+
+static int compare_places(const void *a, const void *b)
+{
+	const struct iq_gap *x = *(const struct iq_gap *const *)a, *y = *(const struct iq_gap *const *)b;
+	uint64_t left = x->evidence != y->evidence ? x->evidence : event_after(x);
+	uint64_t right = x->evidence != y->evidence ? y->evidence : event_after(y);
+
+	return (left > right) - (left < right);
 }
 
 /* Links the gaps to the events that they follow. */
@@ -259,8 +302,13 @@ static int index_gaps(struct checker *checker)
 	checker->gaps = iq_store_gaps(checker->store, &checker->gap_count);
 	checker->next_gap = calloc(checker->gap_count + 1, sizeof(*checker->next_gap));
 	checker->darkness = calloc(checker->gap_count + 1, sizeof(*checker->darkness));
-	if (!checker->next_gap || !checker->darkness)
+	checker->by_place = calloc(checker->gap_count + 1, sizeof(*checker->by_place));
+	if (!checker->next_gap || !checker->darkness || !checker->by_place)
 		return nomem(checker);
+	for (size_t i = 0; i < checker->gap_count; i++)
+		checker->by_place[i] = &checker->gaps[i];
+	if (checker->gap_count > 0)
+		qsort(checker->by_place, checker->gap_count, sizeof(*checker->by_place), compare_places);
 	for (size_t i = checker->gap_count; i-- > 0;) {
 		const uint64_t *first = iq_map_get(&checker->gaps_after, number_key(&checker->gaps[i].after));
 
@@ -281,25 +329,46 @@ static int apply_gaps_after(struct checker *checker, uint64_t id)
 	return rc;
 }
 
+/* What gaps of the event's own evidence may have held of its session before it. */
+static struct darkness darkness_in_evidence(struct checker *checker, const struct iq_event *event,
+					    const struct iq_session *session)
+{
+	struct darkness before = { NULL, 0 };
+
+	for (size_t i = first_gap_after(checker, event->evidence, event->id); i-- > 0 && before.lost >= 0;) {
+		const struct iq_gap *gap = checker->by_place[i];
+
+		if (gap->evidence != event->evidence ||
+		    (session && session->start_seen && event_after(gap) <= session->first_event))
+			break;
+		if (gap->count == 0 || (gap->session.data && session_number(gap->session) != event->session_no) ||
+		    (gap->source.data && !iq_view_eq(gap->source, event->source)))
+			continue;
+		before.gap = gap;
+		before.lost = add_lost(before.lost, events_in(gap));
+	}
+	return before;
+}
+
 /* The gaps, if any, in which the beginning of something in this event's stream may lie. */
 static struct darkness darkness_before(struct checker *checker, const struct iq_event *event)
 {
 	const struct iq_session *session = event->session_no ? find_session(checker, event->session_no) : NULL;
-	struct darkness before = { NULL, 0 };
+	struct darkness before = darkness_in_evidence(checker, event, session);
 	const uint64_t keys[] = {
 		scope_key(SCOPE_SESSION, event->session_no),
 		scope_key(SCOPE_SOURCE, source_number(checker, event->source)),
-		scope_key(SCOPE_EVIDENCE, event->evidence),
 	};
 
-	for (size_t i = 0; i < 3 && checker->dark.count; i++) {
+	for (size_t i = 0; i < 2 && checker->dark.count; i++) {
 		const uint64_t *index = iq_map_get(&checker->dark, number_key(&keys[i]));
+		const struct darkness *other = index ? &checker->darkness[*index] : NULL;
 
-		if (!index ||
-		    (session && !iq_gap_touches_session(checker->store, checker->darkness[*index].gap, session)))
+		if (!other || other->gap->evidence == event->evidence ||
+		    (session && !iq_gap_touches_session(checker->store, other->gap, session)))
 			continue;
-		before.gap = before.gap ? before.gap : checker->darkness[*index].gap;
-		before.lost = add_lost(before.lost, checker->darkness[*index].lost);
+		before.gap = before.gap ? before.gap : other->gap;
+		before.lost = add_lost(before.lost, other->lost);
 	}
 	return before;
 }
@@ -368,8 +437,10 @@ static int note_whereabouts(struct checker *checker, struct iq_track *track, con
 {
 	track->directions |= 1u << event->direction;
 	if ((event->session_no && iq_numbers_add(&track->sessions, event->session_no) < 0) ||
-	    iq_numbers_add(&track->sources, source_number(checker, event->source)) < 0 ||
-	    iq_numbers_add(&track->evidence, event->evidence) < 0)
+	    iq_numbers_add(&track->sources, source_number(checker, event->source)) < 0)
+		return nomem(checker);
+	if (!iq_track_reach(track, event->evidence) &&
+	    iq_track_add_reach(track, event->evidence, first_gap_after(checker, event->evidence, event->id)) < 0)
 		return nomem(checker);
 	return 0;
 }
@@ -430,6 +501,21 @@ static int enter_session(struct checker *checker, struct follower *follower, str
 	return rc < 0 ? nomem(checker) : 0;
 }
 
+/* Whatever lies between the track's last event and this one. */
+static int go_on(struct checker *checker, struct follower *follower, struct iq_track *track,
+		 const struct iq_event *event)
+{
+	int rc = 0;
+
+	if (checker->gap_count > 0 && !iq_track_reach(track, event->evidence))
+		rc = iq_track_add_reach(track, event->evidence, first_gap_after(checker, event->evidence, 0));
+	if (rc == 0 && checker->gap_count > 0)
+		rc = meet_gaps(checker, follower, track, iq_track_reach(track, event->evidence), event->id);
+	if (rc == IQ_ERR_NOMEM)
+		return nomem(checker);
+	return rc < 0 ? rc : enter_session(checker, follower, track, event);
+}
+
 /* The track that the event belongs to. */
 static int find_track(struct checker *checker, struct follower *follower, struct iq_view key,
 		      const struct iq_event *event, uint32_t symbol, struct iq_track **ret_track)
@@ -441,7 +527,7 @@ static int find_track(struct checker *checker, struct follower *follower, struct
 	int rc = 0;
 
 	if (track)
-		rc = enter_session(checker, follower, track, event);
+		rc = go_on(checker, follower, track, event);
 	if (rc == 0 && track && track->over)
 		rc = may_begin(checker, follower, track, symbol, &anew);
 	if (rc == 0 && anew) {
@@ -649,6 +735,16 @@ static struct iq_view why_dark(const struct checker *checker, const struct iq_tr
 	return IQ_LIT("open at capture end");
 }
 
+/* What lies between its last events and the ends of its evidence. */
+static int meet_the_rest(struct checker *checker, struct follower *follower, struct iq_track *track)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < track->reach_count && rc == 0; i++)
+		rc = meet_gaps(checker, follower, track, &track->reaches[i], UINT64_MAX);
+	return rc;
+}
+
 /* Verdict and reason of one track; *ret_over when nothing more can come. */
 static int judge_track(struct checker *checker, const struct follower *follower, const struct iq_track *track,
 		       struct iq_instance *instance, bool *ret_over)
@@ -709,7 +805,7 @@ static uint64_t end_event(const struct checker *checker, const struct iq_track *
 	return session ? checker->session_ends[session - checker->sessions] : 0;
 }
 
-static int report_track(struct checker *checker, const struct follower *follower, const struct iq_track *track,
+static int report_track(struct checker *checker, struct follower *follower, struct iq_track *track,
 			struct iq_instance *instance)
 {
 	struct iq_finding *findings = NULL;
@@ -727,7 +823,9 @@ static int report_track(struct checker *checker, const struct follower *follower
 	instance->events = track->count;
 	instance->first.id = track->ids[0];
 	instance->last.id = track->ids[track->count - 1];
-	rc = judge_track(checker, follower, track, instance, &over);
+	rc = meet_the_rest(checker, follower, track);
+	if (rc == 0)
+		rc = judge_track(checker, follower, track, instance, &over);
 	if (rc == 0 && instance->verdict == IQ_VERDICT_VIOLATED &&
 	    iq_track_explain(track, follower->lifecycle, &checker->types, over, end_event(checker, track),
 			     checker->memory, &findings, &instance->finding_count) < 0)
@@ -802,8 +900,7 @@ static void judge_count(struct checker *checker, const struct follower *follower
 	}
 }
 
-static int report_lifecycle(struct checker *checker, const struct follower *follower,
-			    struct iq_lifecycle_result *result)
+static int report_lifecycle(struct checker *checker, struct follower *follower, struct iq_lifecycle_result *result)
 {
 	struct iq_instance *instances = iq_arena_calloc(checker->memory, follower->count + 1, sizeof(*instances));
 	int rc;
@@ -1037,6 +1134,7 @@ static void release(struct checker *checker)
 	free(checker->session_ends);
 	free(checker->named);
 	free(checker->next_gap);
+	free(checker->by_place);
 	iq_map_release(&checker->sources);
 	iq_map_release(&checker->types);
 	iq_map_release(&checker->gaps_after);

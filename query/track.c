@@ -56,6 +56,25 @@ static int grow(struct iq_track *track)
 	return 0;
 }
 
+struct iq_reach *iq_track_reach(const struct iq_track *track, uint32_t evidence)
+{
+	for (size_t i = track->reach_count; i-- > 0;)
+		if (track->reaches[i].evidence == evidence)
+			return &track->reaches[i];
+	return NULL;
+}
+
+int iq_track_add_reach(struct iq_track *track, uint32_t evidence, size_t next_gap)
+{
+	struct iq_reach *grown = realloc(track->reaches, (track->reach_count + 1) * sizeof(*grown));
+
+	if (!grown)
+		return IQ_ERR_NOMEM;
+	track->reaches = grown;
+	track->reaches[track->reach_count++] = (struct iq_reach){ evidence, next_gap };
+	return 0;
+}
+
 int iq_track_add(struct iq_track *track, uint64_t id, uint32_t symbol)
 {
 	if (track->count == track->capacity && grow(track) < 0)
@@ -74,7 +93,7 @@ void iq_track_release(struct iq_track *track)
 	free(track->dark_before);
 	free(track->sessions.items);
 	free(track->sources.items);
-	free(track->evidence.items);
+	free(track->reaches);
 }
 
 /* ---- Explaining ---- */

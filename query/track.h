@@ -12,6 +12,12 @@ struct iq_numbers {
 	size_t capacity;
 };
 
+/* How far it came in one evidence. */
+struct iq_reach {
+	uint32_t evidence;
+	size_t next_gap; /* the first gap of that evidence that it has not met */
+};
+
 struct iq_track {
 	struct iq_view key;
 	iq_states start;  /* before its first event */
@@ -33,12 +39,18 @@ struct iq_track {
 	size_t capacity;
 	struct iq_numbers sessions;
 	struct iq_numbers sources; /* of the checker's interner */
-	struct iq_numbers evidence;
+	struct iq_reach *reaches;  /* one an evidence */
+	size_t reach_count;
 	uint32_t directions; /* bit per enum iq_direction */
 };
 
 int iq_numbers_add(struct iq_numbers *numbers, uint32_t number);
 bool iq_numbers_has(const struct iq_numbers *numbers, uint32_t number);
+
+/* The evidence's reach, or NULL. Borrowed until one is added. */
+struct iq_reach *iq_track_reach(const struct iq_track *track, uint32_t evidence);
+/* 0 or IQ_ERR_NOMEM. */
+int iq_track_add_reach(struct iq_track *track, uint32_t evidence, size_t next_gap);
 
 /* Adds an event that came after the track's present states were set. 0 or IQ_ERR_NOMEM. */
 int iq_track_add(struct iq_track *track, uint64_t id, uint32_t symbol);

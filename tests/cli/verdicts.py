@@ -168,7 +168,7 @@ def lines_of(sessions, first):
     while any(left):
         i = random.choice([i for i, rest in enumerate(left) if rest])
         done, record = left[i].pop(0)
-        clock += 0.001
+        clock += random.choice([0, 0.001])
         yield json.dumps({"ts": round(clock, 3), **record})
         going[i] = done
         if not left[i] and sessions[i]["end"]:
