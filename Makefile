@@ -14,7 +14,8 @@ setup:
 
 $(BUILD)/build.ninja: meson.build | setup
 	@mkdir -p "$(BUILD)"
-	@meson setup "$(BUILD)" --prefix "$(abspath $(PREFIX))" >"$(BUILD)/setup.log" 2>&1 || { cat "$(BUILD)/setup.log"; exit 1; }
+	@meson setup "$(BUILD)" --prefix "$(abspath $(PREFIX))" >"$(BUILD)/setup.log" 2>&1 || \
+		{ cat "$(BUILD)/setup.log"; tools/setup --names build check; exit 1; }
 
 demo: all
 	@tools/demo "$(BUILD)"
@@ -38,7 +39,8 @@ lint:
 	@tools/lint
 
 install: all
-	@meson configure "$(BUILD)" -Dprefix="$(abspath $(PREFIX))" && DESTDIR="$(DESTDIR)" meson install -C "$(BUILD)" --quiet
+	@meson configure "$(BUILD)" -Dprefix="$(abspath $(PREFIX))" && \
+		DESTDIR="$(DESTDIR)" meson install -C "$(BUILD)" --quiet >"$(BUILD)/install.log" 2>&1 || { cat "$(BUILD)/install.log"; exit 1; }
 
 clean:
 	@rm -rf "$(BUILD)" build-asan build-clang build-fuzz build-release
