@@ -144,6 +144,19 @@ static int remove_leftovers(struct iq_change *change, struct iq_error *error)
 	return rc;
 }
 
+/* What is committed is lost if the store's name is, or the manifest's: whoever made them may have been killed before this. A
+ * directory that may not be read cannot be synced. */
+static int sync_names(const struct iq_change *change, struct iq_error *error)
+{
+	char *parent = iq_path_join(change->path, "..");
+	int rc = parent ? iq_file_sync_dir(change->path, error) : iq_error_nomem(error);
+
+	if (rc == 0 && access(parent, R_OK) == 0)
+		rc = iq_file_sync_dir(parent, error);
+	free(parent);
+	return rc;
+}
+
 static int enter(struct iq_change *change, bool create, struct iq_error *error)
 {
 	int rc;
@@ -157,6 +170,8 @@ static int enter(struct iq_change *change, bool create, struct iq_error *error)
 		rc = make_readers(change, error);
 	if (rc == 0 && !has_manifest(change->path))
 		rc = iq_manifest_create(change->path, error);
+	if (rc == 0)
+		rc = sync_names(change, error);
 	if (rc == 0)
 		rc = iq_manifest_read(change->path, &change->manifest, error);
 	if (rc == 0)

@@ -276,18 +276,22 @@ static int write_line(const char *path, int flags, uint64_t cut_at, const struct
 	return rc;
 }
 
+/* It appears with its first line whole: one without it could not be told from a damaged one. */
 int iq_manifest_create(const char *store_path, struct iq_error *error)
 {
 	char *path = iq_path_join(store_path, "manifest");
+	char *temporary = iq_path_join(store_path, "manifest.tmp");
 	struct iq_buf line = IQ_BUF_INIT;
 	int rc;
 
 	(void)iq_buf_appendf(&line, "{\"inquest_store\":%d", IQ_MANIFEST_VERSION);
 	seal_line(&line);
-	rc = path && !line.failed ? write_line(path, O_CREAT | O_EXCL, 0, &line, error) : iq_error_nomem(error);
-	if (rc == 0)
-		rc = iq_file_sync_dir(store_path, error);
+	rc = path && temporary && !line.failed ? write_line(temporary, O_CREAT, 0, &line, error)
+					       : iq_error_nomem(error);
+	if (rc == 0 && rename(temporary, path) != 0)
+		rc = iq_error_errno(error, IQ_ERR_IO, "%s", path);
 	iq_buf_release(&line);
+	free(temporary);
 	free(path);
 	return rc;
 }
