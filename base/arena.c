@@ -47,6 +47,7 @@ void iq_arena_clear(struct iq_arena *arena)
 		arena->blocks->len = 0;
 	}
 	arena->used = 0;
+	arena->failed = false;
 }
 
 static struct iq_arena_block *add_block(struct iq_arena *arena, size_t size)
@@ -75,8 +76,10 @@ void *iq_arena_alloc(struct iq_arena *arena, size_t size)
 	size = (size + align - 1) / align * align;
 	if (!block || size > block->cap - block->len)
 		block = add_block(arena, size);
-	if (!block)
+	if (!block) {
+		arena->failed = true;
 		return NULL;
+	}
 	result = (char *)block->data + block->len;
 	block->len += size;
 	arena->used += size;

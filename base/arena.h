@@ -11,11 +11,12 @@ struct iq_arena_block;
 struct iq_arena {
 	struct iq_arena_block *blocks;
 	size_t used; /* bytes given out since the last clear */
+	bool failed; /* memory was out since then */
 };
 
 #define IQ_ARENA_INIT \
 	{ \
-		.blocks = NULL, .used = 0 \
+		.blocks = NULL, .used = 0, .failed = false \
 	}
 
 void iq_arena_release(struct iq_arena *arena);

@@ -1,6 +1,8 @@
 #include "base/hash.h"
 
-#include <openssl/evp.h>
+/* EVP allocates for each copy and each digest, and a hash that may fail in the middle is no proof. These cannot. */
+#define OPENSSL_SUPPRESS_DEPRECATED
+#include <openssl/sha.h>
 #include <stdlib.h>
 #include <xxhash.h>
 
@@ -12,59 +14,53 @@ uint64_t iq_hash64(struct iq_view view)
 }
 
 struct iq_sha256 {
-	EVP_MD_CTX *context;
-	EVP_MD_CTX *snapshot;
+	SHA256_CTX state;
 };
 
 struct iq_sha256 *iq_sha256_new(void)
 {
-	struct iq_sha256 *hash = calloc(1, sizeof(*hash));
+	struct iq_sha256 *hash = malloc(sizeof(*hash));
 
-	if (!hash)
-		return NULL;
-	hash->context = EVP_MD_CTX_new();
-	hash->snapshot = EVP_MD_CTX_new();
-	if (!hash->context || !hash->snapshot || EVP_DigestInit_ex(hash->context, EVP_sha256(), NULL) != 1) {
-		iq_sha256_free(hash);
-		return NULL;
-	}
+	if (hash)
+		iq_sha256_reset(hash);
 	return hash;
 }
 
 void iq_sha256_free(struct iq_sha256 *hash)
 {
-	if (!hash)
-		return;
-	EVP_MD_CTX_free(hash->context);
-	EVP_MD_CTX_free(hash->snapshot);
 	free(hash);
 }
 
 void iq_sha256_update(struct iq_sha256 *hash, const void *data, size_t len)
 {
 	if (len > 0)
-		(void)EVP_DigestUpdate(hash->context, data, len);
+		(void)SHA256_Update(&hash->state, data, len);
 }
 
 void iq_sha256_digest(const struct iq_sha256 *hash, uint8_t ret_digest[IQ_SHA256_SIZE])
 {
-	(void)EVP_MD_CTX_copy_ex(hash->snapshot, hash->context);
-	(void)EVP_DigestFinal_ex(hash->snapshot, ret_digest, NULL);
+	SHA256_CTX state = hash->state;
+
+	(void)SHA256_Final(ret_digest, &state);
 }
 
 void iq_sha256_copy(struct iq_sha256 *hash, const struct iq_sha256 *from)
 {
-	(void)EVP_MD_CTX_copy_ex(hash->context, from->context);
+	*hash = *from;
 }
 
 void iq_sha256_reset(struct iq_sha256 *hash)
 {
-	(void)EVP_DigestInit_ex(hash->context, EVP_sha256(), NULL);
+	(void)SHA256_Init(&hash->state);
 }
 
 void iq_sha256_of(const void *data, size_t len, uint8_t ret_digest[IQ_SHA256_SIZE])
 {
-	(void)EVP_Digest(data, len, ret_digest, NULL, EVP_sha256(), NULL);
+	struct iq_sha256 hash;
+
+	iq_sha256_reset(&hash);
+	iq_sha256_update(&hash, data, len);
+	iq_sha256_digest(&hash, ret_digest);
 }
 
 void iq_hex(const uint8_t *bytes, size_t len, char *ret_text)

@@ -443,7 +443,8 @@ static int ingest_file(struct ingest *ingest, const struct iq_walk_file *file, s
 	if (!intake.source)
 		rc = iq_error_nomem(error);
 	else if (iq_input_open(file->path, ingest->options->stop, &intake.input, &trouble) < 0)
-		rc = refuse(ingest, file->path, NULL, trouble.message);
+		rc = trouble.status == IQ_ERR_NOMEM ? iq_error_nomem(error)
+						    : refuse(ingest, file->path, NULL, trouble.message);
 	else
 		rc = examine(&intake, error);
 	ingest->bytes_done += rc == IQ_ERR_INTERRUPTED && intake.input ? iq_input_position(intake.input) : file->bytes;

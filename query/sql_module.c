@@ -187,6 +187,8 @@ int iq_sql_register(sqlite3 *db, const char *default_store, struct iq_error *err
 	for (size_t i = 0; iq_sql_array_names[i] && rc == SQLITE_OK; i++)
 		rc = register_table(db, module, iq_sql_array_names[i], &iq_sql_array, i);
 	release_module(module);
+	if (rc == SQLITE_NOMEM)
+		return iq_error_nomem(error);
 	return rc == SQLITE_OK
 		       ? 0
 		       : iq_error_set(error, IQ_ERR_USAGE, "cannot register the tables: %s", sqlite3_errmsg(db));

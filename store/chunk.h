@@ -11,6 +11,8 @@
 #ifndef IQ_STORE_CHUNK_H
 #define IQ_STORE_CHUNK_H
 
+#include <stdatomic.h>
+
 #include "store/filter.h"
 #include "store/store.h"
 #include "store/texts.h"
@@ -136,6 +138,8 @@ struct iq_chunk_outside {
 	struct iq_view (*source)(void *context, uint32_t no);
 	struct iq_view (*session)(void *context, uint32_t no); /* its name in the evidence */
 	void *context;
+	/* Set where a pattern or a word was NULL for want of memory, so that it is not taken for damage; may be NULL. */
+	atomic_bool *out_of_memory;
 };
 
 /* A chunk that is being read. Numbers are by row; a column that was not loaded is NULL. */

@@ -330,13 +330,23 @@ static int get_text(struct iq_chunk *chunk, unsigned column, uint32_t row, struc
 	return iq_texts_get(texts, chunk->positions ? chunk->positions[row] : row, &known, scratch, ret_text);
 }
 
+/* What was not there for want of memory is no damage. */
+static int without_memory(const struct iq_chunk *chunk, int rc)
+{
+	if (rc == IQ_ERR_CORRUPT && (chunk->memory.failed || (chunk->outside->out_of_memory &&
+							      atomic_exchange(chunk->outside->out_of_memory, false))))
+		return IQ_ERR_NOMEM;
+	return rc;
+}
+
 int iq_chunk_text(struct iq_chunk *chunk, unsigned column, uint32_t row, struct iq_view *ret_text)
 {
 	if (column == IQ_COLUMN_BODY && chunk->numbers[IQ_STORED_FORM][row] == IQ_BODY_NONE) {
 		*ret_text = IQ_VIEW_NULL;
 		return 0;
 	}
-	return get_text(chunk, column, row, &chunk->scratch[column == IQ_COLUMN_BODY ? 1 : 2], ret_text);
+	return without_memory(
+		chunk, get_text(chunk, column, row, &chunk->scratch[column == IQ_COLUMN_BODY ? 1 : 2], ret_text));
 }
 
 /* ---- Searching ---- */
@@ -484,7 +494,7 @@ static int damaged(const struct iq_chunk *chunk, int rc, struct iq_error *error)
 {
 	const struct iq_zone *zone = chunk->zone;
 
-	if (rc == IQ_ERR_NOMEM)
+	if (without_memory(chunk, rc) == IQ_ERR_NOMEM)
 		return iq_error_nomem(error);
 	return iq_error_set(error, IQ_ERR_CORRUPT,
 			    "chunk %u (events %llu-%llu): is damaged; run `inquest store verify`", zone->chunk,

@@ -286,8 +286,10 @@ static int compare(struct merge *merge, const char *path)
 		return rc;
 	rc = compare_rows(merge, segment);
 	if (rc == 0)
-		iq_segment_verify(segment, &states, NULL, NULL, &result);
+		rc = iq_segment_verify(segment, &states, NULL, NULL, &result);
 	iq_hash_states_clear(&states);
+	if (rc == IQ_ERR_NOMEM)
+		rc = iq_error_nomem(error);
 	if (rc == 0 && result.damages > 0)
 		rc = iq_error_set(error, IQ_ERR_CORRUPT,
 				  "%s: evidence came out otherwise than it is stored; the store is as it was", path);

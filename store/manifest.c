@@ -87,16 +87,15 @@ static void seal_line(struct iq_buf *line)
 
 static bool line_is_whole(struct iq_view line)
 {
-	struct iq_buf expected = IQ_BUF_INIT;
-	bool whole = false;
+	char expected[CHECK_SIZE + 2];
+	struct iq_view said;
 
-	if (line.len > CHECK_SIZE + 1) {
-		(void)iq_buf_append(&expected, iq_view_make(line.data, line.len - CHECK_SIZE - 1));
-		seal_line(&expected);
-		whole = !expected.failed && iq_view_eq(line, iq_buf_view(&expected));
-	}
-	iq_buf_release(&expected);
-	return whole;
+	if (line.len <= CHECK_SIZE + 1)
+		return false;
+	said = iq_view_from(line, line.len - CHECK_SIZE - 1);
+	(void)snprintf(expected, sizeof(expected), CHECK_PREFIX "%016" PRIx64 "\"}\n",
+		       iq_hash64(iq_view_make(line.data, line.len - said.len)));
+	return iq_view_eq(said, iq_view_cstr(expected));
 }
 
 static bool number_at(struct iq_view object, struct iq_view pointer, uint64_t *ret_number)
@@ -231,8 +230,11 @@ static int parse_lines(const char *path, struct iq_view text, struct iq_manifest
 				rc = iq_error_set(error, IQ_ERR_CORRUPT, "%s: line %zu is damaged", path, number);
 			return rc;
 		}
-		if (number > 1 && parse_commit(manifest, line) < 0)
-			rc = iq_error_set(error, IQ_ERR_CORRUPT, "%s: line %zu is not a commit", path, number);
+		rc = number > 1 ? parse_commit(manifest, line) : 0;
+		if (rc == IQ_ERR_NOMEM || manifest->memory.failed)
+			return iq_error_nomem(error);
+		if (rc < 0)
+			return iq_error_set(error, IQ_ERR_CORRUPT, "%s: line %zu is not a commit", path, number);
 		manifest->good_bytes += line.len;
 		text = iq_view_from(text, line.len);
 	}
@@ -337,7 +339,9 @@ int iq_manifest_append(const char *store_path, struct iq_manifest *manifest, con
 		manifest->good_bytes += line.len;
 		/* Read back as any reader reads it. */
 		rc = parse_commit(manifest, iq_buf_view(&line));
-		if (rc < 0)
+		if (rc == IQ_ERR_NOMEM || manifest->memory.failed)
+			rc = iq_error_nomem(error);
+		else if (rc < 0)
 			rc = iq_error_set(error, (enum iq_status)rc, "%s: the line just written does not read back",
 					  path);
 	}

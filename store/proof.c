@@ -81,15 +81,17 @@ static bool same_numbers(const struct iq_chunk_builder *builder, const struct iq
 }
 
 /* A body that its raw bytes are put together from is compared with them. */
-static bool same_texts(const struct iq_chunk_builder *builder, struct iq_chunk *chunk, uint32_t row)
+static int same_texts(const struct iq_chunk_builder *builder, struct iq_chunk *chunk, uint32_t row)
 {
 	static const unsigned columns[] = { IQ_STORED_RAW, IQ_COLUMN_KEY, IQ_COLUMN_ATTRS, IQ_COLUMN_BODY };
 	const size_t count = builder->holes[row].at != IQ_HOLE_NONE ? 3 : 4;
 	struct iq_view text;
 
 	for (size_t i = 0; i < count; i++) {
-		if (iq_chunk_text(chunk, columns[i], row, &text) < 0)
-			return false;
+		int rc = iq_chunk_text(chunk, columns[i], row, &text);
+
+		if (rc < 0)
+			return rc;
 		if (columns[i] == IQ_COLUMN_BODY && builder->numbers[IQ_STORED_FORM][row] == IQ_BODY_NONE)
 			continue;
 		if (!same_text(text, builder->texts[columns[i]][row]))
@@ -98,14 +100,16 @@ static bool same_texts(const struct iq_chunk_builder *builder, struct iq_chunk *
 	return same_text(iq_chunk_type(chunk, row), builder->texts[IQ_COLUMN_TYPE][row]);
 }
 
-static bool comes_back(const struct iq_chunk_builder *builder, struct iq_chunk *chunk)
+/* 1 if it does. */
+static int comes_back(const struct iq_chunk_builder *builder, struct iq_chunk *chunk)
 {
-	if (iq_chunk_load(chunk, IQ_STORED_ALL, NULL) < 0 || !same_numbers(builder, chunk))
-		return false;
-	for (uint32_t row = 0; row < builder->rows; row++)
-		if (!same_texts(builder, chunk, row))
-			return false;
-	return true;
+	int rc = iq_chunk_load(chunk, IQ_STORED_ALL, NULL);
+
+	if (rc == 0)
+		rc = same_numbers(builder, chunk);
+	for (uint32_t row = 0; row < builder->rows && rc == 1; row++)
+		rc = same_texts(builder, chunk, row);
+	return rc;
 }
 
 int iq_chunk_prove(const struct iq_chunk_builder *builder, const struct iq_zone *zone, struct iq_codec *codec,
@@ -121,15 +125,18 @@ int iq_chunk_prove(const struct iq_chunk_builder *builder, const struct iq_zone 
 						  .session = session,
 						  .context = &proof };
 	struct iq_chunk chunk;
-	int rc = 0;
+	int rc;
 
 	iq_chunk_init(&chunk, zone, codec, &outside);
-	if (!comes_back(builder, &chunk))
-		rc = iq_error_set(
+	rc = comes_back(builder, &chunk);
+	iq_chunk_release(&chunk);
+	if (rc == IQ_ERR_NOMEM)
+		return iq_error_nomem(error);
+	if (rc != 1)
+		return iq_error_set(
 			error, IQ_ERR_CORRUPT,
 			"events %llu-%llu do not come back from their columns as they went in; nothing of them was stored",
 			(unsigned long long)builder->id_first,
 			(unsigned long long)(builder->id_first + builder->rows - 1));
-	iq_chunk_release(&chunk);
-	return rc;
+	return 0;
 }

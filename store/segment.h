@@ -119,6 +119,7 @@ struct iq_segment {
 	bool templates_read;
 	struct iq_view *words; /* that the chunks share, by index; see iq_segment_words() */
 	size_t word_count;
+	atomic_bool out_of_memory; /* when templates or words were read */
 	atomic_bool words_read;
 	struct iq_raw_block *raw_blocks; /* by evidence and offset */
 	size_t raw_block_count;
@@ -162,7 +163,9 @@ int iq_segment_locate(struct iq_segment *segment, struct iq_chunk *chunk, struct
 
 /* The Merkle root (RFC 6962) over everything but the blobs, whose own hashes it covers: see docs/format.md. */
 int iq_segment_root(sqlite3 *db, uint8_t ret_root[IQ_SHA256_SIZE], struct iq_error *error);
-/* Stores an SQLite error in `error`: IQ_ERR_CORRUPT for damaged files, IQ_ERR_IO else. */
+/* Did its last call fail for want of memory? */
+bool iq_segment_no_memory(sqlite3 *db);
+/* Stores an SQLite error in `error`: IQ_ERR_NOMEM, IQ_ERR_CORRUPT for damaged files, IQ_ERR_IO else. */
 int iq_segment_sqlite_error(sqlite3 *db, const char *path, struct iq_error *error);
 
 #endif

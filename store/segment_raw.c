@@ -67,6 +67,8 @@ int iq_segment_read_block(struct iq_segment *segment, const struct iq_raw_block 
 			rc = bytes.data ? iq_stream_take_bytes(segment->codec, &bytes, arena, ret_bytes) : IQ_ERR_NOMEM;
 		}
 	}
+	if (rc == IQ_ERR_CORRUPT && (arena->failed || iq_segment_no_memory(db)))
+		rc = IQ_ERR_NOMEM;
 	(void)sqlite3_finalize(statement);
 	if (rc == IQ_ERR_NOMEM)
 		return iq_error_nomem(error);
@@ -112,12 +114,13 @@ static int pass_row(struct walk *walk, struct iq_chunk *chunk, uint32_t row)
 {
 	uint64_t skip = (uint64_t)chunk->numbers[IQ_STORED_SKIP][row];
 	struct iq_view bytes;
-	int rc = 0;
+	int rc = 0, got;
 
 	if (skip > 0)
 		rc = skip > INT64_MAX ? damaged(walk) : pass_blocks(walk, walk->at + skip);
-	if (rc == 0 && iq_chunk_text(chunk, IQ_STORED_RAW, row, &bytes) < 0)
-		rc = damaged(walk);
+	got = rc == 0 ? iq_chunk_text(chunk, IQ_STORED_RAW, row, &bytes) : 0;
+	if (got < 0)
+		rc = got == IQ_ERR_NOMEM ? iq_error_nomem(walk->error) : damaged(walk);
 	return rc == 0 ? pass(walk, bytes) : rc;
 }
 
@@ -212,7 +215,7 @@ static int locate_row(struct iq_chunk *chunk, uint32_t row, uint64_t *nexts)
 	int rc = iq_chunk_text(chunk, IQ_STORED_RAW, row, &bytes);
 
 	if (rc < 0 || !next)
-		return IQ_ERR_CORRUPT;
+		return rc < 0 ? rc : IQ_ERR_CORRUPT;
 	*next += (uint64_t)chunk->numbers[IQ_STORED_SKIP][row];
 	chunk->offsets[row] = *next + (uint64_t)lead;
 	chunk->lengths[row] = (uint64_t)((int64_t)bytes.len - lead + chunk->numbers[IQ_STORED_EXCESS][row]);
@@ -241,6 +244,8 @@ int iq_segment_locate(struct iq_segment *segment, struct iq_chunk *chunk, struct
 		rc = locate_row(chunk, row, nexts);
 	if (rc < 0)
 		chunk->offsets = NULL;
+	if (rc == IQ_ERR_NOMEM)
+		return iq_error_nomem(error);
 	return rc < 0 ? iq_error_set(error, IQ_ERR_CORRUPT, "%s: chunk %u is damaged; run `inquest store verify`",
 				     segment->path, zone->chunk)
 		      : 0;

@@ -516,6 +516,8 @@ static int read_rows(struct iq_segment *segment, const struct table_reader *read
 		memset(items + count * reader->size, 0, reader->size);
 		if (!reader->row(segment, statement, items + count * reader->size)) {
 			free(items);
+			if (segment->memory.failed || iq_segment_no_memory(segment->db))
+				return iq_error_nomem(error);
 			return iq_error_set(error, IQ_ERR_CORRUPT, "%s: row %zu of table %s is not valid",
 					    segment->path, count + 1, reader->name);
 		}
@@ -605,6 +607,8 @@ static int read_blob(struct iq_segment *segment, int64_t id, uint8_t ret_digest[
 	(void)sqlite3_bind_int64(statement, 1, id);
 	if (sqlite3_step(statement) == SQLITE_ROW)
 		rc = take_blob(statement, 0, ret_digest, arena, ret_bytes);
+	if (rc == IQ_ERR_CORRUPT && iq_segment_no_memory(segment->db))
+		rc = IQ_ERR_NOMEM;
 	(void)sqlite3_reset(statement);
 	return rc;
 }
@@ -661,11 +665,14 @@ int iq_segment_templates(struct iq_segment *segment, const struct iq_template **
 /* Numbers follow each other from 0. */
 static struct iq_view pattern_of(void *context, uint64_t number)
 {
+	struct iq_segment *segment = context;
 	const struct iq_template *templates;
 	size_t count;
+	int rc = iq_segment_templates(segment, &templates, &count, NULL);
 
-	if (iq_segment_templates(context, &templates, &count, NULL) < 0 || number >= count ||
-	    templates[number].id != number)
+	if (rc == IQ_ERR_NOMEM)
+		atomic_store(&segment->out_of_memory, true);
+	if (rc < 0 || number >= count || templates[number].id != number)
 		return IQ_VIEW_NULL;
 	return templates[number].text;
 }
@@ -723,6 +730,7 @@ static int read_all_words(struct iq_segment *segment, struct iq_error *error)
 	struct iq_codec *codec = iq_codec_new(IQ_SEGMENT_LEVEL);
 	int rc = codec ? 0 : iq_error_nomem(error);
 
+	segment->word_count = 0;
 	for (size_t i = 0; i < segment->zone_count && rc == 0; i++)
 		rc = read_words(segment, codec, segment->zones[i].chunk, error);
 	iq_codec_free(codec);
@@ -738,7 +746,7 @@ int iq_segment_words(struct iq_segment *segment, const struct iq_view **ret_word
 	if (!atomic_load(&segment->words_read))
 		rc = read_all_words(segment, error);
 	/* What could not be read is not there: chunks that need it are damaged. From here on words are read without a lock. */
-	atomic_store(&segment->words_read, true);
+	atomic_store(&segment->words_read, rc != IQ_ERR_NOMEM);
 	iq_segment_unlock(segment);
 	*ret_words = segment->words;
 	*ret_count = segment->word_count;
@@ -751,8 +759,11 @@ static struct iq_view word_of(void *context, uint64_t index)
 	const struct iq_view *words;
 	size_t count;
 
-	if (!atomic_load_explicit(&segment->words_read, memory_order_acquire))
-		(void)iq_segment_words(segment, &words, &count, NULL);
+	if (!atomic_load_explicit(&segment->words_read, memory_order_acquire) &&
+	    iq_segment_words(segment, &words, &count, NULL) == IQ_ERR_NOMEM) {
+		atomic_store(&segment->out_of_memory, true);
+		return IQ_VIEW_NULL;
+	}
 	return index < segment->word_count ? segment->words[index] : IQ_VIEW_NULL;
 }
 
@@ -803,8 +814,9 @@ int iq_segment_open(const char *path, struct iq_segment **ret_segment, struct iq
 		return iq_error_nomem(error);
 	segment->path = strdup(path);
 	segment->codec = iq_codec_new(IQ_SEGMENT_LEVEL);
-	segment->outside =
-		(struct iq_chunk_outside){ read_column, pattern_of, word_of, source_name, session_name, segment };
+	segment->outside = (struct iq_chunk_outside){
+		read_column, pattern_of, word_of, source_name, session_name, segment, &segment->out_of_memory
+	};
 	if (!segment->path || !segment->codec)
 		rc = iq_error_nomem(error);
 	if (rc == 0)

@@ -60,12 +60,21 @@ struct iq_segment_writer {
 	bool finished;
 };
 
+bool iq_segment_no_memory(sqlite3 *db)
+{
+	int code = db ? sqlite3_extended_errcode(db) : SQLITE_NOMEM;
+
+	return code == SQLITE_NOMEM || code == SQLITE_IOERR_NOMEM;
+}
+
 int iq_segment_sqlite_error(sqlite3 *db, const char *path, struct iq_error *error)
 {
-	int code = db ? sqlite3_errcode(db) & 0xff : SQLITE_NOMEM;
+	int code = sqlite3_errcode(db) & 0xff;
 	enum iq_status status = code == SQLITE_CORRUPT || code == SQLITE_NOTADB ? IQ_ERR_CORRUPT : IQ_ERR_IO;
 
-	return iq_error_set(error, status, "%s: %s", path, db ? sqlite3_errmsg(db) : "out of memory");
+	if (iq_segment_no_memory(db))
+		return iq_error_nomem(error);
+	return iq_error_set(error, status, "%s: %s", path, sqlite3_errmsg(db));
 }
 
 static int execute(struct iq_segment_writer *writer, const char *sql, struct iq_error *error)

@@ -382,6 +382,8 @@ static int append_with_nulls(struct iq_codec *codec, const struct iq_view *value
 	}
 	if (rc == 0)
 		rc = append_present(codec, present, kept, depth, &inner);
+	if (inner.failed)
+		rc = IQ_ERR_NOMEM;
 	if (rc == 0) {
 		(void)iq_buf_append_char(out, (char)((unsigned char)inner.data[0] | IQ_TEXTS_NULLS));
 		(void)iq_stream_append_bytes(codec, iq_view_make(bits, (count + 7) / 8), out);

@@ -16,6 +16,7 @@ struct inspection {
 	void *context;
 	struct iq_verify_result *result;
 	struct iq_hash_states *states;
+	bool out_of_memory; /* which is nobody's damage */
 };
 
 static void IQ_PRINTF(2, 3) report(struct inspection *inspection, const char *format, ...)
@@ -33,24 +34,30 @@ static void IQ_PRINTF(2, 3) report(struct inspection *inspection, const char *fo
 }
 
 /* Puts every text together. */
-static bool reads_texts(struct iq_chunk *chunk)
+static int read_texts(struct iq_chunk *chunk)
 {
 	static const unsigned columns[] = { IQ_COLUMN_KEY, IQ_COLUMN_BODY, IQ_COLUMN_ATTRS };
 	struct iq_view text;
+	int rc = 0;
 
-	for (uint32_t row = 0; row < chunk->zone->rows; row++)
-		for (size_t i = 0; i < 3; i++)
-			if (iq_chunk_text(chunk, columns[i], row, &text) < 0)
-				return false;
-	return true;
+	for (uint32_t row = 0; row < chunk->zone->rows && rc == 0; row++)
+		for (size_t i = 0; i < 3 && rc == 0; i++)
+			rc = iq_chunk_text(chunk, columns[i], row, &text);
+	return rc;
 }
 
 static void verify_chunk(struct iq_segment *segment, const struct iq_zone *zone, struct inspection *inspection)
 {
 	struct iq_chunk chunk;
+	int rc;
 
 	iq_segment_chunk(segment, zone, &chunk);
-	if (iq_chunk_load(&chunk, IQ_STORED_ALL, NULL) < 0 || !reads_texts(&chunk))
+	rc = iq_chunk_load(&chunk, IQ_STORED_ALL, NULL);
+	if (rc == 0)
+		rc = read_texts(&chunk);
+	if (rc == IQ_ERR_NOMEM)
+		inspection->out_of_memory = true;
+	else if (rc < 0)
 		report(inspection, "chunk %u: events %llu-%llu do not match their hash; they are withheld", zone->chunk,
 		       (unsigned long long)zone->id_first, (unsigned long long)(zone->id_first + zone->rows - 1));
 	inspection->result->chunks++;
@@ -160,8 +167,7 @@ static void judge_part(const struct iq_evidence_part *part, const struct raw_che
 		report(inspection, "evidence %u (%.*s): %llu of %llu bytes are accounted for", evidence->no,
 		       IQ_VIEW_ARG(evidence->path), (unsigned long long)evidence->accounted, (unsigned long long)end);
 	else if (whole && iq_hash_states_set(inspection->states, evidence->no, check->hash, end) < 0)
-		report(inspection, "evidence %u (%.*s): cannot be checked: out of memory", evidence->no,
-		       IQ_VIEW_ARG(evidence->path));
+		inspection->out_of_memory = true;
 }
 
 static void verify_evidence(struct iq_segment *segment, const struct iq_evidence_part *part,
@@ -177,14 +183,17 @@ static void verify_evidence(struct iq_segment *segment, const struct iq_evidence
 						  &error)
 			    : iq_error_nomem(&error);
 
-	if (rc < 0)
+	if (rc == IQ_ERR_NOMEM)
+		inspection->out_of_memory = true;
+	else if (rc < 0)
 		report(inspection, "evidence %u (%.*s): raw bytes from offset %llu on do not match their hash",
 		       part->evidence.no, IQ_VIEW_ARG(part->evidence.path), (unsigned long long)check.next);
 	else
 		judge_part(part, &check, whole, inspection);
 	/* A stream that cannot be hashed to its end is known by this. */
-	if (check.hash && !whole && first)
-		(void)iq_hash_states_set(inspection->states, part->evidence.no, check.hash, UINT64_MAX);
+	if (check.hash && !whole && first &&
+	    iq_hash_states_set(inspection->states, part->evidence.no, check.hash, UINT64_MAX) < 0)
+		inspection->out_of_memory = true;
 	inspection->result->evidence += first;
 	inspection->result->raw_bytes += check.next - begin;
 	inspection->result->dropped += part->evidence.dropped;
@@ -208,28 +217,45 @@ int iq_segment_reads_back(struct iq_segment *segment, struct iq_error *error)
 	}
 	same = same && code == SQLITE_DONE;
 	(void)sqlite3_finalize(statement);
+	if (!same && iq_segment_no_memory(segment->db))
+		return iq_error_nomem(error);
 	if (!same)
 		return iq_error_set(error, IQ_ERR_IO, "%s: does not read back as it was written; is the disk failing?",
 				    segment->path);
 	return 0;
 }
 
-void iq_segment_verify(struct iq_segment *segment, struct iq_hash_states *states,
-		       int (*damaged)(void *context, const struct iq_damage *damage), void *context,
-		       struct iq_verify_result *result)
+/* What SQLite says of its own structures. */
+static void check_file(struct iq_segment *segment, struct inspection *inspection)
 {
-	struct inspection inspection = { iq_path_base(segment->path), damaged, context, result, states };
 	sqlite3_stmt *statement = NULL;
+	const char *text = NULL;
+
+	if (sqlite3_prepare_v2(segment->db, "PRAGMA integrity_check(1)", -1, &statement, NULL) == SQLITE_OK &&
+	    sqlite3_step(statement) == SQLITE_ROW)
+		text = (const char *)sqlite3_column_text(statement, 0);
+	if (!text && iq_segment_no_memory(segment->db))
+		inspection->out_of_memory = true;
+	else if (!text || (strcmp(text, "ok") != 0 && !strstr(text, "out of memory")))
+		report(inspection, "the SQLite file is damaged");
+	else if (strcmp(text, "ok") != 0)
+		inspection->out_of_memory = true;
+	(void)sqlite3_finalize(statement);
+}
+
+int iq_segment_verify(struct iq_segment *segment, struct iq_hash_states *states,
+		      int (*damaged)(void *context, const struct iq_damage *damage), void *context,
+		      struct iq_verify_result *result)
+{
+	struct inspection inspection = { iq_path_base(segment->path), damaged, context, result, states, false };
 
 	result->segments++;
-	if (sqlite3_prepare_v2(segment->db, "PRAGMA integrity_check(1)", -1, &statement, NULL) != SQLITE_OK ||
-	    sqlite3_step(statement) != SQLITE_ROW || strcmp((const char *)sqlite3_column_text(statement, 0), "ok") != 0)
-		report(&inspection, "the SQLite file is damaged");
-	(void)sqlite3_finalize(statement);
+	check_file(segment, &inspection);
 	for (size_t i = 0; i < segment->zone_count; i++)
 		verify_chunk(segment, &segment->zones[i], &inspection);
 	for (size_t i = 0; i < segment->evidence_count; i++)
 		verify_evidence(segment, &segment->evidence[i], &inspection);
+	return inspection.out_of_memory ? IQ_ERR_NOMEM : 0;
 }
 
 /* A -wal or -journal beside a sealed segment is somebody else's; it is never read. */
@@ -250,17 +276,25 @@ static void verify_file(const char *path, const uint8_t *root, struct inspection
 {
 	struct iq_error error = IQ_ERROR_INIT;
 	struct iq_segment *segment;
+	int rc;
 
 	inspection->segment = iq_path_base(path);
 	report_sidecars(path, inspection);
-	if (iq_segment_open(path, &segment, &error) < 0) {
+	rc = iq_segment_open(path, &segment, &error);
+	if (rc == IQ_ERR_NOMEM) {
+		inspection->out_of_memory = true;
+		return;
+	}
+	if (rc < 0) {
 		inspection->result->segments++;
 		report(inspection, "%s", error.message);
 		return;
 	}
 	if (root && memcmp(root, segment->root, IQ_SHA256_SIZE) != 0)
 		report(inspection, "is not the segment that the manifest names (hash differs)");
-	iq_segment_verify(segment, inspection->states, inspection->damaged, inspection->context, inspection->result);
+	if (iq_segment_verify(segment, inspection->states, inspection->damaged, inspection->context,
+			      inspection->result) < 0)
+		inspection->out_of_memory = true;
 	iq_segment_close(segment);
 }
 
@@ -364,7 +398,7 @@ int iq_store_verify(const char *path, int (*damaged)(void *context, const struct
 {
 	struct iq_verify_result result = { 0 };
 	struct iq_hash_states states = { 0 };
-	struct inspection inspection = { path, damaged, context, &result, &states };
+	struct inspection inspection = { path, damaged, context, &result, &states, false };
 	struct stat info;
 	int rc = 0;
 
@@ -377,6 +411,8 @@ int iq_store_verify(const char *path, int (*damaged)(void *context, const struct
 	else
 		verify_file(path, NULL, &inspection);
 	iq_hash_states_clear(&states);
+	if (rc == 0 && inspection.out_of_memory)
+		rc = iq_error_nomem(error);
 	if (rc == 0)
 		*ret_result = result;
 	return rc;

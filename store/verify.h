@@ -29,9 +29,9 @@ void iq_hash_states_clear(struct iq_hash_states *states);
 
 /* Decodes every value of an open segment and gets all raw evidence out of it. Adds to `result`. `damaged` may be NULL.
  * `states` has the hashes where parts begin that do not begin their stream, and gets those where parts end; of a part whose
- * beginning it lacks the stream's hash is not checked. */
-void iq_segment_verify(struct iq_segment *segment, struct iq_hash_states *states,
-		       int (*damaged)(void *context, const struct iq_damage *damage), void *context,
-		       struct iq_verify_result *result);
+ * beginning it lacks the stream's hash is not checked. 0, or IQ_ERR_NOMEM. */
+int iq_segment_verify(struct iq_segment *segment, struct iq_hash_states *states,
+		      int (*damaged)(void *context, const struct iq_damage *damage), void *context,
+		      struct iq_verify_result *result);
 
 #endif
