@@ -150,19 +150,15 @@ static bool find_next(struct iq_spool_reader *reader, uint64_t last, struct iq_s
 	return false;
 }
 
-/* The last record that must be there. */
-static uint64_t last_known(const struct iq_spool_reader *reader)
+/* A spool is begun when everything before it is acknowledged. */
+uint64_t iq_spool_last_known(const struct iq_spool_reader *reader)
 {
-	const uint64_t before_end = reader->end == UINT64_MAX ? 0 : reader->end - 1;
-
-	return reader->live || before_end < reader->watermark ? reader->watermark : before_end;
+	return reader->end == UINT64_MAX ? reader->watermark : reader->end - 1;
 }
 
 static uint64_t last_wanted(const struct iq_spool_reader *reader)
 {
-	const uint64_t limit = reader->live ? reader->watermark : UINT64_MAX - 1;
-
-	return reader->end - 1 < limit ? reader->end - 1 : limit;
+	return reader->end == UINT64_MAX && !reader->live ? UINT64_MAX - 1 : iq_spool_last_known(reader);
 }
 
 int iq_spool_next(struct iq_spool_reader *reader, struct iq_spool_record *ret_record)
@@ -174,8 +170,8 @@ int iq_spool_next(struct iq_spool_reader *reader, struct iq_spool_record *ret_re
 	if (reader->ended || reader->next_seq > last)
 		return 0;
 	found = record_here(reader, reader->next_seq, reader->next_seq, ret_record, &size);
-	if (!found && reader->next_seq <= last_known(reader))
-		found = find_next(reader, last < last_known(reader) ? last : last_known(reader), ret_record, &size);
+	if (!found && reader->next_seq <= iq_spool_last_known(reader))
+		found = find_next(reader, iq_spool_last_known(reader), ret_record, &size);
 	if (reader->window.failed)
 		return IQ_ERR_NOMEM;
 	if (!found)

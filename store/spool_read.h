@@ -33,6 +33,8 @@ void iq_spool_close(struct iq_spool_reader *reader);
 /* 1 and a record, 0 at the end, IQ_ERR_NOMEM. Its number may be larger than expected: those between cannot be read. Borrowed until
  * the next call. */
 int iq_spool_next(struct iq_spool_reader *reader, struct iq_spool_record *ret_record);
+/* The number of the last record that must be there. */
+uint64_t iq_spool_last_known(const struct iq_spool_reader *reader);
 
 /* The spools of a store, by number, each ending where the next one begins. */
 struct iq_spools {

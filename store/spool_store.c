@@ -91,14 +91,12 @@ static int feed_records(struct feed *feed, struct iq_error *error)
 static int feed_end(struct feed *feed, struct iq_error *error)
 {
 	const struct iq_spool_reader *reader = feed->reader;
-	const bool continued = reader->end != UINT64_MAX;
 	int rc = 0;
 
 	if (reader->ended)
 		return 0;
-	if (continued || reader->watermark >= feed->expected)
-		rc = feed_missing(feed, continued && !reader->live ? reader->end - 1 : reader->watermark, error);
-	if (rc == 0 && !continued && !reader->live)
+	rc = feed_missing(feed, iq_spool_last_known(reader), error);
+	if (rc == 0 && reader->end == UINT64_MAX && !reader->live)
 		rc = feed_reason(feed, error, "the recording ended abruptly; durable through #%" PRIu64,
 				 feed->expected - 1);
 	return rc;

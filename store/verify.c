@@ -319,7 +319,6 @@ static bool overlaps(const struct iq_spool_reader *reader, const struct iq_manif
 static int verify_spool(struct iq_spool_reader *reader, const struct iq_manifest *manifest,
 			struct inspection *inspection, struct iq_error *error)
 {
-	const bool continued = reader->end != UINT64_MAX;
 	uint64_t expected = reader->header.seq_first;
 	struct iq_spool_record record;
 	int rc;
@@ -337,7 +336,7 @@ static int verify_spool(struct iq_spool_reader *reader, const struct iq_manifest
 	if (rc < 0)
 		return iq_error_nomem(error);
 	if (!reader->ended)
-		report_missing(inspection, expected, continued && !reader->live ? reader->end - 1 : reader->watermark);
+		report_missing(inspection, expected, iq_spool_last_known(reader));
 	return 0;
 }
 

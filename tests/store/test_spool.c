@@ -351,11 +351,13 @@ Test(spool, says_what_a_full_disk_did_not_take)
 	struct scene scene;
 	struct iq_live_status status;
 	struct seen seen;
-	int64_t number = 0, taken = 0;
+	int64_t number = 10, taken = 10;
 
 	scene_open(&scene);
 	scene.options.queue_bytes = 30000;
 	start(&scene);
+	record_many(&scene, 1, 10);
+	flush(&scene);
 	atomic_store(&scene.disk.full, ENOSPC);
 	for (; number < 1000; number++)
 		taken += record(&scene, number + 1) != 0;
@@ -383,6 +385,7 @@ Test(spool, says_what_a_full_disk_did_not_take)
 	cr_expect_eq(seen.lost_bytes, status.lost_bytes);
 	cr_expect_eq(seen.out_of_order, 1);
 	cr_expect_eq(seen.last, 1010);
+	cr_expect_not(seen.damaged);
 	cr_expect(strstr(seen.reason, "not recorded: "), "%s", seen.reason);
 	scene_close(&scene);
 }
@@ -407,6 +410,7 @@ Test(spool, never_waits_for_a_slow_disk)
 	cr_expect_eq(seen.events, taken);
 	cr_expect_eq(seen.lost, 2000 - taken);
 	cr_expect_eq(seen.gaps, 3, "one for each session");
+	cr_expect_not(seen.damaged);
 	cr_expect(strstr(seen.reason, "too slow"), "%s", seen.reason);
 	scene_close(&scene);
 }
