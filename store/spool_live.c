@@ -90,7 +90,8 @@ struct iq_live {
 	struct iq_spool_file *file;
 	uint32_t next_number;
 	uint32_t next_evidence;
-	uint32_t parts; /* spools made */
+	uint32_t parts;	      /* spools made */
+	uint64_t reserve_seq; /* the next number in the reserve of a full spool */
 
 	/* The sealer's own, and before it runs, and after. */
 	struct iq_store_writer *writer;
@@ -271,21 +272,53 @@ static struct loss *find_loss(struct iq_live *live, const struct iq_event *event
 }
 
 /* `reason`, unless the disk itself says one. */
-static void lose(struct iq_live *live, const struct iq_event *event, size_t bytes, const char *reason)
+static void lose(struct iq_live *live, const struct iq_event *event, uint64_t events, uint64_t bytes,
+		 const char *reason)
 {
 	struct loss *loss = find_loss(live, event);
 
 	(void)snprintf(live->loss_reason, sizeof(live->loss_reason), "not recorded: %.100s",
 		       live->status.trouble[0] ? live->status.trouble : reason);
-	loss->events++;
+	loss->events += events;
 	loss->bytes += bytes;
 	if (event->ts > loss->ts_max)
 		loss->ts_max = event->ts;
 	if (event->ts < loss->ts_min)
 		loss->ts_min = event->ts;
-	live->status.lost_events++;
+	live->status.lost_events += events;
 	live->status.lost_bytes += bytes;
 	live->last_lost = true;
+}
+
+/* What a gap tells of is lost, and that it was told. */
+static void lose_gap(struct iq_live *live, const struct iq_gap *gap, const char *reason)
+{
+	struct iq_event lost = IQ_EVENT_INIT;
+
+	lost.source = gap->source;
+	lost.session = gap->session;
+	lost.direction = gap->direction;
+	lost.ts = gap->ts_min;
+	lose(live, &lost, gap->count > 0 ? (uint64_t)gap->count : 1, gap->bytes, reason);
+}
+
+/* What waits will not be written any more. */
+static void lose_queue(struct iq_live *live)
+{
+	static const char reason[] = "the recording ended before the disk took it";
+	struct iq_spool_record record;
+
+	for (const struct block *block = live->head; block; block = block->next) {
+		struct iq_view rest = iq_buf_view(&block->bytes);
+
+		while (rest.len > 0 && iq_spool_parse_record(rest, &record)) {
+			if (record.type == IQ_SPOOL_GAP)
+				lose_gap(live, &record.gap, reason);
+			else
+				lose(live, &record.event, 1, record.raw.len, reason);
+			rest = iq_view_from(rest, iq_spool_record_size(rest));
+		}
+	}
 }
 
 /* The block at the head is safe. */
@@ -358,18 +391,18 @@ static struct block *take_block(struct iq_live *live)
 }
 
 /* The disk takes no new spool. The old one has room left for gaps, which count until the new one is there: it begins with the
- * same sequence number, and has them again. `ret_seq`: the next number in the old one. */
-static void use_reserve(struct iq_live *live, uint64_t *seq)
+ * same sequence number, and has them again. */
+static void use_reserve(struct iq_live *live)
 {
 	struct iq_buf bytes = IQ_BUF_INIT;
 
 	if (!live->file || live->file->failure)
 		return;
 	(void)pthread_mutex_lock(&live->mutex);
-	append_losses(live, &bytes, seq);
+	append_losses(live, &bytes, &live->reserve_seq);
 	(void)pthread_mutex_unlock(&live->mutex);
 	if (bytes.len > 0)
-		(void)iq_spool_file_append_last(live->file, iq_buf_view(&bytes), *seq - 1);
+		(void)iq_spool_file_append_last(live->file, iq_buf_view(&bytes), live->reserve_seq - 1);
 	iq_buf_release(&bytes);
 }
 
@@ -390,7 +423,7 @@ static void acknowledge(struct iq_live *live)
 	(void)pthread_mutex_unlock(&live->mutex);
 }
 
-/* Between two attempts. False when there shall be no other. */
+/* Between two attempts. False when the last one was made. */
 static bool wait_to_retry(struct iq_live *live)
 {
 	const int64_t until = iq_clock_monotonic() + live->options.retry_ns;
@@ -398,9 +431,10 @@ static bool wait_to_retry(struct iq_live *live)
 	bool again;
 
 	(void)pthread_mutex_lock(&live->mutex);
+	again = !live->ending;
 	while (!live->ending && (left = until - iq_clock_monotonic()) > 0)
 		timed_wait(live, &live->work, left);
-	again = !live->ending;
+	again = again && !live->abandoned;
 	(void)pthread_mutex_unlock(&live->mutex);
 	return again;
 }
@@ -431,15 +465,15 @@ static int write_block(struct iq_live *live, const struct block *block)
 /* False when it could not be written and there is no time to try again. */
 static bool settle_block(struct iq_live *live, struct block *block)
 {
-	uint64_t reserve_seq = block->seq_first;
 	int rc = write_block(live, block);
 
 	/* A file that failed may have failed alone. */
 	if (rc != 0 && live->file && live->file->failure)
 		rc = write_block(live, block);
+	live->reserve_seq = block->seq_first;
 	while (rc != 0) {
 		set_trouble(live, rc);
-		use_reserve(live, &reserve_seq);
+		use_reserve(live);
 		if (!wait_to_retry(live))
 			return false;
 		rc = write_block(live, block);
@@ -639,7 +673,7 @@ uint64_t iq_live_event(struct iq_live *live, const struct iq_event *event, struc
 	if (!reason)
 		seq = take_event(live, event, raw);
 	if (seq == 0)
-		lose(live, event, raw.data ? raw.len : event->body.len, reason ? reason : "too large for memory");
+		lose(live, event, 1, raw.data ? raw.len : event->body.len, reason ? reason : "too large for memory");
 	if (seq == 0 && !live->losing)
 		queue_losses(live);
 	live->last_lost = seq == 0;
@@ -662,17 +696,12 @@ static uint64_t take_gap(struct iq_live *live, const struct iq_gap *gap)
 
 uint64_t iq_live_gap(struct iq_live *live, const struct iq_gap *gap)
 {
-	struct iq_event lost = IQ_EVENT_INIT;
 	uint64_t seq;
 
-	lost.source = gap->source;
-	lost.session = gap->session;
-	lost.direction = gap->direction;
-	lost.ts = gap->ts_min;
 	(void)pthread_mutex_lock(&live->mutex);
 	seq = take_gap(live, gap);
 	if (seq == 0)
-		lose(live, &lost, gap->bytes, "the disk is too slow");
+		lose_gap(live, gap, "the disk is too slow");
 	(void)pthread_mutex_unlock(&live->mutex);
 	return seq;
 }
@@ -741,17 +770,19 @@ static void join_sealer(struct iq_live *live)
 	live->sealer_runs = false;
 }
 
-/* The last spool: that it has an end tells that nothing was cut off. */
+/* The last spool: that it has an end tells that nothing was cut off. What the disk did not take goes into its reserve, as gaps. */
 static int end_file(struct iq_live *live, struct iq_error *error)
 {
 	struct iq_buf bytes = IQ_BUF_INIT;
-	int rc;
+	uint64_t seq = live->head ? live->reserve_seq : live->next_seq;
+	int rc = ENOMEM;
 
 	if (live->next_seq == 1)
 		return iq_spool_remove(live->file->path, error);
-	rc = iq_spool_append_end(&bytes, live->next_seq) < 0
-		     ? ENOMEM
-		     : iq_spool_file_append_last(live->file, iq_buf_view(&bytes), live->next_seq);
+	lose_queue(live);
+	append_losses(live, &bytes, &seq);
+	if (!bytes.failed && iq_spool_append_end(&bytes, seq) == 0)
+		rc = iq_spool_file_append_last(live->file, iq_buf_view(&bytes), seq);
 	iq_buf_release(&bytes);
 	errno = rc;
 	if (rc != 0)
@@ -762,15 +793,15 @@ static int end_file(struct iq_live *live, struct iq_error *error)
 
 int iq_live_close(struct iq_live *live, struct iq_error *error)
 {
-	int rc = 0;
+	int rc = 0, ended;
 
 	live->closed = true;
 	join_spooler(live);
 	if (live->head)
 		rc = iq_error_set(error, IQ_ERR_IO, "%s: %s; %" PRIu64 " records were not written", live->path,
 				  live->status.trouble, live->next_seq - 1 - live->acknowledged);
-	else
-		rc = end_file(live, error);
+	ended = end_file(live, error);
+	rc = rc < 0 ? rc : ended;
 	join_sealer(live);
 	if (rc == 0 && live->seal_rc < 0) {
 		rc = live->seal_rc;

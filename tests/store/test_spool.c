@@ -390,6 +390,33 @@ Test(spool, says_what_a_full_disk_did_not_take)
 	scene_close(&scene);
 }
 
+Test(spool, says_what_was_still_waiting_when_it_was_closed)
+{
+	struct scene scene;
+	struct seen seen;
+	char message[512];
+
+	scene_open(&scene);
+	scene.options.queue_bytes = 30000;
+	start(&scene);
+	record_many(&scene, 1, 10);
+	flush(&scene);
+	atomic_store(&scene.disk.full, ENOSPC);
+	for (int64_t number = 11; number <= 1000; number++)
+		(void)record(&scene, number);
+	(void)iq_live_flush(scene.live, NULL);
+	cr_expect_eq(iq_live_close(scene.live, &scene.error), IQ_ERR_IO);
+	cr_expect(strstr(scene.error.message, "No space left"), "%s", scene.error.message);
+	iq_live_free(scene.live);
+	scene.live = NULL;
+	seen = look(scene.path);
+	cr_expect_eq(seen.events, 10);
+	cr_expect_eq(seen.lost, 990);
+	cr_expect_not(seen.damaged || seen.abrupt);
+	cr_expect_eq(verify(scene.path, message).damages, 0, "%s", message);
+	scene_close(&scene);
+}
+
 Test(spool, never_waits_for_a_slow_disk)
 {
 	struct scene scene;
