@@ -1,9 +1,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "cli/case.h"
+#include "cli/progress.h"
 #include "store/store.h"
 
 /* The store to look at or to change, which has to be one: nothing is made on the spot. */
@@ -164,9 +164,7 @@ static void list(struct cli *cli)
 
 static int show_progress(void *context, uint64_t done, uint64_t total)
 {
-	(void)context;
-	if (isatty(STDERR_FILENO))
-		(void)fprintf(stderr, "\r%" PRIu64 " of %" PRIu64 " events\033[K", done, total);
+	cli_progress_show(context, IQ_LIT(""), done, total);
 	return cli_stop;
 }
 
@@ -186,7 +184,8 @@ static bool read_level(struct cli *cli, int *ret_level)
 static void compact(struct cli *cli)
 {
 	const char *path = store_path(cli);
-	struct iq_compact_options options = { .progress = show_progress };
+	struct cli_progress progress;
+	struct iq_compact_options options = { .progress = show_progress, .context = &progress };
 	struct iq_error error = IQ_ERROR_INIT;
 	struct iq_compact_result result;
 	int rc;
@@ -194,9 +193,9 @@ static void compact(struct cli *cli)
 	if (!read_level(cli, &options.level))
 		return;
 	cli_catch_signals();
+	cli_progress_begin(&progress, CLI_EVENTS);
 	rc = iq_store_compact(path, &options, &result, &error);
-	if (isatty(STDERR_FILENO))
-		(void)fprintf(stderr, "\r\033[K");
+	cli_progress_clear(&progress);
 	if (rc < 0) {
 		(void)cli_set_error(cli, &error);
 		return;
