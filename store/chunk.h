@@ -175,6 +175,8 @@ int iq_chunk_search(struct iq_chunk *chunk, unsigned column, struct iq_view lite
 		    const uint8_t **ret_marks);
 /* The filter of the bodies. Borrowed until the chunk is released. */
 int iq_chunk_filter(struct iq_chunk *chunk, struct iq_view *ret_filter, struct iq_error *error);
+/* How many raw bytes each row has. Needs IQ_STORED_RAW. */
+int iq_chunk_raw_lengths(struct iq_chunk *chunk, int64_t *ret_lengths);
 /* The type of a row. Needs IQ_COLUMN_TYPE. */
 struct iq_view iq_chunk_type(const struct iq_chunk *chunk, uint32_t row);
 /* The rows of a session: `ret_count` of them from `ret_rows[0]` on, ascending; needs IQ_COLUMN_SESSION. Where rows are

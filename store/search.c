@@ -611,9 +611,8 @@ static int search_unfit(struct search *search, uint8_t *marks)
 	size_t at = 0;
 	int rc = found ? 0 : IQ_ERR_NOMEM;
 
-	if (rc == 0 && !split->unfit)
-		rc = iq_texts_open_inner(split->codec, split->unfit_bytes, split->unfit_count, split->arena,
-					 &split->inner, split->depth + 1, &split->unfit);
+	if (rc == 0)
+		rc = iq_split_open_unfit(split);
 	if (rc == 0)
 		rc = iq_texts_search(split->unfit, search->needle, found);
 	for (size_t i = 0; rc == 0 && i < split->count && at < split->unfit_count; i++)

@@ -207,41 +207,44 @@ static uint64_t *next_offset(const struct iq_zone *zone, uint64_t *nexts, uint32
 	return NULL;
 }
 
-static int locate_row(struct iq_chunk *chunk, uint32_t row, uint64_t *nexts)
+/* `length`: of the row's raw bytes. */
+static int locate_row(struct iq_chunk *chunk, uint32_t row, uint64_t length, uint64_t *nexts)
 {
 	uint64_t *next = next_offset(chunk->zone, nexts, (uint32_t)chunk->numbers[IQ_COLUMN_EVIDENCE][row]);
 	int64_t lead = chunk->numbers[IQ_STORED_LEAD][row];
-	struct iq_view bytes;
-	int rc = iq_chunk_text(chunk, IQ_STORED_RAW, row, &bytes);
 
-	if (rc < 0 || !next)
-		return rc < 0 ? rc : IQ_ERR_CORRUPT;
+	if (!next)
+		return IQ_ERR_CORRUPT;
 	*next += (uint64_t)chunk->numbers[IQ_STORED_SKIP][row];
 	chunk->offsets[row] = *next + (uint64_t)lead;
-	chunk->lengths[row] = (uint64_t)((int64_t)bytes.len - lead + chunk->numbers[IQ_STORED_EXCESS][row]);
-	*next += bytes.len;
+	chunk->lengths[row] = (uint64_t)((int64_t)length - lead + chunk->numbers[IQ_STORED_EXCESS][row]);
+	*next += length;
 	return 0;
 }
 
 int iq_segment_locate(struct iq_segment *segment, struct iq_chunk *chunk, struct iq_error *error)
 {
 	const struct iq_zone *zone = chunk->zone;
-	uint64_t *nexts = iq_arena_calloc(&chunk->memory, zone->evidence_count + 1, sizeof(*nexts));
+	int64_t *lengths;
+	uint64_t *nexts;
 	int rc;
 
 	if (chunk->offsets)
 		return 0;
+	nexts = iq_arena_calloc(&chunk->memory, zone->evidence_count + 1, sizeof(*nexts));
+	lengths = iq_arena_alloc(&chunk->memory, ((size_t)zone->rows + 1) * sizeof(*lengths));
 	rc = iq_chunk_load(chunk, RAW_COLUMNS, error);
 	if (rc < 0)
 		return rc;
 	chunk->lengths = iq_arena_calloc(&chunk->memory, (size_t)zone->rows + 1, sizeof(*chunk->lengths));
 	chunk->offsets = iq_arena_calloc(&chunk->memory, (size_t)zone->rows + 1, sizeof(*chunk->offsets));
-	if (!nexts || !chunk->lengths || !chunk->offsets)
+	if (!nexts || !lengths || !chunk->lengths || !chunk->offsets)
 		return iq_error_nomem(error);
 	for (size_t i = 0; i < zone->evidence_count; i++)
 		nexts[i] = zone->evidence[i].value;
+	rc = iq_chunk_raw_lengths(chunk, lengths);
 	for (uint32_t row = 0; rc == 0 && row < zone->rows; row++)
-		rc = locate_row(chunk, row, nexts);
+		rc = locate_row(chunk, row, (uint64_t)lengths[row], nexts);
 	if (rc < 0)
 		chunk->offsets = NULL;
 	if (rc == IQ_ERR_NOMEM)

@@ -303,8 +303,8 @@ static int64_t known_time(const struct iq_known *known, enum iq_slot_kind kind)
 	return kind == IQ_SLOT_TS ? known->ts : known->observed;
 }
 
-static int get_number(const struct iq_split_column *column, uint32_t place, const struct iq_known *known,
-		      struct iq_slot_value *value)
+int iq_split_number(const struct iq_split_column *column, uint32_t place, const struct iq_known *known,
+		    struct iq_slot_value *value)
 {
 	const bool refers = column->kind > IQ_SLOT_NEAR;
 
@@ -344,19 +344,27 @@ static int append_number(const struct iq_piece *piece, struct iq_slot_value *val
 	return iq_slot_append(scratch, piece, value);
 }
 
+int iq_split_constant(const struct iq_split *split, const struct iq_piece *piece, int64_t index,
+		      const struct iq_known *known, struct iq_slot_value *value)
+{
+	value->number = piece->kind <= IQ_SLOT_NEAR ? split->constant_numbers[index] : known_time(known, piece->kind);
+	if ((uint64_t)split->constant_digits[index] > 18)
+		return IQ_ERR_CORRUPT;
+	value->digits = (uint8_t)split->constant_digits[index];
+	return 0;
+}
+
 static int append_constant(struct iq_split *split, const struct iq_piece *piece, size_t slot,
 			   const struct iq_known *known, struct iq_buf *scratch)
 {
 	struct iq_slot_value value = { .kind = piece->kind };
 	int64_t index = split->constant_of[slot];
+	int rc;
 
 	if (piece->kind == IQ_SLOT_TEXT)
 		return append_text(split->constant_texts, (size_t)index, scratch);
-	value.number = piece->kind <= IQ_SLOT_NEAR ? split->constant_numbers[index] : known_time(known, piece->kind);
-	if ((uint64_t)split->constant_digits[index] > 18)
-		return IQ_ERR_CORRUPT;
-	value.digits = (uint8_t)split->constant_digits[index];
-	return append_number(piece, &value, known, scratch);
+	rc = iq_split_constant(split, piece, index, known, &value);
+	return rc < 0 ? rc : append_number(piece, &value, known, scratch);
 }
 
 static int append_varying(struct iq_split *split, const struct iq_piece *piece, struct iq_split_column *column,
@@ -369,7 +377,7 @@ static int append_varying(struct iq_split *split, const struct iq_piece *piece, 
 		return rc;
 	if (piece->kind == IQ_SLOT_TEXT)
 		return append_text(column->texts, place, scratch);
-	rc = get_number(column, place, known, &value);
+	rc = iq_split_number(column, place, known, &value);
 	return rc < 0 ? rc : append_number(piece, &value, known, scratch);
 }
 
@@ -412,13 +420,17 @@ static int append_pieces(struct iq_split *split, size_t index, const struct iq_k
 	return rc;
 }
 
+int iq_split_open_unfit(struct iq_split *split)
+{
+	return split->unfit ? 0
+			    : iq_texts_open_inner(split->codec, split->unfit_bytes, split->unfit_count, split->arena,
+						  &split->inner, split->depth + 1, &split->unfit);
+}
+
 static int get_unfit(struct iq_split *split, size_t index, struct iq_buf *scratch, struct iq_view *ret_text)
 {
-	int rc = 0;
+	int rc = iq_split_open_unfit(split);
 
-	if (!split->unfit)
-		rc = iq_texts_open_inner(split->codec, split->unfit_bytes, split->unfit_count, split->arena,
-					 &split->inner, split->depth + 1, &split->unfit);
 	return rc == 0 ? iq_texts_get(split->unfit, split->places[split->first_place[index]], NULL, scratch, ret_text)
 		       : rc;
 }

@@ -640,6 +640,49 @@ int iq_slot_append(struct iq_buf *buf, const struct iq_piece *piece, const struc
 	}
 }
 
+static int64_t int_length(int64_t value)
+{
+	uint64_t magnitude = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+	int64_t length = value < 0 ? 2 : 1;
+
+	for (; magnitude >= 10; magnitude /= 10)
+		length++;
+	return length;
+}
+
+static int64_t decimal_length(int64_t value, uint8_t digits)
+{
+	uint64_t magnitude = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+
+	for (unsigned i = 0; i < digits; i++)
+		magnitude /= 10;
+	return (value < 0) + int_length((int64_t)magnitude) + 1 + digits;
+}
+
+static int64_t unit_time_length(const char *style, int64_t ns, uint8_t digits)
+{
+	if (style[0] == 's' && style[1] == '.')
+		return decimal_length(ns / powers[9 - digits], digits);
+	return int_length(ns / (style[0] == 's' ? NS : style[0] == 'm' ? 1000000 : style[0] == 'u' ? 1000 : 1));
+}
+
+int iq_slot_length(const struct iq_piece *piece, const struct iq_slot_value *value, int64_t *ret_length)
+{
+	const bool is_time = piece->kind >= IQ_SLOT_TIME && piece->kind <= IQ_SLOT_OBSERVED;
+
+	if (value->digits > (is_time ? 9 : MAX_DIGITS))
+		return IQ_ERR_CORRUPT;
+	if (piece->kind == IQ_SLOT_DECIMAL)
+		*ret_length = decimal_length(value->number, value->digits);
+	else if (!is_time)
+		*ret_length = int_length(value->number);
+	else if (is_unit_style(iq_view_cstr(piece->style)))
+		*ret_length = unit_time_length(piece->style, value->number, value->digits);
+	else
+		*ret_length = DATE_TIME_LEN + (piece->style[2] ? 1 + value->digits : 0);
+	return 0;
+}
+
 /* ---- Splitting ---- */
 
 void iq_splitter_init(struct iq_splitter *splitter)

@@ -130,6 +130,8 @@ int iq_template_parse(struct iq_view pattern, struct iq_arena *arena, struct iq_
 bool iq_slot_near_time(const struct iq_piece *piece, int64_t ts, int64_t difference, uint8_t digits, int64_t *ret_time);
 /* Appends one slot as it was written. For all times `number` is the time itself. */
 int iq_slot_append(struct iq_buf *buf, const struct iq_piece *piece, const struct iq_slot_value *value);
+/* How long that is, of a number or a time. */
+int iq_slot_length(const struct iq_piece *piece, const struct iq_slot_value *value, int64_t *ret_length);
 
 /* Appends `text` as the inside of a JSON string. Text that is not UTF-8 is passed on as it is. */
 int iq_escape_append(struct iq_buf *buf, struct iq_view text, unsigned escape);
