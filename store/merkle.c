@@ -6,9 +6,14 @@
 #include "store/schema.h"
 #include "store/segment.h"
 
+/* Bytes that are hashed together. */
+#define HASHED_TOGETHER 4096u
+
 struct tree {
 	sqlite3 *db;
 	struct iq_sha256 *hash;
+	struct iq_buf
+		bytes; /* of the leaf, that are not hashed yet: values are short, and hashing has a price for each call */
 	uint8_t (*leaves)[IQ_SHA256_SIZE];
 	size_t count;
 	size_t capacity;
@@ -17,51 +22,66 @@ struct tree {
 
 /* ---- Leaves ---- */
 
-static void hash_number(struct iq_sha256 *hash, uint64_t number)
+static void add_number(struct iq_buf *bytes, uint64_t number)
 {
-	uint8_t bytes[8];
+	char text[8];
 
 	for (int i = 0; i < 8; i++)
-		bytes[i] = (uint8_t)(number >> (8 * i));
-	iq_sha256_update(hash, bytes, sizeof(bytes));
+		text[i] = (char)(number >> (8 * i));
+	(void)iq_buf_append(bytes, iq_view_make(text, sizeof(text)));
 }
 
 /* N; I and the number; T or B, the length and the bytes. */
-static void hash_value(struct iq_sha256 *hash, sqlite3_stmt *statement, int column)
+static void add_value(struct iq_buf *bytes, sqlite3_stmt *statement, int column)
 {
 	int type = sqlite3_column_type(statement, column);
-	const void *data;
+	struct iq_view text;
 
 	if (type == SQLITE_NULL) {
-		iq_sha256_update(hash, "N", 1);
+		(void)iq_buf_append_char(bytes, 'N');
 	} else if (type == SQLITE_INTEGER) {
-		iq_sha256_update(hash, "I", 1);
-		hash_number(hash, (uint64_t)sqlite3_column_int64(statement, column));
+		(void)iq_buf_append_char(bytes, 'I');
+		add_number(bytes, (uint64_t)sqlite3_column_int64(statement, column));
 	} else {
-		iq_sha256_update(hash, type == SQLITE_TEXT ? "T" : "B", 1);
-		data = type == SQLITE_TEXT ? (const void *)sqlite3_column_text(statement, column)
-					   : sqlite3_column_blob(statement, column);
-		hash_number(hash, (uint64_t)sqlite3_column_bytes(statement, column));
-		iq_sha256_update(hash, data, (size_t)sqlite3_column_bytes(statement, column));
+		(void)iq_buf_append_char(bytes, type == SQLITE_TEXT ? 'T' : 'B');
+		text.data = type == SQLITE_TEXT ? (const void *)sqlite3_column_text(statement, column)
+						: sqlite3_column_blob(statement, column);
+		text.len = (size_t)sqlite3_column_bytes(statement, column);
+		add_number(bytes, (uint64_t)text.len);
+		(void)iq_buf_append(bytes, text);
 	}
+}
+
+static void hash_bytes(struct tree *tree)
+{
+	iq_sha256_update(tree->hash, tree->bytes.data, tree->bytes.len);
+	tree->bytes.len = 0;
 }
 
 static void hash_row(struct tree *tree, sqlite3_stmt *statement)
 {
-	iq_sha256_update(tree->hash, "R", 1);
-	for (int column = 0; column < sqlite3_column_count(statement); column++)
-		hash_value(tree->hash, statement, column);
+	const int count = sqlite3_column_count(statement);
+
+	(void)iq_buf_append_char(&tree->bytes, 'R');
+	for (int column = 0; column < count; column++)
+		add_value(&tree->bytes, statement, column);
+	if (tree->bytes.len >= HASHED_TOGETHER)
+		hash_bytes(tree);
 }
 
 static void begin_leaf(struct tree *tree, const char *name)
 {
 	iq_sha256_reset(tree->hash);
-	iq_sha256_update(tree->hash, "", 1);
-	iq_sha256_update(tree->hash, name, strlen(name) + 1);
+	iq_buf_clear(&tree->bytes);
+	(void)iq_buf_append_char(&tree->bytes, '\0');
+	(void)iq_buf_append(&tree->bytes, iq_view_make(name, strlen(name) + 1));
 }
 
 static int end_leaf(struct tree *tree)
 {
+	if (tree->bytes.failed)
+		return iq_error_nomem(tree->error);
+	hash_bytes(tree);
 	if (tree->count == tree->capacity) {
 		size_t capacity = tree->capacity ? tree->capacity * 2 : 32;
 		uint8_t(*leaves)[IQ_SHA256_SIZE] = realloc(tree->leaves, capacity * sizeof(*leaves));
@@ -165,6 +185,7 @@ int iq_segment_root(sqlite3 *db, uint8_t ret_root[IQ_SHA256_SIZE], struct iq_err
 		memcpy(ret_root, tree.leaves[0], IQ_SHA256_SIZE);
 	}
 	free(tree.leaves);
+	iq_buf_release(&tree.bytes);
 	iq_sha256_free(tree.hash);
 	return rc;
 }

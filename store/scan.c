@@ -190,19 +190,14 @@ static void free_slot(struct slot *slot)
 	free(slot);
 }
 
-static struct slot *new_slot(void)
+/* What decoding needs; a scan that zone maps answer does without. */
+static int equip(struct slot *slot)
 {
-	struct slot *slot = calloc(1, sizeof(*slot));
-
-	if (!slot)
-		return NULL;
-	slot->codec = iq_codec_new(IQ_SEGMENT_LEVEL);
-	slot->rows = malloc(IQ_CHUNK_MAX_EVENTS * sizeof(*slot->rows));
-	if (!slot->codec || !slot->rows) {
-		free_slot(slot);
-		return NULL;
-	}
-	return slot;
+	if (!slot->codec)
+		slot->codec = iq_codec_new(IQ_SEGMENT_LEVEL);
+	if (!slot->rows)
+		slot->rows = malloc(IQ_CHUNK_MAX_EVENTS * sizeof(*slot->rows));
+	return slot->codec && slot->rows ? 0 : IQ_ERR_NOMEM;
 }
 
 /* Locked. One for the next task; NULL when memory is out. */
@@ -213,7 +208,7 @@ static struct slot *claim(struct iq_scan *scan)
 	if (slot)
 		scan->idle = slot->next;
 	else
-		slot = new_slot();
+		slot = calloc(1, sizeof(*slot));
 	if (!slot)
 		return NULL;
 	slot->task = scan->claimed++;
@@ -367,15 +362,12 @@ static size_t code_of(const struct groups *groups, int64_t number)
 	return low;
 }
 
-static int list_numbers(const struct iq_zone *zone, enum iq_column column, struct iq_arena *arena,
-			struct groups *groups)
+static int list_sources(const struct iq_zone *zone, struct iq_arena *arena, struct groups *groups)
 {
-	const struct iq_zone_entry *entries = column == IQ_COLUMN_SESSION ? zone->sessions : zone->sources;
-
-	groups->count = column == IQ_COLUMN_SESSION ? zone->session_count : zone->source_count;
+	groups->count = zone->source_count;
 	groups->nos = iq_arena_calloc(arena, groups->count + 1, sizeof(*groups->nos));
 	for (size_t i = 0; groups->nos && i < groups->count; i++)
-		groups->nos[i] = entries[i].no;
+		groups->nos[i] = zone->sources[i].no;
 	return groups->nos ? 0 : IQ_ERR_NOMEM;
 }
 
@@ -389,20 +381,13 @@ static int find_groups(struct iq_scan *scan, const struct task *task, struct slo
 	*groups = (struct groups){ .numbers = slot->chunk.numbers[column], .count = names[column] };
 	if (column == IQ_COLUMN_TYPE)
 		groups->count = slot->chunk.type_count + 1;
-	return column == IQ_COLUMN_SESSION || column == IQ_COLUMN_SOURCE
-		       ? list_numbers(task->zone, column, &slot->memory, groups)
-		       : 0;
+	return column == IQ_COLUMN_SOURCE ? list_sources(task->zone, &slot->memory, groups) : 0;
 }
 
 static struct iq_view key_of(struct iq_scan *scan, const struct task *task, struct slot *slot,
 			     const struct groups *groups, size_t code)
 {
-	char name[IQ_SESSION_NAME_SIZE];
-
 	switch (scan->options.group) {
-	case IQ_COLUMN_SESSION:
-		return groups->nos[code] ? iq_arena_copy(&slot->memory, iq_session_name(groups->nos[code], name))
-					 : IQ_VIEW_NULL;
 	case IQ_COLUMN_SOURCE:
 		return iq_select_source(task->segment, groups->nos[code]);
 	case IQ_COLUMN_TYPE:
@@ -412,13 +397,62 @@ static struct iq_view key_of(struct iq_scan *scan, const struct task *task, stru
 	}
 }
 
+/* Rows that are selected, as marks; NULL where all are. */
+static int mark_rows(struct slot *slot, uint32_t rows, bool **ret_marks)
+{
+	*ret_marks = NULL;
+	if (slot->count == rows)
+		return 0;
+	*ret_marks = iq_arena_calloc(&slot->memory, rows, sizeof(**ret_marks));
+	for (uint32_t i = 0; *ret_marks && i < slot->count; i++)
+		(*ret_marks)[slot->rows[i]] = true;
+	return *ret_marks ? 0 : IQ_ERR_NOMEM;
+}
+
+static struct iq_view session_key(struct slot *slot, uint32_t no)
+{
+	char name[IQ_SESSION_NAME_SIZE];
+
+	return no ? iq_arena_copy(&slot->memory, iq_session_name(no, name)) : IQ_VIEW_NULL;
+}
+
+/* By session a chunk is in order already. */
+static int make_session_cells(const struct task *task, struct slot *slot)
+{
+	const struct iq_zone *zone = task->zone;
+	const uint32_t *order = slot->chunk.rows;
+	uint32_t position = 0, at = 0;
+	bool *marks;
+
+	slot->cells = iq_arena_alloc(&slot->memory, (zone->session_count + 1) * sizeof(*slot->cells));
+	if (!slot->cells || mark_rows(slot, zone->rows, &marks) < 0)
+		return IQ_ERR_NOMEM;
+	for (size_t i = 0; i < zone->session_count; i++) {
+		const uint32_t end = position + (uint32_t)zone->sessions[i].value, first = at;
+
+		for (; position < end; position++) {
+			const uint32_t row = order ? order[position] : position;
+
+			if (!marks || marks[row])
+				slot->rows[at++] = row;
+		}
+		if (at > first)
+			slot->cells[slot->cell_count++] = (struct cell){ session_key(slot, zone->sessions[i].no), slot,
+									 slot->task, first, at - first };
+	}
+	return 0;
+}
+
 /* Rows sorted by group, stably, by counting; the cells say where each group lies. */
 static int make_cells(struct iq_scan *scan, const struct task *task, struct slot *slot)
 {
 	struct groups groups;
 	uint32_t *next, *sorted, at = 0;
-	int rc = find_groups(scan, task, slot, &groups);
+	int rc;
 
+	if (scan->options.group == IQ_COLUMN_SESSION)
+		return make_session_cells(task, slot);
+	rc = find_groups(scan, task, slot, &groups);
 	if (rc < 0)
 		return rc;
 	next = iq_arena_calloc(&slot->memory, groups.count + 1, sizeof(*next));
@@ -517,8 +551,6 @@ static void add_cell(struct slot *slot, struct iq_view key, uint64_t count)
 static int take_zone_groups(struct iq_scan *scan, const struct task *task, struct slot *slot)
 {
 	const struct iq_zone *zone = task->zone;
-	char name[IQ_SESSION_NAME_SIZE];
-
 	slot->cells = iq_arena_alloc(&slot->memory, (zone->session_count + zone->source_count + zone->type_count + 1) *
 							    sizeof(*slot->cells));
 	if (!slot->cells)
@@ -526,11 +558,7 @@ static int take_zone_groups(struct iq_scan *scan, const struct task *task, struc
 	switch (scan->options.group) {
 	case IQ_COLUMN_SESSION:
 		for (size_t i = 0; i < zone->session_count; i++)
-			add_cell(slot,
-				 zone->sessions[i].no
-					 ? iq_arena_copy(&slot->memory, iq_session_name(zone->sessions[i].no, name))
-					 : IQ_VIEW_NULL,
-				 zone->sessions[i].value);
+			add_cell(slot, session_key(slot, zone->sessions[i].no), zone->sessions[i].value);
 		break;
 	case IQ_COLUMN_SOURCE:
 		for (size_t i = 0; i < zone->source_count; i++)
@@ -556,6 +584,8 @@ static int do_task(struct iq_scan *scan, struct slot *slot, struct iq_error *err
 	slot->count = 0;
 	if (zone_tells_groups(scan, task))
 		return take_zone_groups(scan, task, slot);
+	if (equip(slot) < 0)
+		return iq_error_nomem(error);
 	iq_segment_chunk(task->segment, task->zone, &slot->chunk);
 	slot->chunk.codec = slot->codec;
 	rc = select_rows(scan, task, slot, error);
@@ -650,7 +680,9 @@ static int take(struct iq_scan *scan, struct slot **ret_slot, struct iq_error *e
 
 static void set_run(struct iq_scan *scan, struct slot *slot, uint32_t first, uint64_t count)
 {
-	scan->run = (struct iq_run){ .block = &slot->block, .rows = slot->rows + first, .count = count };
+	scan->run = (struct iq_run){ .block = &slot->block,
+				     .rows = slot->rows ? slot->rows + first : NULL,
+				     .count = count };
 }
 
 static int next_by_id(struct iq_scan *scan, struct iq_error *error)
@@ -922,186 +954,4 @@ int iq_block_text(const struct iq_block *block, enum iq_column column, uint32_t 
 				    (unsigned long long)(block->id_first + row),
 				    rc == IQ_ERR_NOMEM ? "out of memory" : "is damaged; run `inquest store verify`");
 	return 0;
-}
-
-/* ---- What planning asks ---- */
-
-/* Planning opens no more segments than this, which the scan itself will mostly open; nor looks at more chunks. */
-#define PLAN_SEGMENTS 64u
-#define PLAN_CHUNKS 1024u
-
-static int open_for_plan(struct iq_store *store, struct iq_error *error)
-{
-	struct iq_segment *segment;
-	int rc = 0;
-
-	for (size_t i = 0; i < store->manifest.count && i < PLAN_SEGMENTS && rc == 0; i++)
-		rc = iq_store_segment(store, i, &segment, error);
-	return rc;
-}
-
-static double share_of_zone(const struct iq_test *tests, size_t count, const struct iq_zone *zone,
-			    const struct iq_segment *segment)
-{
-	double share = 1;
-
-	for (size_t i = 0; i < count && share > 0; i++)
-		share *= iq_select_share(&tests[i], zone, segment);
-	return share;
-}
-
-/* Of many chunks every few are looked at, and stand for the others. */
-int iq_scan_estimate(struct iq_store *store, const struct iq_test *tests, size_t count, double *ret_events,
-		     struct iq_error *error)
-{
-	const struct iq_tests all = { tests, count };
-	double events = 0, seen = 0, total = 0;
-	size_t chunks = 0, looked = 0, step;
-	struct iq_segment *segment;
-	int rc = open_for_plan(store, error);
-
-	for (size_t i = 0; i < store->manifest.count; i++)
-		if (iq_select_summary(&all, iq_store_summary(store, i)))
-			total += (double)iq_store_summary(store, i)->events;
-	for (size_t i = 0; i < store->manifest.count && i < PLAN_SEGMENTS && rc == 0; i++) {
-		rc = iq_store_segment(store, i, &segment, error);
-		chunks += rc == 0 ? segment->zone_count : 0;
-	}
-	step = chunks / PLAN_CHUNKS + 1;
-	for (size_t i = 0, chunk = 0; i < store->manifest.count && i < PLAN_SEGMENTS && rc == 0; i++) {
-		if (!iq_select_summary(&all, iq_store_summary(store, i)))
-			continue;
-		rc = iq_store_segment(store, i, &segment, error);
-		for (size_t j = 0; rc == 0 && j < segment->zone_count; j++, chunk++) {
-			if (chunk % step)
-				continue;
-			looked++;
-			seen += segment->zones[j].rows;
-			events += segment->zones[j].rows * share_of_zone(tests, count, &segment->zones[j], segment);
-		}
-	}
-	*ret_events = seen > 0 ? events * (total / seen) : total * (looked ? 0 : 0.1);
-	return rc;
-}
-
-static size_t zone_values(const struct iq_zone *zone, enum iq_column column)
-{
-	switch (column) {
-	case IQ_COLUMN_SESSION:
-		return zone->session_count;
-	case IQ_COLUMN_SOURCE:
-		return zone->source_count;
-	case IQ_COLUMN_TYPE:
-		return zone->type_count;
-	case IQ_COLUMN_KIND:
-		return (size_t)__builtin_popcount(zone->kinds);
-	default:
-		return 1;
-	}
-}
-
-int iq_scan_distinct(struct iq_store *store, enum iq_column column, double *ret_values, struct iq_error *error)
-{
-	struct iq_segment *segment;
-	double most = 1, events = (double)iq_store_event_count(store);
-	int rc = open_for_plan(store, error);
-
-	if (column == IQ_COLUMN_ID || column == IQ_COLUMN_TS || column == IQ_COLUMN_OBSERVED ||
-	    column == IQ_COLUMN_KEY || column == IQ_COLUMN_BODY || column == IQ_COLUMN_OFFSET)
-		most = events > 1 ? events : 1;
-	for (size_t i = 0; i < store->manifest.count && i < PLAN_SEGMENTS && rc == 0; i++) {
-		double values = 0;
-
-		rc = iq_store_segment(store, i, &segment, error);
-		for (size_t j = 0; rc == 0 && j < segment->zone_count; j++) {
-			double here = (double)zone_values(&segment->zones[j], column);
-
-			values = here > values ? here : values;
-		}
-		if (rc == 0 && column == IQ_COLUMN_SESSION)
-			values = (double)segment->session_count;
-		most = values > most ? values : most;
-	}
-	*ret_values = most;
-	return rc;
-}
-
-struct edge {
-	int64_t ts;
-	int step;
-};
-
-static int compare_edges(const void *a, const void *b)
-{
-	const struct edge *x = a, *y = b;
-
-	if (x->ts != y->ts)
-		return x->ts < y->ts ? -1 : 1;
-	return y->step - x->step; /* what begins where another ends overlaps it */
-}
-
-static int most_overlap(struct edge *edges, size_t count)
-{
-	int depth = 0, most = 0;
-
-	if (count > 0)
-		qsort(edges, count, sizeof(*edges), compare_edges);
-	for (size_t i = 0; i < count; i++) {
-		depth += edges[i].step;
-		most = depth > most ? depth : most;
-	}
-	return most;
-}
-
-static int overlap(struct iq_store *store, size_t *ret_most, struct iq_error *error)
-{
-	struct edge *edges = NULL;
-	struct iq_segment *segment;
-	size_t count = 0;
-	int rc = 0;
-
-	for (size_t i = 0; i < store->manifest.count && rc == 0; i++) {
-		struct edge *grown;
-
-		rc = iq_store_segment(store, i, &segment, error);
-		if (rc < 0)
-			break;
-		grown = realloc(edges, (count + 2 * segment->zone_count + 1) * sizeof(*grown));
-		if (!grown) {
-			rc = iq_error_nomem(error);
-			break;
-		}
-		edges = grown;
-		for (size_t j = 0; j < segment->zone_count; j++) {
-			if (segment->zones[j].ts_nulls == segment->zones[j].rows)
-				continue;
-			edges[count++] = (struct edge){ segment->zones[j].ts_min, 1 };
-			edges[count++] = (struct edge){ segment->zones[j].ts_max, -1 };
-		}
-	}
-	*ret_most = (size_t)most_overlap(edges, count);
-	free(edges);
-	return rc;
-}
-
-int iq_scan_can_order(struct iq_store *store, const struct iq_scan_options *options, bool *ret_can,
-		      struct iq_error *error)
-{
-	const uint32_t heavy = 1u << IQ_COLUMN_KEY | 1u << IQ_COLUMN_BODY | 1u << IQ_COLUMN_ATTRS;
-	const size_t width = (size_t)__builtin_popcount(options->columns) * sizeof(int64_t) + sizeof(uint32_t);
-	size_t most = 0;
-	int rc = 0;
-
-	if (options->order == IQ_SCAN_TS || options->order == IQ_SCAN_TS_DESC) {
-		*ret_can = store->manifest.count <= PLAN_SEGMENTS;
-		if (*ret_can)
-			rc = overlap(store, &most, error);
-		*ret_can = *ret_can && most <= IQ_SCAN_MAX_OVERLAP;
-	} else if (options->order >= IQ_SCAN_GROUP) {
-		*ret_can = options->only_groups || ((options->columns & heavy) == 0 &&
-						    iq_store_event_count(store) <= IQ_SCAN_GROUP_BYTES / width);
-	} else {
-		*ret_can = true;
-	}
-	return rc;
 }
