@@ -130,11 +130,15 @@ static struct iq_view longest_word(struct iq_view needle)
 	return longest;
 }
 
-/* Shared words are looked at once: 1 does not have the part, 2 has it. */
+/* Shared words are looked at once: 1 does not have the part, 2 has it. Of a word that cannot be read nothing is known. */
 static bool word_holds(const struct iq_texts *texts, int64_t code, const struct iq_needle *part, uint8_t *known)
 {
-	if (!known[code])
-		known[code] = holds(texts->inner.word(texts->inner.context, (uint64_t)code), part) ? 2 : 1;
+	struct iq_view word;
+
+	if (!known[code]) {
+		word = texts->inner.word(texts->inner.context, (uint64_t)code);
+		known[code] = !word.data || holds(word, part) ? 2 : 1;
+	}
 	return known[code] == 2;
 }
 
