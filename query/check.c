@@ -95,21 +95,6 @@ static struct iq_view format_text(struct iq_arena *arena, const char *format, ..
 	return iq_arena_copy(arena, iq_view_cstr(text));
 }
 
-static const struct iq_session *find_session(const struct checker *checker, uint32_t no)
-{
-	size_t low = 0, high = checker->session_count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (checker->sessions[middle].no < no)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < checker->session_count && checker->sessions[low].no == no ? &checker->sessions[low] : NULL;
-}
-
 static struct iq_view number_key(const uint64_t *number)
 {
 	return iq_view_make((const char *)number, sizeof(*number));
@@ -207,7 +192,7 @@ static int note_darkness(struct checker *checker, struct iq_view key, const stru
 static bool may_hold_of(const struct checker *checker, const struct iq_gap *gap, const struct iq_track *track)
 {
 	for (size_t i = 0; i < track->sessions.count; i++) {
-		const struct iq_session *session = find_session(checker, track->sessions.items[i]);
+		const struct iq_session *session = iq_store_find_session(checker->store, track->sessions.items[i]);
 
 		if (session && iq_gap_touches_session(checker->store, gap, session))
 			return true;
@@ -353,7 +338,8 @@ static struct darkness darkness_in_evidence(struct checker *checker, const struc
 /* The gaps, if any, in which the beginning of something in this event's stream may lie. */
 static struct darkness darkness_before(struct checker *checker, const struct iq_event *event)
 {
-	const struct iq_session *session = event->session_no ? find_session(checker, event->session_no) : NULL;
+	const struct iq_session *session =
+		event->session_no ? iq_store_find_session(checker->store, event->session_no) : NULL;
 	struct darkness before = darkness_in_evidence(checker, event, session);
 	const uint64_t keys[] = {
 		scope_key(SCOPE_SESSION, event->session_no),
@@ -401,7 +387,8 @@ static struct iq_track *new_track(struct follower *follower, struct iq_view key,
 
 static bool start_unseen(const struct checker *checker, const struct follower *follower, const struct iq_event *event)
 {
-	const struct iq_session *session = event->session_no ? find_session(checker, event->session_no) : NULL;
+	const struct iq_session *session =
+		event->session_no ? iq_store_find_session(checker->store, event->session_no) : NULL;
 
 	return !follower->lifecycle->ends_complete && !(session && session->start_seen);
 }
@@ -657,7 +644,7 @@ static void note_session_end(struct checker *checker, const struct iq_event *eve
 
 	if (event->kind != IQ_KIND_WS_CLOSE && event->kind != IQ_KIND_NET_ERROR)
 		return;
-	session = event->session_no ? find_session(checker, event->session_no) : NULL;
+	session = event->session_no ? iq_store_find_session(checker->store, event->session_no) : NULL;
 	if (session)
 		checker->session_ends[session - checker->sessions] = event->id;
 }
@@ -712,7 +699,7 @@ static int run(struct checker *checker)
 static bool sessions_ended(const struct checker *checker, const struct iq_track *track)
 {
 	for (size_t i = 0; i < track->sessions.count; i++) {
-		const struct iq_session *session = find_session(checker, track->sessions.items[i]);
+		const struct iq_session *session = iq_store_find_session(checker->store, track->sessions.items[i]);
 
 		if (!session || !session->end_seen)
 			return false;
@@ -800,7 +787,9 @@ static int want_steps(struct checker *checker, const struct iq_instance *instanc
 static uint64_t end_event(const struct checker *checker, const struct iq_track *track)
 {
 	const struct iq_session *session =
-		track->sessions.count ? find_session(checker, track->sessions.items[track->sessions.count - 1]) : NULL;
+		track->sessions.count
+			? iq_store_find_session(checker->store, track->sessions.items[track->sessions.count - 1])
+			: NULL;
 
 	return session ? checker->session_ends[session - checker->sessions] : 0;
 }
@@ -1011,7 +1000,7 @@ static void fold_instance(struct checker *checker, struct iq_session_verdict *se
 			  const struct iq_instance *instance)
 {
 	for (size_t i = 0; i < instance->session_count; i++) {
-		const struct iq_session *session = find_session(checker, instance->sessions[i]);
+		const struct iq_session *session = iq_store_find_session(checker->store, instance->sessions[i]);
 		struct iq_session_verdict *verdict = session ? &sessions[session - checker->sessions] : NULL;
 
 		if (!verdict)

@@ -13,14 +13,9 @@ static bool is_outside(const struct iq_gap *gap, const struct iq_session *sessio
 
 static bool shares_evidence(const struct iq_store *store, const struct iq_gap *gap, const struct iq_session *session)
 {
-	size_t count;
-	const struct iq_evidence *evidence = iq_store_evidence(store, &count);
+	const struct iq_evidence *evidence = iq_store_find_evidence(store, gap->evidence);
 
-	for (size_t i = 0; i < count; i++)
-		if (evidence[i].no == gap->evidence)
-			return evidence[i].first_event <= session->last_event &&
-			       evidence[i].last_event >= session->first_event;
-	return false;
+	return evidence && evidence->first_event <= session->last_event && evidence->last_event >= session->first_event;
 }
 
 bool iq_gap_touches_session(const struct iq_store *store, const struct iq_gap *gap, const struct iq_session *session)

@@ -30,21 +30,10 @@ void iq_report_append_what(struct iq_buf *buf, enum iq_kind kind, struct iq_view
 		(void)iq_buf_append_cstr(buf, iq_kind_name(kind));
 }
 
-static const struct iq_evidence *find_evidence(const struct iq_store *store, uint32_t no)
-{
-	size_t count;
-	const struct iq_evidence *evidence = iq_store_evidence(store, &count);
-
-	for (size_t i = 0; i < count; i++)
-		if (evidence[i].no == no)
-			return &evidence[i];
-	return NULL;
-}
-
 void iq_report_append_place(struct iq_buf *buf, const struct iq_store *store, uint32_t no, uint64_t offset,
 			    uint64_t length)
 {
-	const struct iq_evidence *evidence = find_evidence(store, no);
+	const struct iq_evidence *evidence = iq_store_find_evidence(store, no);
 	struct iq_view path = evidence ? evidence->path : IQ_LIT("?");
 	size_t start = path.len;
 

@@ -64,8 +64,7 @@ static void session_name(struct json *json, const char *key, uint32_t no)
 
 static void write_step(struct json *json, const char *key, const struct iq_step *step)
 {
-	size_t count;
-	const struct iq_evidence *evidence = iq_store_evidence(json->store, &count);
+	const struct iq_evidence *evidence = iq_store_find_evidence(json->store, step->evidence);
 
 	if (!step->id)
 		return;
@@ -77,9 +76,8 @@ static void write_step(struct json *json, const char *key, const struct iq_step 
 	text(json, "source", step->source);
 	if (step->session_no)
 		session_name(json, "session", step->session_no);
-	for (size_t i = 0; i < count; i++)
-		if (evidence[i].no == step->evidence)
-			text(json, "evidence", evidence[i].path);
+	if (evidence)
+		text(json, "evidence", evidence->path);
 	number(json, "offset", step->offset);
 	number(json, "length", step->length);
 	close(json, '}');

@@ -345,24 +345,13 @@ static int draw_session(struct timeline *timeline)
 	return rc < 0 ? rc : logs;
 }
 
-static const struct iq_session *find_session(const struct iq_store *store, uint32_t no)
-{
-	size_t count;
-	const struct iq_session *sessions = iq_store_sessions(store, &count);
-
-	for (size_t i = 0; i < count; i++)
-		if (sessions[i].no == no)
-			return &sessions[i];
-	return NULL;
-}
-
 int iq_timeline(struct iq_store *store, uint32_t session_no, const struct iq_check_result *result,
 		const struct iq_timeline_options *options, struct iq_buf *out, struct iq_error *error)
 {
 	struct timeline timeline = { .store = store, .result = result, .options = options, .out = out, .error = error };
 	int rc;
 
-	timeline.session = find_session(store, session_no);
+	timeline.session = iq_store_find_session(store, session_no);
 	if (!timeline.session)
 		return iq_error_set(error, IQ_ERR_NOT_FOUND, "no session s%" PRIu32 "; `inquest sessions` lists them",
 				    session_no);

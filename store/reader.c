@@ -186,7 +186,7 @@ static int fold_evidence(struct iq_store *store, size_t total)
 	return 0;
 }
 
-static struct iq_evidence *find_evidence(struct iq_store *store, uint32_t no)
+static struct iq_evidence *find_evidence(const struct iq_store *store, uint32_t no)
 {
 	size_t low = 0, high = store->evidence_count;
 
@@ -704,11 +704,18 @@ const struct iq_store_part *iq_store_parts(const struct iq_store *store, uint32_
 	return &store->parts[low];
 }
 
-const struct iq_session *iq_store_session(const struct iq_store *store, uint32_t no)
+const struct iq_session *iq_store_find_session(const struct iq_store *store, uint32_t no)
 {
 	struct iq_session wanted = { .no = no };
 
-	return bsearch(&wanted, store->sessions, store->session_count, sizeof(*store->sessions), compare_sessions);
+	return store->session_count ? bsearch(&wanted, store->sessions, store->session_count, sizeof(*store->sessions),
+					      compare_sessions)
+				    : NULL;
+}
+
+const struct iq_evidence *iq_store_find_evidence(const struct iq_store *store, uint32_t no)
+{
+	return find_evidence(store, no);
 }
 
 /* ---- Raw evidence ---- */

@@ -60,7 +60,6 @@ uint64_t iq_store_manifest_signature(const char *path);
 
 /* The row with this number, or NULL. */
 const struct iq_source *iq_store_source(const struct iq_store *store, uint32_t no);
-const struct iq_session *iq_store_session(const struct iq_store *store, uint32_t no);
 /* The parts of an evidence, in order. */
 const struct iq_store_part *iq_store_parts(const struct iq_store *store, uint32_t evidence, size_t *ret_count);
 /* Folds one segment's part of a session into the whole. */

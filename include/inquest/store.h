@@ -94,6 +94,9 @@ IQ_API const struct iq_session *iq_store_sessions(const struct iq_store *store, 
 IQ_API const struct iq_source *iq_store_sources(const struct iq_store *store, size_t *ret_count);
 IQ_API const struct iq_evidence *iq_store_evidence(const struct iq_store *store, size_t *ret_count);
 IQ_API const struct iq_gap *iq_store_gaps(const struct iq_store *store, size_t *ret_count);
+/* The row with this number, or NULL. Borrowed until the store is closed. */
+IQ_API const struct iq_session *iq_store_find_session(const struct iq_store *store, uint32_t no);
+IQ_API const struct iq_evidence *iq_store_find_evidence(const struct iq_store *store, uint32_t no);
 /* The templates of the whole store, those with the same text folded, numbered from 1 as they were first met. Read at the first
  * call; Borrowed until the store is closed. Errors: as iq_store_open(). */
 IQ_API int iq_store_templates(struct iq_store *store, const struct iq_template **ret_templates, size_t *ret_count,
