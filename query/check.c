@@ -287,13 +287,13 @@ static int index_gaps(struct checker *checker)
 	checker->gaps = iq_store_gaps(checker->store, &checker->gap_count);
 	checker->next_gap = calloc(checker->gap_count + 1, sizeof(*checker->next_gap));
 	checker->darkness = calloc(checker->gap_count + 1, sizeof(*checker->darkness));
-	checker->by_place = calloc(checker->gap_count + 1, sizeof(*checker->by_place));
+	checker->by_place = calloc(checker->gap_count + 1, sizeof(struct iq_gap *));
 	if (!checker->next_gap || !checker->darkness || !checker->by_place)
 		return nomem(checker);
 	for (size_t i = 0; i < checker->gap_count; i++)
 		checker->by_place[i] = &checker->gaps[i];
 	if (checker->gap_count > 0)
-		qsort(checker->by_place, checker->gap_count, sizeof(*checker->by_place), compare_places);
+		qsort(checker->by_place, checker->gap_count, sizeof(struct iq_gap *), compare_places);
 	for (size_t i = checker->gap_count; i-- > 0;) {
 		const uint64_t *first = iq_map_get(&checker->gaps_after, number_key(&checker->gaps[i].after));
 
