@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* What stays the same on the way down. */
 struct descent {
@@ -86,6 +87,21 @@ static int visit_link(struct descent *descent, const char *path)
 	return rc;
 }
 
+/* A store is what evidence becomes: a replay leaves one in the directory it ran in. */
+static bool is_store(const char *path)
+{
+	static const char *const parts[] = { "manifest", "segments", "lock" };
+	bool found = true;
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]) && found; i++) {
+		char *part = iq_path_join(path, parts[i]);
+
+		found = part && access(part, F_OK) == 0;
+		free(part);
+	}
+	return found;
+}
+
 static int visit_directory(struct descent *descent, const char *path, unsigned depth);
 
 static int visit(struct descent *descent, const char *path, unsigned depth)
@@ -101,6 +117,8 @@ static int visit(struct descent *descent, const char *path, unsigned depth)
 	if (!S_ISDIR(info.st_mode))
 		return 0;
 	if (descent->has_except && info.st_dev == descent->except.st_dev && info.st_ino == descent->except.st_ino)
+		return 0;
+	if (is_store(path))
 		return 0;
 	return visit_directory(descent, path, depth + 1);
 }
@@ -143,6 +161,11 @@ static int walk_directory(struct iq_walk *walk, const char *path, const char *ex
 
 	if (!descent.root)
 		return add_errno(walk, path);
+	if (is_store(path)) {
+		free(descent.root);
+		return add_file(walk, path, 0,
+				"a store, not evidence; `inquest export --format raw` gives its evidence");
+	}
 	descent.has_except = except && stat(except, &descent.except) == 0;
 	rc = visit_directory(&descent, path, 1);
 	free(descent.root);

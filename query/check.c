@@ -868,6 +868,16 @@ static void fold_verdict(struct iq_lifecycle_result *result, enum iq_verdict ver
 		result->verdict = verdict;
 }
 
+/* Could there have been instances that nobody recorded? */
+static bool is_part_unseen(const struct checker *checker, const struct iq_lifecycle *lifecycle)
+{
+	bool unseen = checker->gap_count > 0;
+
+	for (size_t i = 0; i < checker->session_count && !unseen && !lifecycle->ends_complete; i++)
+		unseen = !checker->sessions[i].start_seen || !checker->sessions[i].end_seen;
+	return unseen;
+}
+
 static void judge_count(struct checker *checker, const struct follower *follower, struct iq_lifecycle_result *result)
 {
 	const struct iq_expected_count *expect = &follower->lifecycle->expect;
@@ -878,10 +888,14 @@ static void judge_count(struct checker *checker, const struct follower *follower
 		result->reason = IQ_LIT("limit reached: a pattern took too long");
 	}
 	if (expect->given && (count < expect->least || count > expect->most)) {
-		result->verdict = IQ_VERDICT_VIOLATED;
-		result->reason = format_text(checker->memory, "%zu instances, and %" PRIu64 "%s expected", count,
-					     count < expect->least ? expect->least : expect->most,
-					     count < expect->least ? " or more" : " at most");
+		bool may_be_more = count < expect->least && is_part_unseen(checker, follower->lifecycle);
+
+		if (result->verdict != IQ_VERDICT_VIOLATED)
+			result->verdict = may_be_more ? IQ_VERDICT_UNDETERMINED : IQ_VERDICT_VIOLATED;
+		result->reason =
+			format_text(checker->memory, "%zu instance%s, and %" PRIu64 "%s expected", count,
+				    count == 1 ? "" : "s", count < expect->least ? expect->least : expect->most,
+				    count < expect->least ? " or more" : " at most");
 	} else if (!expect->given && count == 0) {
 		result->verdict = IQ_VERDICT_UNDETERMINED;
 		result->reason = follower->no_key ? IQ_LIT("no instance: its events lack the instance key")

@@ -241,8 +241,10 @@ Test(check, judges_the_number_of_instances)
 {
 	expect(PAIR, "open x close", "undetermined: no instance: none of its events was seen");
 	expect(PAIR "expect: { instances: 0.. }\n", "open x close", "");
-	expect(PAIR "expect: { instances: 2 }\n", "open a b close",
-	       "ok; violated: 1 instances, and 2 or more expected");
+	expect(PAIR "expect: { instances: 2 }\n", "open a b close", "ok; violated: 1 instance, and 2 or more expected");
+	expect(PAIR "expect: { instances: 2 }\n", "open a b", "ok; undetermined: 1 instance, and 2 or more expected");
+	expect(PAIR "expect: { instances: 2 }\n", "open a b close gap",
+	       "ok; undetermined: 1 instance, and 2 or more expected");
 	expect(PAIR "expect: { instances: 0..1 }\n", "open a b a b close",
 	       "ok; ok; violated: 2 instances, and 1 at most expected");
 	expect("lifecycle: l\ninstance: /id\norder: a, b\n", "open a b close",
