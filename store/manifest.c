@@ -77,23 +77,23 @@ void iq_manifest_sort(struct iq_manifest *manifest)
 		qsort(manifest->segments, manifest->count, sizeof(*manifest->segments), compare_segments);
 }
 
-/* Appends the check and the line end to a line that lacks its closing brace. */
+/* Appends the check to a line that lacks its closing brace. The line end comes after it is synced. */
 static void seal_line(struct iq_buf *line)
 {
 	uint64_t check = iq_hash64(iq_buf_view(line));
 
-	(void)iq_buf_appendf(line, CHECK_PREFIX "%016" PRIx64 "\"}\n", check);
+	(void)iq_buf_appendf(line, CHECK_PREFIX "%016" PRIx64 "\"}", check);
 }
 
 static bool line_is_whole(struct iq_view line)
 {
-	char expected[CHECK_SIZE + 2];
+	char expected[CHECK_SIZE + 1];
 	struct iq_view said;
 
-	if (line.len <= CHECK_SIZE + 1)
+	if (line.len <= CHECK_SIZE)
 		return false;
-	said = iq_view_from(line, line.len - CHECK_SIZE - 1);
-	(void)snprintf(expected, sizeof(expected), CHECK_PREFIX "%016" PRIx64 "\"}\n",
+	said = iq_view_from(line, line.len - CHECK_SIZE);
+	(void)snprintf(expected, sizeof(expected), CHECK_PREFIX "%016" PRIx64 "\"}",
 		       iq_hash64(iq_view_make(line.data, line.len - said.len)));
 	return iq_view_eq(said, iq_view_cstr(expected));
 }
@@ -211,32 +211,50 @@ static int check_first_line(const char *path, struct iq_view line, struct iq_err
 	return 0;
 }
 
+/* The next line, without its end. The last one may be torn, and is empty then: a line end is written after the line is synced, so
+ * one that has it was whole. Whatever stands where the line end should be is harmless. */
+static struct iq_view take_line(struct iq_view *text, bool *ret_torn)
+{
+	const char *newline = memchr(text->data, '\n', text->len);
+	struct iq_view line = iq_view_make(text->data, newline ? (size_t)(newline - text->data) : text->len);
+
+	*text = iq_view_from(*text, line.len + (newline != NULL));
+	if (!newline && !line_is_whole(line) && line_is_whole(iq_view_make(line.data, line.len - 1)))
+		line.len--;
+	*ret_torn = !newline && !line_is_whole(line);
+	return line;
+}
+
+static int parse_line(const char *path, size_t number, struct iq_view line, struct iq_manifest *manifest,
+		      struct iq_error *error)
+{
+	/* The version is looked at first: a newer one may seal its lines in another way. */
+	int rc = number == 1 ? check_first_line(path, line, error) : 0;
+
+	if (rc < 0)
+		return rc;
+	if (!line_is_whole(line))
+		return iq_error_set(error, IQ_ERR_CORRUPT, "%s: line %zu is damaged", path, number);
+	rc = number > 1 ? parse_commit(manifest, line) : 0;
+	if (rc == IQ_ERR_NOMEM || manifest->memory.failed)
+		return iq_error_nomem(error);
+	return rc < 0 ? iq_error_set(error, IQ_ERR_CORRUPT, "%s: line %zu is not a commit", path, number) : 0;
+}
+
 static int parse_lines(const char *path, struct iq_view text, struct iq_manifest *manifest, struct iq_error *error)
 {
+	const char *start = text.data;
 	size_t number = 0;
 	int rc = 0;
 
 	while (rc == 0 && text.len > 0) {
-		const char *newline = memchr(text.data, '\n', text.len);
-		struct iq_view line = iq_view_make(text.data, newline ? (size_t)(newline - text.data) + 1 : text.len);
-		bool last = line.len == text.len;
+		bool torn;
+		struct iq_view line = take_line(&text, &torn);
 
-		number++;
-		/* The version is looked at first: a newer one may seal its lines in another way. */
-		if (number == 1)
-			rc = check_first_line(path, line, error);
-		if (rc < 0 || !line_is_whole(line)) {
-			if (rc == 0 && !(last && number > 1))
-				rc = iq_error_set(error, IQ_ERR_CORRUPT, "%s: line %zu is damaged", path, number);
-			return rc;
-		}
-		rc = number > 1 ? parse_commit(manifest, line) : 0;
-		if (rc == IQ_ERR_NOMEM || manifest->memory.failed)
-			return iq_error_nomem(error);
-		if (rc < 0)
-			return iq_error_set(error, IQ_ERR_CORRUPT, "%s: line %zu is not a commit", path, number);
-		manifest->good_bytes += line.len;
-		text = iq_view_from(text, line.len);
+		if (torn && number > 0)
+			break;
+		rc = parse_line(path, ++number, line, manifest, error);
+		manifest->good_bytes = (uint64_t)(line.data + line.len - start);
 	}
 	if (rc == 0 && number == 0)
 		rc = iq_error_set(error, IQ_ERR_FORMAT, "%s: empty; not the manifest of an inquest store", path);
@@ -261,6 +279,8 @@ int iq_manifest_read(const char *store_path, struct iq_manifest *ret_manifest, s
 	return rc;
 }
 
+/* Behind `cut_at`, on a line of its own. The line end that says that the line was whole comes after the sync; if it is lost, the line
+ * still counts. */
 static int write_line(const char *path, int flags, uint64_t cut_at, const struct iq_buf *line, struct iq_error *error)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC | flags, 0666);
@@ -270,10 +290,14 @@ static int write_line(const char *path, int flags, uint64_t cut_at, const struct
 		return iq_error_errno(error, IQ_ERR_IO, "%s", path);
 	if (ftruncate(fd, (off_t)cut_at) != 0 || lseek(fd, (off_t)cut_at, SEEK_SET) < 0)
 		rc = iq_error_errno(error, IQ_ERR_IO, "%s", path);
+	if (rc == 0 && cut_at > 0)
+		rc = iq_file_write_all(fd, "\n", 1, error);
 	if (rc == 0)
 		rc = iq_file_write_all(fd, line->data, line->len, error);
 	if (rc == 0 && fsync(fd) != 0)
 		rc = iq_error_errno(error, IQ_ERR_IO, "%s", path);
+	if (rc == 0)
+		(void)iq_file_write_all(fd, "\n", 1, NULL);
 	(void)close(fd);
 	return rc;
 }
@@ -336,7 +360,7 @@ int iq_manifest_append(const char *store_path, struct iq_manifest *manifest, con
 	append_commit_json(&line, commit);
 	rc = path && !line.failed ? write_line(path, 0, manifest->good_bytes, &line, error) : iq_error_nomem(error);
 	if (rc == 0) {
-		manifest->good_bytes += line.len;
+		manifest->good_bytes += 1 + line.len;
 		/* Read back as any reader reads it. */
 		rc = parse_commit(manifest, iq_buf_view(&line));
 		if (rc == IQ_ERR_NOMEM || manifest->memory.failed)

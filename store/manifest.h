@@ -25,7 +25,7 @@ struct iq_manifest {
 	struct iq_manifest_segment *segments;
 	size_t count;
 	size_t capacity;
-	uint64_t good_bytes; /* of the file, up to the last whole line */
+	uint64_t good_bytes; /* of the file, up to the last whole line, without its end */
 	struct iq_arena memory;
 };
 #define IQ_MANIFEST_INIT \
