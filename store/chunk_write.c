@@ -391,9 +391,11 @@ static int64_t number_template(void *context, struct iq_view pattern, uint64_t t
 	int64_t number = coding->templates->number(coding->templates->context, pattern, texts);
 	int64_t *grown = realloc(coding->template_numbers, (coding->template_count + 1) * sizeof(*grown));
 
-	if (!grown || number < 0)
+	if (!grown)
 		return IQ_ERR_NOMEM;
 	coding->template_numbers = grown;
+	if (number < 0)
+		return IQ_ERR_NOMEM;
 	grown[coding->template_count++] = number;
 	return number;
 }
