@@ -60,7 +60,10 @@ static int session_column(struct iq_open_store *store, size_t row, int column, s
 	switch (column) {
 	case 0:
 		name = sqlite3_mprintf("s%u", session->no);
-		sqlite3_result_text(context, name, -1, sqlite3_free);
+		if (name)
+			sqlite3_result_text(context, name, -1, sqlite3_free);
+		else
+			sqlite3_result_error_nomem(context);
 		break;
 	case 1:
 		iq_sql_result_text(context, session->name);

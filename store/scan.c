@@ -474,7 +474,8 @@ static int make_cells(struct iq_scan *scan, const struct task *task, struct slot
 	for (uint32_t i = 0; i < slot->count; i++)
 		sorted[next[code_of(&groups, groups.numbers[slot->rows[i]])]++] = slot->rows[i];
 	memcpy(slot->rows, sorted, slot->count * sizeof(*sorted));
-	return 0;
+	/* A key that could not be copied would make its group another's. */
+	return slot->memory.failed ? IQ_ERR_NOMEM : 0;
 }
 
 /* The columns of the selected rows, in the order of their groups: all that remains of the chunk. */

@@ -183,14 +183,17 @@ static void attempt(const struct operation *operation, struct scene *scene, size
 static const char *judge(const struct outcome *outcome, const struct outcome *expected)
 {
 	static char what[700];
+	size_t at = 0;
 
 	if (outcome->rc == 0 && iq_view_eq(iq_buf_view(&outcome->out), iq_buf_view(&expected->out)))
 		return NULL;
 	if (outcome->rc == IQ_ERR_NOMEM)
 		return NULL;
+	while (at < outcome->out.len && at < expected->out.len && outcome->out.data[at] == expected->out.data[at])
+		at++;
 	if (outcome->rc == 0)
-		(void)snprintf(what, sizeof(what), "gives %zu bytes instead of %zu: %.300s", outcome->out.len,
-			       expected->out.len, outcome->out.data);
+		(void)snprintf(what, sizeof(what), "gives %zu bytes instead of %zu, from %zu on: %.300s",
+			       outcome->out.len, expected->out.len, at, outcome->out.data + at);
 	else
 		(void)snprintf(what, sizeof(what), "ends with %d: %s", outcome->rc, outcome->error.message);
 	return what;
