@@ -211,17 +211,27 @@ static int check_first_line(const char *path, struct iq_view line, struct iq_err
 	return 0;
 }
 
-/* The next line, without its end. The last one may be torn, and is empty then: a line end is written after the line is synced, so
- * one that has it was whole. Whatever stands where the line end should be is harmless. */
+/* Up to the first check; the NULL view where there is none. */
+static struct iq_view up_to_check(struct iq_view line)
+{
+	const char *check = memmem(line.data, line.len, CHECK_PREFIX, sizeof(CHECK_PREFIX) - 1);
+
+	if (!check || line.len - (size_t)(check - line.data) < CHECK_SIZE)
+		return IQ_VIEW_NULL;
+	return iq_view_make(line.data, (size_t)(check - line.data) + CHECK_SIZE);
+}
+
+/* The next line, without its end. A line end is written after its line is synced, so a line that has one was whole. What has none
+ * begins with a whole line, or was torn; the byte between two lines may be missing while something behind it is there. */
 static struct iq_view take_line(struct iq_view *text, bool *ret_torn)
 {
 	const char *newline = memchr(text->data, '\n', text->len);
 	struct iq_view line = iq_view_make(text->data, newline ? (size_t)(newline - text->data) : text->len);
 
-	*text = iq_view_from(*text, line.len + (newline != NULL));
-	if (!newline && !line_is_whole(line) && line_is_whole(iq_view_make(line.data, line.len - 1)))
-		line.len--;
+	if (!newline && line_is_whole(up_to_check(line)))
+		line = up_to_check(line);
 	*ret_torn = !newline && !line_is_whole(line);
+	*text = iq_view_from(*text, line.len + (line.len < text->len));
 	return line;
 }
 

@@ -578,9 +578,10 @@ class Store:
         self.segments = [Segment(file) for file in files]
 
     def read_manifest(self, data):
-        lines = data.split(b"\n")
-        last = lines.pop()  # behind the last line end: nothing, a line that is whole, or one that was torn
-        lines += [line for line in (last, last[:-1]) if is_whole(line)]
+        *lines, rest = data.split(b"\n")
+        while (end := rest.find(b',"check":"') + 28) > 28 and is_whole(rest[:end]):
+            lines.append(rest[:end])
+            rest = rest[end + 1:]
         for number, line in enumerate(lines):
             expect(is_whole(line), f"manifest line {number + 1} is damaged")
             said = json.loads(line)
