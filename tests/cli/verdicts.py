@@ -220,9 +220,9 @@ def main():
         print(f"# {line}")
     print(f"{'not ok' if wrong else 'ok'} 1 - ok and violated are never said against a way of filling the dark")
     # Instances that nobody saw are not told apart from seen ones, which costs a verdict now and then.
-    print(f"{'not ok' if len(vague) > total / 100 else 'ok'} 2 - undetermined is said where the dark decides, and nearly nowhere else")
+    print(f"{'not ok' if len(vague) > total / 50 else 'ok'} 2 - undetermined is said where the dark decides, and nearly nowhere else")
     print("1..2")
-    return 1 if wrong or len(vague) > total / 100 else 0
+    return 1 if wrong or len(vague) > total / 50 else 0
 
 
 if __name__ == "__main__":
