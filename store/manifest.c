@@ -222,13 +222,13 @@ static struct iq_view up_to_check(struct iq_view line)
 }
 
 /* The next line, without its end. A line end is written after its line is synced, so a line that has one was whole. What has none
- * begins with a whole line, or was torn; the byte between two lines may be missing while something behind it is there. */
+ * was torn, if it does not begin with a whole line. The byte between two lines may be lost while what is behind it is there. */
 static struct iq_view take_line(struct iq_view *text, bool *ret_torn)
 {
 	const char *newline = memchr(text->data, '\n', text->len);
 	struct iq_view line = iq_view_make(text->data, newline ? (size_t)(newline - text->data) : text->len);
 
-	if (!newline && line_is_whole(up_to_check(line)))
+	if (line_is_whole(up_to_check(line)))
 		line = up_to_check(line);
 	*ret_torn = !newline && !line_is_whole(line);
 	*text = iq_view_from(*text, line.len + (line.len < text->len));

@@ -578,12 +578,15 @@ class Store:
         self.segments = [Segment(file) for file in files]
 
     def read_manifest(self, data):
-        *lines, rest = data.split(b"\n")
-        while (end := rest.find(b',"check":"') + 28) > 28 and is_whole(rest[:end]):
-            lines.append(rest[:end])
-            rest = rest[end + 1:]
+        lines = []
+        while data:
+            end = data.find(b',"check":"') + 28
+            if not is_whole(data[:end]):
+                expect(b"\n" not in data, f"manifest line {len(lines) + 1} is damaged")
+                break
+            lines.append(data[:end])
+            data = data[end + 1:]
         for number, line in enumerate(lines):
-            expect(is_whole(line), f"manifest line {number + 1} is damaged")
             said = json.loads(line)
             expect(number > 0 or said["inquest_store"] == 1, "another version of the manifest")
             for name in said.get("removed", []):

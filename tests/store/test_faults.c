@@ -220,7 +220,9 @@ static void expect_left(struct scene *scene, size_t ops, enum disk_loss loss, ui
 	if (scene->all || rand() % 4 == 0) {
 		cr_assert_eq(write_one(path, 63), 0, "seed %u: after %zu operations, loss %d: takes no more",
 			     scene->seed, ops, (int)loss);
-		cr_assert_eq(look(path, &more, message), 1);
+		found = look(path, &more, message);
+		cr_assert_eq(found, 1, "seed %u: after %zu operations, loss %d, and a commit: %d %s", scene->seed, ops,
+			     (int)loss, found, message);
 		cr_assert_eq(more, present | UINT64_C(1) << 63);
 	}
 	forget_what_is_left(scene);
