@@ -32,6 +32,47 @@ static int print_damage(void *context, const struct iq_damage *damage)
 	return 0;
 }
 
+static void print_change(void *context, const char *text)
+{
+	struct iq_buf line = IQ_BUF_INIT;
+
+	(void)iq_buf_append_cstr(&line, "CHANGED  ");
+	(void)iq_utf8_append_safe(&line, iq_view_cstr(text));
+	(void)iq_buf_append_char(&line, '\n');
+	cli_write(context, iq_buf_view(&line));
+	iq_buf_release(&line);
+}
+
+static void print_proof(struct cli *cli, const struct iq_proof *proof)
+{
+	struct iq_buf line = IQ_BUF_INIT;
+
+	if (proof->reason) {
+		(void)iq_buf_appendf(&line, "NOT PROVED  %s\n", proof->reason);
+		(void)cli_set_status(cli, CLI_INCOMPLETE, "the signature proves nothing: %s", proof->reason);
+	} else {
+		(void)iq_buf_appendf(&line,
+				     "signed: the head after %" PRIu64 " of %" PRIu64 " lines; it covers %" PRIu64
+				     " segments, %" PRIu64 " came later, %" PRIu64 " are gone\n",
+				     proof->signed_lines, proof->now, proof->covered, proof->unsigned_segments,
+				     proof->gone);
+	}
+	cli_write(cli, iq_buf_view(&line));
+	iq_buf_release(&line);
+}
+
+static void prove(struct cli *cli, const char *path)
+{
+	struct iq_error error = IQ_ERROR_INIT;
+	struct iq_proof proof;
+
+	if (iq_store_prove(path, cli_get(cli, CLI_OPTION_KEY), cli_get(cli, CLI_OPTION_CHECKPOINT), print_change, cli,
+			   &proof, &error) < 0)
+		(void)cli_set_error(cli, &error);
+	else
+		print_proof(cli, &proof);
+}
+
 static void verify(struct cli *cli)
 {
 	const char *path = store_path(cli);
@@ -56,6 +97,8 @@ static void verify(struct cli *cli)
 	(void)iq_buf_append_char(&line, '\n');
 	cli_write(cli, iq_buf_view(&line));
 	iq_buf_release(&line);
+	if (cli_has(cli, CLI_OPTION_KEY))
+		prove(cli, path);
 	if (result.damages)
 		(void)cli_set_status(cli, CLI_INCOMPLETE, "%s: damaged in %" PRIu64 " places", path, result.damages);
 }
@@ -232,6 +275,29 @@ static void drop(struct cli *cli)
 			     result.straddling);
 }
 
+/* ---- sign ---- */
+
+static void sign(struct cli *cli)
+{
+	const char *path = store_path(cli), *key = cli_get(cli, CLI_OPTION_KEY);
+	struct iq_error error = IQ_ERROR_INIT;
+	char root[IQ_SHA256_HEX_SIZE];
+	struct iq_head head;
+
+	if (!key) {
+		(void)cli_set_status(cli, CLI_USAGE,
+				     "store sign: with which key? --key FILE; `openssl genpkey "
+				     "-algorithm ed25519 -out FILE` makes one");
+		return;
+	}
+	if (iq_store_sign(path, key, cli_get(cli, CLI_OPTION_CHECKPOINT), &head, &error) < 0) {
+		(void)cli_set_error(cli, &error);
+		return;
+	}
+	iq_hex(head.root, IQ_SHA256_SIZE, root);
+	(void)printf("signed: the head after %" PRIu64 " lines, %s\n", head.lines, root);
+}
+
 /* ---- The verb ---- */
 
 #define OPTION(name) (UINT64_C(1) << CLI_OPTION_##name)
@@ -242,7 +308,8 @@ static const struct {
 	uint64_t options; /* that it takes, besides --help */
 } actions[] = {
 	{ "ls", list, 0 },
-	{ "verify", verify, 0 },
+	{ "verify", verify, OPTION(KEY) | OPTION(CHECKPOINT) },
+	{ "sign", sign, OPTION(KEY) | OPTION(CHECKPOINT) },
 	{ "compact", compact, OPTION(LEVEL) },
 	{ "drop", drop, OPTION(BEFORE) },
 };
@@ -270,5 +337,6 @@ int cli_run_store(struct cli *cli)
 			actions[i].run(cli);
 		return (int)cli->status;
 	}
-	return cli_set_status(cli, CLI_USAGE, "store %.40s: there are ls, verify, compact and drop", cli->operands[0]);
+	return cli_set_status(cli, CLI_USAGE, "store %.40s: there are ls, verify, sign, compact and drop",
+			      cli->operands[0]);
 }

@@ -120,6 +120,10 @@ static const struct cli_option sql_options[] = {
 
 static const struct cli_option store_options[] = {
 	{ CLI_OPTION_BEFORE, "TIME", "drop: what is older may go: 2026-11-24T03:00:00Z", NULL, false },
+	{ CLI_OPTION_CHECKPOINT, "FILE", "sign, verify: the signed head. Default: the file checkpoint in the store",
+	  NULL, false },
+	{ CLI_OPTION_KEY, "FILE", "an Ed25519 key in PEM form; sign: the private one; verify: the public one", NULL,
+	  false },
 	{ CLI_OPTION_LEVEL, "N", "compact: zstd level, 1 to 22. Default: 19", NULL, false },
 	HELP_OPTION,
 	END,
@@ -183,12 +187,15 @@ const struct cli_verb cli_verbs[] = {
 	  "inquest export incident --format raw --output copy/\n"
 	  "inquest export incident --format ndjson --session s41 > s41.ndjson\n",
 	  export_options, 0, UINT32_MAX, NULL, cli_run_export },
-	{ "store", "ls|verify|compact|drop [CASE]", "list, prove and look after the segments of a store",
+	{ "store", "ls|verify|sign|compact|drop [CASE]", "list, prove and look after the segments of a store",
 	  "ls lists the segments, with what each holds and how small it is, and the evidence. "
 	  "verify decodes everything in the store and compares it with its hashes: segments with the manifest, chunks "
 	  "and raw bytes with "
 	  "their SHA-256, evidence with its accounting. Anything damaged is named, with what is lost by it, and the "
 	  "exit status is 3. "
+	  "sign signs the head of the manifest, which stands for all that the store holds; verify --key checks that "
+	  "signature, and says what came or went since. Keep the checkpoint, or a copy of it, where nobody who can write the "
+	  "store can write. "
 	  "compact merges small segments and compresses them as well as it can, which takes its time. Every event, number "
 	  "and byte stays; the new segments are compared with the old ones before they take their place, and whatever "
 	  "interrupts it, the store is as it was or compacted. What reads the store goes on. "
@@ -198,9 +205,12 @@ const struct cli_verb cli_verbs[] = {
 	  "CASE is a store (ls: or plain evidence). Left out, it is $INQUEST_STORE, else ./case.",
 	  "inquest store ls incident\n"
 	  "inquest store verify incident\n"
+	  "openssl genpkey -algorithm ed25519 -out key.pem; openssl pkey -in key.pem -pubout -out key.pub\n"
+	  "inquest store sign incident --key key.pem --checkpoint elsewhere/incident.checkpoint\n"
+	  "inquest store verify incident --key key.pub --checkpoint elsewhere/incident.checkpoint\n"
 	  "inquest store compact incident\n"
 	  "inquest store drop incident --before 2026-11-01T00:00:00Z\n",
-	  store_options, 1, UINT32_MAX, "ls, verify, compact or drop?", cli_run_store },
+	  store_options, 1, UINT32_MAX, "ls, verify, sign, compact or drop?", cli_run_store },
 	{ "help", "[VERB]", "help on a verb; the man page; shell completions", "",
 	  "inquest help check\n"
 	  "inquest help --completion bash > /etc/bash_completion.d/inquest\n",
@@ -214,6 +224,7 @@ static const struct {
 } option_names[CLI_OPTION_COUNT] = {
 	[CLI_OPTION_ALLOW_HOST] = { "allow-host", 0 },
 	[CLI_OPTION_BEFORE] = { "before", 0 },
+	[CLI_OPTION_CHECKPOINT] = { "checkpoint", 0 },
 	[CLI_OPTION_COMPLETION] = { "completion", 0 },
 	[CLI_OPTION_CONTEXT] = { "context", 'C' },
 	[CLI_OPTION_EVIDENCE] = { "evidence", 0 },
@@ -223,6 +234,7 @@ static const struct {
 	[CLI_OPTION_HELP] = { "help", 'h' },
 	[CLI_OPTION_JSON] = { "json", 0 },
 	[CLI_OPTION_JUNIT] = { "junit", 0 },
+	[CLI_OPTION_KEY] = { "key", 0 },
 	[CLI_OPTION_LEVEL] = { "level", 0 },
 	[CLI_OPTION_LIMIT] = { "limit", 'n' },
 	[CLI_OPTION_MAN] = { "man", 0 },

@@ -141,7 +141,7 @@ static bool take_member(struct iq_manifest *manifest, struct iq_manifest_segment
 
 static int parse_segment(struct iq_manifest *manifest, struct iq_json *json)
 {
-	struct iq_manifest_segment segment = { .summary = IQ_SUMMARY_INIT };
+	struct iq_manifest_segment segment = { .line = manifest->lines.count + 1, .summary = IQ_SUMMARY_INIT };
 	struct iq_json_token name, token;
 	bool taken = true;
 
@@ -175,6 +175,20 @@ static int parse_removed(struct iq_manifest *manifest, struct iq_json *json)
 	return rc == 0 && token.type != IQ_JSON_ARRAY_END ? IQ_ERR_CORRUPT : rc;
 }
 
+/* The head before a line, as that line names it. */
+static bool follows(const struct iq_manifest *manifest, const struct iq_json_token *token)
+{
+	uint8_t named[IQ_SHA256_SIZE], head[IQ_SHA256_SIZE];
+
+	return token->type == IQ_JSON_STRING && iq_unhex(token->raw, named, sizeof(named)) &&
+	       iq_merkle_root(&manifest->lines, head) == 0 && memcmp(named, head, sizeof(head)) == 0;
+}
+
+static int add_line(struct iq_manifest *manifest, struct iq_view line)
+{
+	return iq_merkle_add(&manifest->lines, line);
+}
+
 static int parse_commit(struct iq_manifest *manifest, struct iq_view line)
 {
 	struct iq_json json;
@@ -191,10 +205,12 @@ static int parse_commit(struct iq_manifest *manifest, struct iq_view line)
 			rc = parse_segments(manifest, &json);
 		else if (token.type == IQ_JSON_ARRAY_BEGIN && iq_view_eq(name.raw, IQ_LIT("removed")))
 			rc = parse_removed(manifest, &json);
+		else if (iq_view_eq(name.raw, IQ_LIT("head")))
+			rc = follows(manifest, &token) ? 0 : IQ_ERR_CORRUPT;
 		else if (!iq_json_skip(&json, &token).data)
 			rc = IQ_ERR_CORRUPT;
 	}
-	return rc;
+	return rc == 0 ? add_line(manifest, line) : rc;
 }
 
 static int check_first_line(const char *path, struct iq_view line, struct iq_error *error)
@@ -245,19 +261,20 @@ static int parse_line(const char *path, size_t number, struct iq_view line, stru
 		return rc;
 	if (!line_is_whole(line))
 		return iq_error_set(error, IQ_ERR_CORRUPT, "%s: line %zu is damaged", path, number);
-	rc = number > 1 ? parse_commit(manifest, line) : 0;
+	rc = number > 1 ? parse_commit(manifest, line) : add_line(manifest, line);
 	if (rc == IQ_ERR_NOMEM || manifest->memory.failed)
 		return iq_error_nomem(error);
-	return rc < 0 ? iq_error_set(error, IQ_ERR_CORRUPT, "%s: line %zu is not a commit", path, number) : 0;
+	return rc < 0 ? iq_error_set(error, IQ_ERR_CORRUPT, "%s: line %zu does not follow from those before it", path, number) : 0;
 }
 
-static int parse_lines(const char *path, struct iq_view text, struct iq_manifest *manifest, struct iq_error *error)
+static int parse_lines(const char *path, struct iq_view text, uint64_t limit, struct iq_manifest *manifest,
+		       struct iq_error *error)
 {
 	const char *start = text.data;
 	size_t number = 0;
 	int rc = 0;
 
-	while (rc == 0 && text.len > 0) {
+	while (rc == 0 && text.len > 0 && number < limit) {
 		bool torn;
 		struct iq_view line = take_line(&text, &torn);
 
@@ -271,7 +288,8 @@ static int parse_lines(const char *path, struct iq_view text, struct iq_manifest
 	return rc;
 }
 
-int iq_manifest_read(const char *store_path, struct iq_manifest *ret_manifest, struct iq_error *error)
+int iq_manifest_read_lines(const char *store_path, uint64_t lines, struct iq_manifest *ret_manifest,
+			   struct iq_error *error)
 {
 	struct iq_manifest manifest = IQ_MANIFEST_INIT;
 	struct iq_buf text = IQ_BUF_INIT;
@@ -279,7 +297,10 @@ int iq_manifest_read(const char *store_path, struct iq_manifest *ret_manifest, s
 	int rc = path ? iq_file_read(path, IQ_MANIFEST_MAX_BYTES, &text, error) : iq_error_nomem(error);
 
 	if (rc == 0)
-		rc = parse_lines(path, iq_buf_view(&text), &manifest, error);
+		rc = parse_lines(path, iq_buf_view(&text), lines, &manifest, error);
+	if (rc == 0 && lines != UINT64_MAX && manifest.lines.count < lines)
+		rc = iq_error_set(error, IQ_ERR_NOT_FOUND, "%s: has %" PRIu64 " lines, not %" PRIu64, path,
+				  manifest.lines.count, lines);
 	iq_buf_release(&text);
 	free(path);
 	if (rc < 0)
@@ -287,6 +308,11 @@ int iq_manifest_read(const char *store_path, struct iq_manifest *ret_manifest, s
 	else
 		*ret_manifest = manifest;
 	return rc;
+}
+
+int iq_manifest_read(const char *store_path, struct iq_manifest *ret_manifest, struct iq_error *error)
+{
+	return iq_manifest_read_lines(store_path, UINT64_MAX, ret_manifest, error);
 }
 
 /* Behind `cut_at`, on a line of its own. The line end that says that the line was whole comes after the sync; if it is lost, the line
@@ -344,9 +370,14 @@ static void append_segment_json(struct iq_buf *line, const struct iq_manifest_se
 	(void)iq_buf_append_char(line, '}');
 }
 
-static void append_commit_json(struct iq_buf *line, const struct iq_commit *commit)
+static void append_commit_json(struct iq_buf *line, const struct iq_manifest *manifest, const struct iq_commit *commit)
 {
-	(void)iq_buf_append_char(line, '{');
+	uint8_t head[IQ_SHA256_SIZE];
+	char hex[IQ_SHA256_HEX_SIZE];
+
+	line->failed |= iq_merkle_root(&manifest->lines, head) < 0;
+	iq_hex(head, sizeof(head), hex);
+	(void)iq_buf_appendf(line, "{\"head\":\"%s\",", hex);
 	for (size_t i = 0; i < commit->removed_count; i++) {
 		(void)iq_buf_append_cstr(line, i ? "," : "\"removed\":[");
 		(void)iq_json_append_string(line, iq_view_cstr(commit->removed[i]));
@@ -367,7 +398,7 @@ int iq_manifest_append(const char *store_path, struct iq_manifest *manifest, con
 	struct iq_buf line = IQ_BUF_INIT;
 	int rc;
 
-	append_commit_json(&line, commit);
+	append_commit_json(&line, manifest, commit);
 	rc = path && !line.failed ? write_line(path, 0, manifest->good_bytes, &line, error) : iq_error_nomem(error);
 	if (rc == 0) {
 		manifest->good_bytes += 1 + line.len;

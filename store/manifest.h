@@ -1,7 +1,9 @@
 /* store/manifest.h - which sealed segments make up a store: a text file, one JSON object a line.
  *
  * The first line names the format and its version; each further line is one commit. A line ends with a check over
- * what stands before it, so a line torn by a power loss is recognised: readers ignore it, the next writer cuts it off.
+ * what stands before it, so a line torn by a power loss is recognised: readers ignore it, the next writer cuts it off. Each
+ * commit also names the head before it: the root of a Merkle tree whose leaves are the lines. So the last line, or a signature of
+ * the head, stands for all that happened to the store.
  */
 #ifndef IQ_STORE_MANIFEST_H
 #define IQ_STORE_MANIFEST_H
@@ -16,6 +18,7 @@ struct iq_manifest_segment {
 	const char *file; /* name in segments/ */
 	uint64_t bytes;	  /* of the file */
 	uint8_t root[IQ_SHA256_SIZE];
+	uint64_t line; /* that added it */
 	struct iq_summary summary;
 };
 
@@ -26,11 +29,13 @@ struct iq_manifest {
 	size_t count;
 	size_t capacity;
 	uint64_t good_bytes; /* of the file, up to the last whole line, without its end */
+	struct iq_merkle lines; /* the tree whose leaves are the lines: its root is the head */
 	struct iq_arena memory;
 };
 #define IQ_MANIFEST_INIT \
 	{ \
-		.segments = NULL, .count = 0, .capacity = 0, .good_bytes = 0, .memory = IQ_ARENA_INIT \
+		.segments = NULL, .count = 0, .capacity = 0, .good_bytes = 0, .lines = { .count = 0 }, \
+		.memory = IQ_ARENA_INIT \
 	}
 
 /* What one line says: these segments are there from now on, those no longer. */
@@ -44,6 +49,9 @@ struct iq_commit {
 /* Reads `store_path`/manifest. Caller owns; release with iq_manifest_release().
  * Errors: IQ_ERR_NOT_FOUND (no manifest), IQ_ERR_VERSION, IQ_ERR_CORRUPT (a damaged line that is not the last). */
 int iq_manifest_read(const char *store_path, struct iq_manifest *ret_manifest, struct iq_error *error);
+/* As it was after its first `lines` lines: IQ_ERR_NOT_FOUND where it has fewer. */
+int iq_manifest_read_lines(const char *store_path, uint64_t lines, struct iq_manifest *ret_manifest,
+			   struct iq_error *error);
 void iq_manifest_release(struct iq_manifest *manifest);
 /* Creates an empty manifest, synced. */
 int iq_manifest_create(const char *store_path, struct iq_error *error);

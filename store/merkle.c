@@ -1,6 +1,5 @@
 /* The root hash of a segment: a Merkle tree as RFC 6962, section 2.1, defines it. Its leaves are the tables, each as a whole,
  * and then the chunks, each with the hashes of its columns. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "store/schema.h"
@@ -14,9 +13,7 @@ struct tree {
 	struct iq_sha256 *hash;
 	struct iq_buf
 		bytes; /* of the leaf, that are not hashed yet: values are short, and hashing has a price for each call */
-	uint8_t (*leaves)[IQ_SHA256_SIZE];
-	size_t count;
-	size_t capacity;
+	struct iq_merkle leaves;
 	struct iq_error *error;
 };
 
@@ -79,20 +76,14 @@ static void begin_leaf(struct tree *tree, const char *name)
 
 static int end_leaf(struct tree *tree)
 {
+	uint8_t digest[IQ_SHA256_SIZE];
+
 	if (tree->bytes.failed)
 		return iq_error_nomem(tree->error);
 	hash_bytes(tree);
-	if (tree->count == tree->capacity) {
-		size_t capacity = tree->capacity ? tree->capacity * 2 : 32;
-		uint8_t(*leaves)[IQ_SHA256_SIZE] = realloc(tree->leaves, capacity * sizeof(*leaves));
 
-		if (!leaves)
-			return iq_error_nomem(tree->error);
-		tree->leaves = leaves;
-		tree->capacity = capacity;
-	}
-	iq_sha256_digest(tree->hash, tree->leaves[tree->count++]);
-	return 0;
+	iq_sha256_digest(tree->hash, digest);
+	return iq_merkle_add_hash(&tree->leaves, digest) < 0 ? iq_error_nomem(tree->error) : 0;
 }
 
 static int database_error(const struct tree *tree)
@@ -150,26 +141,6 @@ static int add_chunks(struct tree *tree, const struct iq_schema_table *table)
 	return rc;
 }
 
-/* ---- The tree ---- */
-
-/* The hash of leaves [0, count), in place of the first. */
-static void fold(struct tree *tree, uint8_t (*leaves)[IQ_SHA256_SIZE], size_t count)
-{
-	size_t left = 1;
-
-	if (count < 2)
-		return;
-	while (left * 2 < count)
-		left *= 2;
-	fold(tree, leaves, left);
-	fold(tree, leaves + left, count - left);
-	iq_sha256_reset(tree->hash);
-	iq_sha256_update(tree->hash, "\1", 1);
-	iq_sha256_update(tree->hash, leaves[0], IQ_SHA256_SIZE);
-	iq_sha256_update(tree->hash, leaves[left], IQ_SHA256_SIZE);
-	iq_sha256_digest(tree->hash, leaves[0]);
-}
-
 int iq_segment_root(sqlite3 *db, uint8_t ret_root[IQ_SHA256_SIZE], struct iq_error *error)
 {
 	struct tree tree = { .db = db, .hash = iq_sha256_new(), .error = error };
@@ -180,11 +151,8 @@ int iq_segment_root(sqlite3 *db, uint8_t ret_root[IQ_SHA256_SIZE], struct iq_err
 			continue;
 		rc = strcmp(table->name, "chunks") == 0 ? add_chunks(&tree, table) : add_table(&tree, table);
 	}
-	if (rc == 0) {
-		fold(&tree, tree.leaves, tree.count);
-		memcpy(ret_root, tree.leaves[0], IQ_SHA256_SIZE);
-	}
-	free(tree.leaves);
+	if (rc == 0 && iq_merkle_root(&tree.leaves, ret_root) < 0)
+		rc = iq_error_nomem(error);
 	iq_buf_release(&tree.bytes);
 	iq_sha256_free(tree.hash);
 	return rc;

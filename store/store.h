@@ -231,4 +231,32 @@ struct iq_verify_result {
 int iq_store_verify(const char *path, int (*damaged)(void *context, const struct iq_damage *damage), void *context,
 		    struct iq_verify_result *ret_result, struct iq_error *error);
 
+/* The head of a manifest: how many lines it has, and the root of the Merkle tree (RFC 6962) over them. It stands for every
+ * segment that the store has or had, and for the order in which they came and went. */
+struct iq_head {
+	uint64_t lines;
+	uint8_t root[IQ_SHA256_SIZE];
+};
+
+/* Signs the head with the Ed25519 key in a PEM file (see base/ed25519.h) into `checkpoint_path`; NULL is the file
+ * `checkpoint` in the store. Spools are not covered before they are sealed. */
+int iq_store_sign(const char *path, const char *key_path, const char *checkpoint_path, struct iq_head *ret_head,
+		  struct iq_error *error);
+
+struct iq_proof {
+	const char *reason;    /* why the signature proves nothing; NULL: it holds. Static. */
+	uint64_t signed_lines; /* of the manifest, and how many it has now */
+	uint64_t now;
+	uint64_t covered;	    /* segments that were there when the head was signed, and still are */
+	uint64_t unsigned_segments; /* that came later */
+	uint64_t gone;		    /* that were there, and were compacted or dropped */
+};
+
+/* Is the checkpoint signed by this key, and is its head one that the manifest had? `changed` (may be NULL) is told of each
+ * segment that came or went since. That the segments are those that the manifest names, and whole, is
+ * iq_store_verify()'s. Negative only where nothing could be looked at. */
+int iq_store_prove(const char *path, const char *key_path, const char *checkpoint_path,
+		   void (*changed)(void *context, const char *line), void *context, struct iq_proof *ret_proof,
+		   struct iq_error *error);
+
 #endif
