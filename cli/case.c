@@ -105,6 +105,16 @@ static bool resolve(struct cli *cli, bool only_paths, struct cli_case *opened, s
 	return is_store(opened->path) || make_temporary(cli, opened, cli->operands, used);
 }
 
+static void tell_sidecar(void *context, const char *name)
+{
+	struct iq_buf text = IQ_BUF_INIT;
+
+	(void)context;
+	(void)iq_utf8_append_safe(&text, iq_view_cstr(name));
+	cli_warn("a foreign file %s lies beside a segment; it is ignored", text.data ? text.data : "");
+	iq_buf_release(&text);
+}
+
 bool cli_case_open_lazily(struct cli *cli, bool only_paths, struct cli_case *ret_case, size_t *ret_used)
 {
 	struct iq_error error = IQ_ERROR_INIT;
@@ -112,6 +122,7 @@ bool cli_case_open_lazily(struct cli *cli, bool only_paths, struct cli_case *ret
 
 	if (resolve(cli, only_paths, &opened, ret_used)) {
 		if (iq_store_open_lazily(opened.path, &opened.store, &error) == 0) {
+			iq_store_sidecars(opened.store, tell_sidecar, NULL);
 			*ret_case = opened;
 			return true;
 		}

@@ -89,6 +89,8 @@ static void verify(struct cli *cli)
 			     " evidence, %" PRIu64 " raw bytes",
 			     path, result.damages ? "DAMAGED" : "intact", result.segments, result.chunks, result.events,
 			     result.evidence, result.raw_bytes);
+	if (result.damages > 0)
+		(void)iq_buf_appendf(&line, "; %" PRIu64 " events can be read", result.events - result.lost_events);
 	if (result.dropped > 0)
 		(void)iq_buf_appendf(&line, ", %" PRIu64 " dropped", result.dropped);
 	if (result.spools)

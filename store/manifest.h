@@ -65,4 +65,8 @@ int iq_manifest_order(const struct iq_manifest_segment *x, const struct iq_manif
 void iq_manifest_sort(struct iq_manifest *manifest);
 bool iq_manifest_lists(const struct iq_manifest *manifest, const char *file);
 
+/* While somebody has the store's readers locked, files that the manifest names at that time stay. Returns what to unlock with. */
+int iq_readers_lock(const char *store_path);
+void iq_readers_unlock(int readers);
+
 #endif

@@ -342,28 +342,17 @@ int iq_store_load(struct iq_store *store, struct iq_error *error)
 /* ---- Segments ---- */
 
 /* A summary that says less than there is would hide events. */
-static int compare_with_manifest(struct iq_store *store, const struct iq_manifest_segment *listed,
-				 const struct iq_segment *segment, struct iq_error *error)
+static int compare_with_manifest(const struct iq_manifest_segment *listed, const struct iq_segment *segment,
+				 struct iq_error *error)
 {
-	struct iq_buf expected = IQ_BUF_INIT, found = IQ_BUF_INIT;
-	struct iq_summary summary;
-	bool nomem = iq_summary_of(segment, &store->memory, &summary) < 0;
 	bool same;
 
-	if (!nomem) {
-		iq_summary_append(&expected, &listed->summary);
-		iq_summary_append(&found, &summary);
-	}
-	nomem = nomem || expected.failed || found.failed;
-	same = iq_view_eq(iq_buf_view(&expected), iq_buf_view(&found)) &&
-	       memcmp(segment->root, listed->root, IQ_SHA256_SIZE) == 0;
-	iq_buf_release(&expected);
-	iq_buf_release(&found);
-	if (nomem)
+	if (iq_summary_matches(&listed->summary, segment, &same) < 0)
 		return iq_error_nomem(error);
-	return same ? 0
-		    : iq_error_set(error, IQ_ERR_CORRUPT,
-				   "%s: is not the segment that the manifest names (hash mismatch)", segment->path);
+	if (same && memcmp(segment->root, listed->root, IQ_SHA256_SIZE) == 0)
+		return 0;
+	return iq_error_set(error, IQ_ERR_CORRUPT, "%s: is not the segment that the manifest names (hash mismatch)",
+			    segment->path);
 }
 
 static char *path_of(const struct iq_store *store, const char *file)
@@ -373,6 +362,16 @@ static char *path_of(const struct iq_store *store, const char *file)
 
 	free(directory);
 	return path;
+}
+
+void iq_store_sidecars(const struct iq_store *store, void (*told)(void *context, const char *name), void *context)
+{
+	for (size_t i = 0; i < store->manifest.count; i++) {
+		char *path = store->is_directory ? path_of(store, store->manifest.segments[i].file) : NULL;
+
+		iq_segment_sidecars(path ? path : store->path, told, context);
+		free(path);
+	}
 }
 
 int iq_store_segment(struct iq_store *store, size_t index, struct iq_segment **ret_segment, struct iq_error *error)
@@ -388,7 +387,7 @@ int iq_store_segment(struct iq_store *store, size_t index, struct iq_segment **r
 		free(path);
 		if (rc < 0)
 			return rc == IQ_ERR_NOT_FOUND ? IQ_ERR_CORRUPT : rc;
-		rc = compare_with_manifest(store, listed, segment, error);
+		rc = compare_with_manifest(listed, segment, error);
 		if (rc < 0) {
 			iq_segment_close(segment);
 			return rc;
@@ -490,14 +489,21 @@ static int open_single(struct iq_store *store, struct iq_error *error)
 
 /* While a reader has it locked, files that the manifest named are not removed. A store that cannot be locked (a read-only
  * medium, no lock file) is read all the same. */
-static void lock_readers(struct iq_store *store)
+int iq_readers_lock(const char *store_path)
 {
-	char *path = iq_path_join(store->path, "readers");
+	char *path = iq_path_join(store_path, "readers");
+	int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 
-	store->readers = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 	free(path);
-	if (store->readers >= 0)
-		(void)flock(store->readers, LOCK_SH);
+	if (fd >= 0)
+		(void)flock(fd, LOCK_SH);
+	return fd;
+}
+
+void iq_readers_unlock(int readers)
+{
+	if (readers >= 0)
+		(void)close(readers);
 }
 
 static int open_directory(struct iq_store *store, struct iq_error *error)
@@ -505,7 +511,7 @@ static int open_directory(struct iq_store *store, struct iq_error *error)
 	struct iq_error first = IQ_ERROR_INIT;
 	int rc;
 
-	lock_readers(store);
+	store->readers = iq_readers_lock(store->path);
 	rc = iq_manifest_read(store->path, &store->manifest, &first);
 	if (rc == IQ_ERR_NOT_FOUND)
 		return iq_error_set(error, IQ_ERR_FORMAT,
@@ -634,8 +640,7 @@ void iq_store_close(struct iq_store *store)
 	(void)pthread_mutex_destroy(&store->pool.lock);
 	iq_manifest_release(&store->manifest);
 	iq_arena_release(&store->memory);
-	if (store->readers >= 0)
-		(void)close(store->readers);
+	iq_readers_unlock(store->readers);
 	if (store->preview)
 		(void)unlink(store->preview);
 	free(store->preview);

@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -41,6 +42,18 @@ bool iq_segment_is(const char *path)
 	/* The application id stands at byte 68 of the database header (sqlite.org/fileformat2.html, 1.3). */
 	id = (uint32_t)head[68] << 24 | (uint32_t)head[69] << 16 | (uint32_t)head[70] << 8 | head[71];
 	return id == IQ_SEGMENT_APPLICATION_ID;
+}
+
+void iq_segment_sidecars(const char *path, void (*told)(void *context, const char *name), void *context)
+{
+	static const char *const suffixes[] = { "-wal", "-journal", "-shm" };
+	char sidecar[4096];
+
+	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+		(void)snprintf(sidecar, sizeof(sidecar), "%s%s", path, suffixes[i]);
+		if (access(sidecar, F_OK) == 0)
+			told(context, iq_path_base(sidecar));
+	}
 }
 
 /* ---- Opening ---- */

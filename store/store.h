@@ -168,6 +168,9 @@ struct iq_segment_info {
 size_t iq_store_segments(const struct iq_store *store);
 void iq_store_segment_info(const struct iq_store *store, size_t index, struct iq_segment_info *ret_info);
 
+/* Tells of files beside the segments that were planted to change what SQLite reads; they are ignored. */
+void iq_store_sidecars(const struct iq_store *store, void (*told)(void *context, const char *name), void *context);
+
 /* zstd level of iq_store_compact(), unless another is asked for. */
 #define IQ_COMPACT_LEVEL 19
 /* A segment of this size that was compacted at the level asked for, or above, is left as it is. */
@@ -219,8 +222,9 @@ struct iq_verify_result {
 	uint64_t events;
 	uint64_t evidence;
 	uint64_t raw_bytes;
-	uint64_t dropped; /* bytes of evidence that are gone by intent */
-	uint64_t spools;  /* that are not sealed yet */
+	uint64_t lost_events; /* of them, those that cannot be read */
+	uint64_t dropped;     /* bytes of evidence that are gone by intent */
+	uint64_t spools;      /* that are not sealed yet */
 	uint64_t spool_records;
 	uint64_t damages;
 };

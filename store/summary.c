@@ -236,6 +236,25 @@ void iq_summary_append(struct iq_buf *line, const struct iq_summary *summary)
 	(void)iq_buf_append_char(line, ']');
 }
 
+int iq_summary_matches(const struct iq_summary *summary, const struct iq_segment *segment, bool *ret_same)
+{
+	struct iq_buf expected = IQ_BUF_INIT, found = IQ_BUF_INIT;
+	struct iq_arena memory = IQ_ARENA_INIT;
+	struct iq_summary own;
+	bool nomem = iq_summary_of(segment, &memory, &own) < 0;
+
+	if (!nomem) {
+		iq_summary_append(&expected, summary);
+		iq_summary_append(&found, &own);
+	}
+	nomem = nomem || expected.failed || found.failed;
+	*ret_same = iq_view_eq(iq_buf_view(&expected), iq_buf_view(&found));
+	iq_buf_release(&expected);
+	iq_buf_release(&found);
+	iq_arena_release(&memory);
+	return nomem ? IQ_ERR_NOMEM : 0;
+}
+
 /* ---- From JSON ---- */
 
 struct taking {

@@ -39,6 +39,8 @@ struct iq_summary {
 
 /* From the tables of an open segment. Borrowed: from `arena`. 0 or IQ_ERR_NOMEM. */
 int iq_summary_of(const struct iq_segment *segment, struct iq_arena *arena, struct iq_summary *ret_summary);
+/* Is it the summary of that segment? 0 or IQ_ERR_NOMEM. */
+int iq_summary_matches(const struct iq_summary *summary, const struct iq_segment *segment, bool *ret_same);
 /* Can the segment hold an event that the filter lets through? `sources`: the numbers of filter->sources. */
 bool iq_summary_may_match(const struct iq_summary *summary, const struct iq_filter *filter, const uint32_t *sources,
 			  size_t source_count);

@@ -46,6 +46,45 @@ static int read_texts(struct iq_chunk *chunk)
 	return rc;
 }
 
+static void append_span(struct iq_buf *text, uint64_t first, uint64_t last, int64_t ts_min, int64_t ts_max)
+{
+	char from[IQ_RFC3339_SIZE], to[IQ_RFC3339_SIZE];
+
+	(void)iq_buf_appendf(text, "events %llu-%llu", (unsigned long long)first, (unsigned long long)last);
+	if (ts_min <= ts_max)
+		(void)iq_buf_appendf(text, ", %s to %s", iq_time_format(ts_min, from), iq_time_format(ts_max, to));
+}
+
+/* The files that the events of a chunk are from. */
+static void append_evidence(struct iq_buf *text, const struct iq_segment *segment, const struct iq_zone *zone)
+{
+	const char *before = ", of ";
+
+	for (size_t i = 0; i < zone->evidence_count; i++) {
+		for (size_t j = 0; j < segment->evidence_count; j++) {
+			const struct iq_evidence *evidence = &segment->evidence[j].evidence;
+
+			if (evidence->no != zone->evidence[i].no)
+				continue;
+			(void)iq_buf_append_cstr(text, before);
+			(void)iq_buf_append(text, evidence->path);
+			before = ", ";
+		}
+	}
+}
+
+static void report_chunk(const struct iq_segment *segment, const struct iq_zone *zone, struct inspection *inspection)
+{
+	struct iq_buf text = IQ_BUF_INIT;
+
+	append_span(&text, zone->id_first, zone->id_first + zone->rows - 1, zone->ts_min, zone->ts_max);
+	append_evidence(&text, segment, zone);
+	report(inspection, "chunk %u (%s): does not match its hash; these events are withheld", zone->chunk,
+	       text.data ? text.data : "");
+	inspection->result->lost_events += zone->rows;
+	iq_buf_release(&text);
+}
+
 static void verify_chunk(struct iq_segment *segment, const struct iq_zone *zone, struct inspection *inspection)
 {
 	struct iq_chunk chunk;
@@ -58,8 +97,7 @@ static void verify_chunk(struct iq_segment *segment, const struct iq_zone *zone,
 	if (rc == IQ_ERR_NOMEM)
 		inspection->out_of_memory = true;
 	else if (rc < 0)
-		report(inspection, "chunk %u: events %llu-%llu do not match their hash; they are withheld", zone->chunk,
-		       (unsigned long long)zone->id_first, (unsigned long long)(zone->id_first + zone->rows - 1));
+		report_chunk(segment, zone, inspection);
 	inspection->result->chunks++;
 	inspection->result->events += zone->rows;
 	iq_chunk_release(&chunk);
@@ -258,28 +296,47 @@ int iq_segment_verify(struct iq_segment *segment, struct iq_hash_states *states,
 	return inspection.out_of_memory ? IQ_ERR_NOMEM : 0;
 }
 
-/* A -wal or -journal beside a sealed segment is somebody else's; it is never read. */
-static void report_sidecars(const char *path, struct inspection *inspection)
+static void report_sidecar(void *context, const char *name)
 {
-	static const char *const suffixes[] = { "-wal", "-journal", "-shm" };
-	char sidecar[4096];
-
-	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
-		(void)snprintf(sidecar, sizeof(sidecar), "%s%s", path, suffixes[i]);
-		if (access(sidecar, F_OK) == 0)
-			report(inspection, "a foreign file %s lies beside it; it is ignored", iq_path_base(sidecar));
-	}
+	report(context, "a foreign file %s lies beside it; it is ignored", name);
 }
 
-/* One segment; `root` is the hash that the manifest names, or NULL. */
-static void verify_file(const char *path, const uint8_t *root, struct inspection *inspection)
+/* What is lost with a segment that cannot be opened is known from the manifest. */
+static void report_closed(const struct iq_manifest_segment *listed, const char *why, struct inspection *inspection)
+{
+	const struct iq_summary *summary = &listed->summary;
+	struct iq_buf text = IQ_BUF_INIT;
+
+	append_span(&text, summary->ids.first, summary->ids.last, summary->ts_min, summary->ts_max);
+	report(inspection, "%s; withheld: %s, evidence %llu-%llu", why, text.data ? text.data : "",
+	       (unsigned long long)summary->evidence.first, (unsigned long long)summary->evidence.last);
+	inspection->result->events += summary->events;
+	inspection->result->lost_events += summary->events;
+	iq_buf_release(&text);
+}
+
+static void compare_with_manifest(const struct iq_segment *segment, const struct iq_manifest_segment *listed,
+				  struct inspection *inspection)
+{
+	bool same;
+
+	if (memcmp(listed->root, segment->root, IQ_SHA256_SIZE) != 0)
+		report(inspection, "is not the segment that the manifest names (hash differs)");
+	else if (iq_summary_matches(&listed->summary, segment, &same) < 0)
+		inspection->out_of_memory = true;
+	else if (!same)
+		report(inspection, "the manifest says of it what it does not hold");
+}
+
+/* One segment; `listed` is what the manifest says of it, or NULL. */
+static void verify_file(const char *path, const struct iq_manifest_segment *listed, struct inspection *inspection)
 {
 	struct iq_error error = IQ_ERROR_INIT;
 	struct iq_segment *segment;
 	int rc;
 
 	inspection->segment = iq_path_base(path);
-	report_sidecars(path, inspection);
+	iq_segment_sidecars(path, report_sidecar, inspection);
 	rc = iq_segment_open(path, &segment, &error);
 	if (rc == IQ_ERR_NOMEM) {
 		inspection->out_of_memory = true;
@@ -287,11 +344,14 @@ static void verify_file(const char *path, const uint8_t *root, struct inspection
 	}
 	if (rc < 0) {
 		inspection->result->segments++;
-		report(inspection, "%s", error.message);
+		if (listed)
+			report_closed(listed, error.message, inspection);
+		else
+			report(inspection, "%s", error.message);
 		return;
 	}
-	if (root && memcmp(root, segment->root, IQ_SHA256_SIZE) != 0)
-		report(inspection, "is not the segment that the manifest names (hash differs)");
+	if (listed)
+		compare_with_manifest(segment, listed, inspection);
 	if (iq_segment_verify(segment, inspection->states, inspection->damaged, inspection->context,
 			      inspection->result) < 0)
 		inspection->out_of_memory = true;
@@ -370,17 +430,20 @@ static int verify_store(const char *path, struct inspection *inspection, struct 
 {
 	struct iq_manifest manifest;
 	char *directory, *file;
+	const int readers = iq_readers_lock(path);
 	int rc = iq_manifest_read(path, &manifest, error);
 
-	if (rc < 0)
+	if (rc < 0) {
+		iq_readers_unlock(readers);
 		return rc;
+	}
 	/* The parts of an evidence are hashed one after the other. */
 	iq_manifest_sort(&manifest);
 	directory = iq_path_join(path, "segments");
 	for (size_t i = 0; i < manifest.count && rc == 0; i++) {
 		file = directory ? iq_path_join(directory, manifest.segments[i].file) : NULL;
 		if (file)
-			verify_file(file, manifest.segments[i].root, inspection);
+			verify_file(file, &manifest.segments[i], inspection);
 		else
 			rc = iq_error_nomem(error);
 		free(file);
@@ -389,6 +452,7 @@ static int verify_store(const char *path, struct inspection *inspection, struct 
 		rc = verify_spools(path, &manifest, inspection, error);
 	free(directory);
 	iq_manifest_release(&manifest);
+	iq_readers_unlock(readers);
 	return rc;
 }
 
