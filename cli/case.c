@@ -115,6 +115,33 @@ static void tell_sidecar(void *context, const char *name)
 	iq_buf_release(&text);
 }
 
+static void tell_withheld(void *context, const char *line)
+{
+	struct iq_buf text = IQ_BUF_INIT;
+
+	(void)context;
+	(void)iq_utf8_append_safe(&text, iq_view_cstr(line));
+	cli_warn("DAMAGED: %s", text.data ? text.data : "");
+	iq_buf_release(&text);
+}
+
+/* --rest: what is damaged is told and left out. */
+static bool set_aside(struct cli *cli, struct iq_store *store)
+{
+	struct iq_error error = IQ_ERROR_INIT;
+	size_t count = 0;
+
+	if (!cli_has(cli, CLI_OPTION_REST))
+		return true;
+	if (iq_store_set_aside(store, tell_withheld, NULL, &count, &error) < 0) {
+		(void)cli_set_error(cli, &error);
+		return false;
+	}
+	if (count > 0)
+		(void)cli_set_status(cli, CLI_INCOMPLETE, "damaged in %zu places, which were left out", count);
+	return true;
+}
+
 bool cli_case_open_lazily(struct cli *cli, bool only_paths, struct cli_case *ret_case, size_t *ret_used)
 {
 	struct iq_error error = IQ_ERROR_INIT;
@@ -123,10 +150,13 @@ bool cli_case_open_lazily(struct cli *cli, bool only_paths, struct cli_case *ret
 	if (resolve(cli, only_paths, &opened, ret_used)) {
 		if (iq_store_open_lazily(opened.path, &opened.store, &error) == 0) {
 			iq_store_sidecars(opened.store, tell_sidecar, NULL);
-			*ret_case = opened;
-			return true;
+			if (set_aside(cli, opened.store)) {
+				*ret_case = opened;
+				return true;
+			}
+		} else {
+			(void)cli_set_error(cli, &error);
 		}
-		(void)cli_set_error(cli, &error);
 	}
 	cli_case_close(&opened);
 	return false;

@@ -238,7 +238,7 @@ static void export_ndjson(struct cli *cli, struct iq_store *store)
 	}
 	filter.session_count = read_sessions(cli, sessions);
 	filter.sessions = filter.session_count ? sessions : NULL;
-	if (cli->status == CLI_OK) {
+	if (cli->status != CLI_USAGE) {
 		file = to_stdout ? stdout : fopen(path, "we");
 		rc = file ? write_events(store, &filter, file, &error)
 			  : iq_error_errno(&error, IQ_ERR_IO, "%s: cannot make the file", path);

@@ -12,6 +12,12 @@
 	{ \
 		CLI_OPTION_UTC, NULL, "print times in UTC instead of local time", NULL, false \
 	}
+#define REST_OPTION \
+	{ \
+		CLI_OPTION_REST, NULL, \
+			"answer from what is whole of a damaged store; what is left out is told, exit status 3", NULL, \
+			false \
+	}
 #define HELP_OPTION \
 	{ \
 		CLI_OPTION_HELP, NULL, "this help", NULL, false \
@@ -35,6 +41,7 @@ static const struct cli_option check_options[] = {
 	  "violated: exit 0 when nothing is worse than undetermined; undetermined: exit 1 for that too",
 	  "violated|undetermined", false },
 	UTC_OPTION,
+	REST_OPTION,
 	HELP_OPTION,
 	END,
 };
@@ -46,6 +53,7 @@ static const struct cli_option export_options[] = {
 	  "directory for raw (default ./evidence), file for ndjson (default: stdout); - is stdout", NULL, false },
 	{ CLI_OPTION_EVIDENCE, "N", "raw: only this evidence, by its number in `inquest store ls`", NULL, false },
 	{ CLI_OPTION_SESSION, "S", "ndjson: only this session; may be given several times", NULL, true },
+	REST_OPTION,
 	HELP_OPTION,
 	END,
 };
@@ -92,6 +100,7 @@ static const struct cli_option sessions_options[] = {
 	{ CLI_OPTION_LIMIT, "N", "at most so many", NULL, false },
 	{ CLI_OPTION_FORMAT, "FORMAT", "text (default), or ndjson: one object a line", "text|ndjson", false },
 	UTC_OPTION,
+	REST_OPTION,
 	HELP_OPTION,
 	END,
 };
@@ -105,6 +114,7 @@ static const struct cli_option show_options[] = {
 	{ CLI_OPTION_RAW, NULL, "do not cut long bodies; for an EVENT: its bytes as they are in the evidence", NULL,
 	  false },
 	UTC_OPTION,
+	REST_OPTION,
 	HELP_OPTION,
 	END,
 };
@@ -240,6 +250,7 @@ static const struct {
 	[CLI_OPTION_MAN] = { "man", 0 },
 	[CLI_OPTION_OUTPUT] = { "output", 'o' },
 	[CLI_OPTION_RAW] = { "raw", 0 },
+	[CLI_OPTION_REST] = { "rest", 0 },
 	[CLI_OPTION_RUN] = { "run", 0 },
 	[CLI_OPTION_SESSION] = { "session", 0 },
 	[CLI_OPTION_SOURCE] = { "source", 0 },

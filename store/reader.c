@@ -299,13 +299,16 @@ static int fold_gaps(struct iq_store *store, size_t total)
 {
 	int rc = 0;
 
-	store->gaps = iq_arena_calloc(&store->memory, total + store->part_count + 1, sizeof(*store->gaps));
+	store->gaps = iq_arena_calloc(&store->memory, total + store->part_count + store->withheld_count + 1,
+				      sizeof(*store->gaps));
 	if (!store->gaps)
 		return IQ_ERR_NOMEM;
 	for (size_t i = 0; i < store->manifest.count && rc == 0; i++)
 		for (size_t j = 0; j < store->segments[i]->gap_count && rc == 0; j++)
 			rc = fold_gap(store, store->segments[i], &store->segments[i]->gaps[j]);
 	add_unfinished(store);
+	for (size_t i = 0; i < store->withheld_count; i++)
+		store->gaps[store->gap_count++] = store->withheld[i];
 	qsort(store->gaps, store->gap_count, sizeof(*store->gaps), compare_gaps);
 	return rc;
 }
@@ -474,11 +477,36 @@ int iq_store_add_segment(struct iq_store *store, const char *path, struct iq_err
 		iq_segment_close(segment);
 		return iq_error_nomem(error);
 	}
-	/* The tables are folded anew. */
+	return iq_store_refold(store, error);
+}
+
+int iq_store_refold(struct iq_store *store, struct iq_error *error)
+{
 	store->loaded = false;
 	store->session_count = store->source_count = store->evidence_count = store->gap_count = store->part_count = 0;
 	store->events = store->last_id = 0;
 	return fold_summaries(store) < 0 ? iq_error_nomem(error) : 0;
+}
+
+void iq_store_forget(struct iq_store *store, size_t index)
+{
+	const size_t after = --store->manifest.count - index;
+
+	iq_segment_close(store->segments[index]);
+	memmove(&store->segments[index], &store->segments[index + 1], after * sizeof(struct iq_segment *));
+	memmove(&store->manifest.segments[index], &store->manifest.segments[index + 1],
+		after * sizeof(*store->manifest.segments));
+}
+
+int iq_store_withhold(struct iq_store *store, const struct iq_gap *gap)
+{
+	struct iq_gap *grown = realloc(store->withheld, (store->withheld_count + 1) * sizeof(*grown));
+
+	if (!grown)
+		return IQ_ERR_NOMEM;
+	store->withheld = grown;
+	grown[store->withheld_count++] = *gap;
+	return 0;
 }
 
 /* A file that stands for itself. */

@@ -32,6 +32,8 @@ struct iq_store {
 	size_t part_count;
 	struct iq_gap *gaps;
 	size_t gap_count;
+	struct iq_gap *withheld; /* see iq_store_set_aside(): they are among the gaps */
+	size_t withheld_count;
 	struct iq_template *templates; /* see iq_store_templates() */
 	size_t template_count;
 	bool templates_read;
@@ -57,6 +59,20 @@ int iq_store_open_sealed(const char *path, struct iq_store **ret_store, struct i
 int iq_store_add_segment(struct iq_store *store, const char *path, struct iq_error *error);
 /* A number that is another one when the manifest, or the one segment file, is. */
 uint64_t iq_store_manifest_signature(const char *path);
+
+/* Takes a segment out of the list, as if the manifest did not name it. */
+void iq_store_forget(struct iq_store *store, size_t index);
+/* Adds a gap for what is withheld. The texts must live as long as the store. 0 or IQ_ERR_NOMEM. */
+int iq_store_withhold(struct iq_store *store, const struct iq_gap *gap);
+/* Folds the tables anew after the list of segments, or what they hold, has changed. */
+int iq_store_refold(struct iq_store *store, struct iq_error *error);
+
+/* Takes a segment out of the list, as if the manifest did not name it. */
+void iq_store_forget(struct iq_store *store, size_t index);
+/* Adds a gap for what is withheld. The texts must live as long as the store. 0 or IQ_ERR_NOMEM. */
+int iq_store_withhold(struct iq_store *store, const struct iq_gap *gap);
+/* Folds the tables anew after the list of segments, or what they hold, has changed. */
+int iq_store_refold(struct iq_store *store, struct iq_error *error);
 
 /* The row with this number, or NULL. */
 const struct iq_source *iq_store_source(const struct iq_store *store, uint32_t no);

@@ -168,6 +168,20 @@ struct iq_segment_info {
 size_t iq_store_segments(const struct iq_store *store);
 void iq_store_segment_info(const struct iq_store *store, size_t index, struct iq_segment_info *ret_info);
 
+/* Leaves out of an open store what is damaged in it: segments that do not open, and chunks that do not match their hashes, for which
+ * everything is read once. In their place is a gap with the time, the sources and the number of the events that are
+ * withheld, so that nothing is judged as if they had never been. `told` gets a line for each; *ret_count is how many. Before
+ * the first cursor. */
+int iq_store_set_aside(struct iq_store *store, void (*told)(void *context, const char *line), void *context,
+		       size_t *ret_count, struct iq_error *error);
+
+/* Leaves out of an open store what is damaged in it: segments that do not open, and chunks that do not match their hashes, for which
+ * everything is read once. In their place is a gap with the time, the sources and the number of the events that are
+ * withheld, so that nothing is judged as if they had never been. `told` gets a line for each; *ret_count is how many. Before
+ * the first cursor. */
+int iq_store_set_aside(struct iq_store *store, void (*told)(void *context, const char *line), void *context,
+		       size_t *ret_count, struct iq_error *error);
+
 /* Tells of files beside the segments that were planted to change what SQLite reads; they are ignored. */
 void iq_store_sidecars(const struct iq_store *store, void (*told)(void *context, const char *name), void *context);
 
