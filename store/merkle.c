@@ -81,7 +81,6 @@ static int end_leaf(struct tree *tree)
 	if (tree->bytes.failed)
 		return iq_error_nomem(tree->error);
 	hash_bytes(tree);
-
 	iq_sha256_digest(tree->hash, digest);
 	return iq_merkle_add_hash(&tree->leaves, digest) < 0 ? iq_error_nomem(tree->error) : 0;
 }
