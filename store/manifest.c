@@ -176,12 +176,17 @@ static int parse_removed(struct iq_manifest *manifest, struct iq_json *json)
 }
 
 /* The head before a line, as that line names it. */
-static bool follows(const struct iq_manifest *manifest, const struct iq_json_token *token)
+static int check_head(const struct iq_manifest *manifest, const struct iq_json_token *token)
 {
 	uint8_t named[IQ_SHA256_SIZE], head[IQ_SHA256_SIZE];
+	int rc = iq_merkle_root(&manifest->lines, head);
 
+	if (rc < 0)
+		return rc;
 	return token->type == IQ_JSON_STRING && iq_unhex(token->raw, named, sizeof(named)) &&
-	       iq_merkle_root(&manifest->lines, head) == 0 && memcmp(named, head, sizeof(head)) == 0;
+			       memcmp(named, head, sizeof(head)) == 0
+		       ? 0
+		       : IQ_ERR_CORRUPT;
 }
 
 static int add_line(struct iq_manifest *manifest, struct iq_view line)
@@ -206,7 +211,7 @@ static int parse_commit(struct iq_manifest *manifest, struct iq_view line)
 		else if (token.type == IQ_JSON_ARRAY_BEGIN && iq_view_eq(name.raw, IQ_LIT("removed")))
 			rc = parse_removed(manifest, &json);
 		else if (iq_view_eq(name.raw, IQ_LIT("head")))
-			rc = follows(manifest, &token) ? 0 : IQ_ERR_CORRUPT;
+			rc = check_head(manifest, &token);
 		else if (!iq_json_skip(&json, &token).data)
 			rc = IQ_ERR_CORRUPT;
 	}
