@@ -269,7 +269,9 @@ static int parse_line(const char *path, size_t number, struct iq_view line, stru
 	rc = number > 1 ? parse_commit(manifest, line) : add_line(manifest, line);
 	if (rc == IQ_ERR_NOMEM || manifest->memory.failed)
 		return iq_error_nomem(error);
-	return rc < 0 ? iq_error_set(error, IQ_ERR_CORRUPT, "%s: line %zu does not follow from those before it", path, number) : 0;
+	return rc < 0 ? iq_error_set(error, IQ_ERR_CORRUPT, "%s: line %zu does not follow from those before it", path,
+				     number)
+		      : 0;
 }
 
 static int parse_lines(const char *path, struct iq_view text, uint64_t limit, struct iq_manifest *manifest,

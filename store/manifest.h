@@ -28,7 +28,7 @@ struct iq_manifest {
 	struct iq_manifest_segment *segments;
 	size_t count;
 	size_t capacity;
-	uint64_t good_bytes; /* of the file, up to the last whole line, without its end */
+	uint64_t good_bytes;	/* of the file, up to the last whole line, without its end */
 	struct iq_merkle lines; /* the tree whose leaves are the lines: its root is the head */
 	struct iq_arena memory;
 };
