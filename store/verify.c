@@ -328,6 +328,24 @@ static void compare_with_manifest(const struct iq_segment *segment, const struct
 		report(inspection, "the manifest says of it what it does not hold");
 }
 
+/* SQLite does not look behind the pages that it counts. */
+static void report_appended(struct iq_segment *segment, struct inspection *inspection)
+{
+	sqlite3_stmt *statement = NULL;
+	sqlite3_int64 size = segment->identity.st_size;
+	sqlite3 *db;
+
+	if (iq_segment_database(segment, &db, NULL) == 0 &&
+	    sqlite3_prepare_v2(db, "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size", -1,
+			       &statement, NULL) == SQLITE_OK &&
+	    sqlite3_step(statement) == SQLITE_ROW)
+		size -= sqlite3_column_int64(statement, 0);
+	(void)sqlite3_finalize(statement);
+	if (size != 0)
+		report(inspection, "%lld bytes behind its end are not of the segment; nothing reads them",
+		       (long long)size);
+}
+
 /* One segment; `listed` is what the manifest says of it, or NULL. */
 static void verify_file(const char *path, const struct iq_manifest_segment *listed, struct inspection *inspection)
 {
@@ -352,6 +370,7 @@ static void verify_file(const char *path, const struct iq_manifest_segment *list
 	}
 	if (listed)
 		compare_with_manifest(segment, listed, inspection);
+	report_appended(segment, inspection);
 	if (iq_segment_verify(segment, inspection->states, inspection->damaged, inspection->context,
 			      inspection->result) < 0)
 		inspection->out_of_memory = true;
