@@ -952,7 +952,7 @@ int iq_block_text(const struct iq_block *block, enum iq_column column, uint32_t 
 	*ret_is_binary = column == IQ_COLUMN_BODY && chunk->numbers[IQ_STORED_FORM][row] == IQ_BODY_BINARY;
 	if (rc < 0)
 		return iq_error_set(error, (enum iq_status)rc, "event %llu: %s",
-				    (unsigned long long)(block->id_first + row),
+				    (unsigned long long)block->id_first + row,
 				    rc == IQ_ERR_NOMEM ? "out of memory" : "is damaged; run `inquest store verify`");
 	return 0;
 }

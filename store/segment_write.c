@@ -27,8 +27,7 @@ static const char *const statement_texts[STATEMENT_COUNT] = {
 	[INSERT_META] = "INSERT INTO meta VALUES(?1, ?2)",
 	[INSERT_SOURCE] = "INSERT INTO sources VALUES(?1, ?2, ?3, ?4, ?5)",
 	[INSERT_SESSION] = "INSERT INTO sessions VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-	[INSERT_EVIDENCE] = ("INSERT INTO evidence VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, "
-			     "?15, ?16, ?17, ?18)"),
+	[INSERT_EVIDENCE] = "INSERT INTO evidence VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[INSERT_GAP] = "INSERT INTO gaps VALUES(NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
 	[INSERT_CHUNK] = "INSERT INTO chunks VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
 	[INSERT_COLUMN] = "INSERT INTO columns VALUES(?1, ?2, ?3)",
