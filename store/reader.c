@@ -665,6 +665,7 @@ void iq_store_close(struct iq_store *store)
 	for (size_t i = 0; store->segments && i < store->manifest.count; i++)
 		iq_segment_close(store->segments[i]);
 	free(store->segments);
+	free(store->withheld);
 	(void)pthread_mutex_destroy(&store->pool.lock);
 	iq_manifest_release(&store->manifest);
 	iq_arena_release(&store->memory);

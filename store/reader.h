@@ -67,13 +67,6 @@ int iq_store_withhold(struct iq_store *store, const struct iq_gap *gap);
 /* Folds the tables anew after the list of segments, or what they hold, has changed. */
 int iq_store_refold(struct iq_store *store, struct iq_error *error);
 
-/* Takes a segment out of the list, as if the manifest did not name it. */
-void iq_store_forget(struct iq_store *store, size_t index);
-/* Adds a gap for what is withheld. The texts must live as long as the store. 0 or IQ_ERR_NOMEM. */
-int iq_store_withhold(struct iq_store *store, const struct iq_gap *gap);
-/* Folds the tables anew after the list of segments, or what they hold, has changed. */
-int iq_store_refold(struct iq_store *store, struct iq_error *error);
-
 /* The row with this number, or NULL. */
 const struct iq_source *iq_store_source(const struct iq_store *store, uint32_t no);
 /* The parts of an evidence, in order. */
