@@ -440,7 +440,8 @@ static int make_session_cells(const struct task *task, struct slot *slot)
 			slot->cells[slot->cell_count++] = (struct cell){ session_key(slot, zone->sessions[i].no), slot,
 									 slot->task, first, at - first };
 	}
-	return 0;
+	/* A key that could not be copied would make its group that of no session. */
+	return slot->memory.failed ? IQ_ERR_NOMEM : 0;
 }
 
 /* Rows sorted by group, stably, by counting; the cells say where each group lies. */
@@ -552,6 +553,7 @@ static void add_cell(struct slot *slot, struct iq_view key, uint64_t count)
 static int take_zone_groups(struct iq_scan *scan, const struct task *task, struct slot *slot)
 {
 	const struct iq_zone *zone = task->zone;
+
 	slot->cells = iq_arena_alloc(&slot->memory, (zone->session_count + zone->source_count + zone->type_count + 1) *
 							    sizeof(*slot->cells));
 	if (!slot->cells)
@@ -573,7 +575,7 @@ static int take_zone_groups(struct iq_scan *scan, const struct task *task, struc
 		add_cell(slot, iq_select_name(IQ_COLUMN_KIND, __builtin_ctz(zone->kinds)), zone->rows);
 		break;
 	}
-	return 0;
+	return slot->memory.failed ? IQ_ERR_NOMEM : 0;
 }
 
 static int do_task(struct iq_scan *scan, struct slot *slot, struct iq_error *error)
