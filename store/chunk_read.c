@@ -457,7 +457,7 @@ static int64_t name_length(const char *name)
 static int64_t referred_length(const struct iq_chunk *chunk, enum iq_slot_kind kind, uint32_t row)
 {
 	int64_t *const *numbers = chunk->numbers;
-	struct iq_view text = IQ_VIEW_NULL;
+	struct iq_view text;
 
 	switch (kind) {
 	case IQ_SLOT_SESSION:

@@ -154,10 +154,10 @@ static int parse_segment(struct iq_manifest *manifest, struct iq_json *json)
 
 static int parse_segments(struct iq_manifest *manifest, struct iq_json *json)
 {
-	struct iq_json_token token;
-	int rc = 0, got;
+	struct iq_json_token token = { .type = IQ_JSON_NONE };
+	int rc = 0;
 
-	while (rc == 0 && (got = iq_json_next(json, &token)) > 0 && token.type == IQ_JSON_OBJECT_BEGIN)
+	while (rc == 0 && iq_json_next(json, &token) > 0 && token.type == IQ_JSON_OBJECT_BEGIN)
 		rc = parse_segment(manifest, json);
 	return rc == 0 && token.type != IQ_JSON_ARRAY_END ? IQ_ERR_CORRUPT : rc;
 }

@@ -137,7 +137,7 @@ static size_t begin_record(struct iq_buf *buf)
 static int end_record(struct iq_buf *buf, size_t start, uint64_t seq, enum iq_spool_type type)
 {
 	const size_t length = buf->len - start - IQ_SPOOL_HEAD_BYTES;
-	char *head = buf->data + start;
+	char *head;
 
 	append_zeros(buf, -buf->len & 7);
 	if (buf->failed || length > IQ_SPOOL_MAX_RECORD) {
