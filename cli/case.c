@@ -138,7 +138,8 @@ static bool set_aside(struct cli *cli, struct iq_store *store)
 		return false;
 	}
 	if (count > 0)
-		(void)cli_set_status(cli, CLI_INCOMPLETE, "damaged in %zu places, which were left out", count);
+		(void)cli_set_status(cli, CLI_INCOMPLETE, "damaged in %zu place%s, which %s left out", count,
+				     count == 1 ? "" : "s", count == 1 ? "was" : "were");
 	return true;
 }
 

@@ -102,7 +102,8 @@ static void verify(struct cli *cli)
 	if (cli_has(cli, CLI_OPTION_KEY))
 		prove(cli, path);
 	if (result.damages)
-		(void)cli_set_status(cli, CLI_INCOMPLETE, "%s: damaged in %" PRIu64 " places", path, result.damages);
+		(void)cli_set_status(cli, CLI_INCOMPLETE, "%s: damaged in %" PRIu64 " place%s", path, result.damages,
+				     result.damages == 1 ? "" : "s");
 }
 
 /* ---- ls ---- */

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import tempfile
 
+from tap import Tap
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 MAY_USE = {
     "include": [],
@@ -47,21 +49,11 @@ def stands_alone(header):
     return done.stderr.splitlines()
 
 
-number = 0
-failed = False
+tap = Tap()
 for folder in MAY_USE:
     found = list(offences(folder))
-    number += 1
-    failed |= bool(found)
-    print("not ok" if found else "ok", number, "- includes of", folder)
-    for line in found:
-        print("#", line)
+    tap.point(not found, f"includes of {folder}", "\n".join(found))
 for header in sorted((ROOT / "include" / "inquest").glob("*.h")):
     found = stands_alone(header)
-    number += 1
-    failed |= bool(found)
-    print("not ok" if found else "ok", number, "-", header.name, "stands alone")
-    for line in found:
-        print("#", line)
-print(f"1..{number}")
-sys.exit(failed)
+    tap.point(not found, f"{header.name} stands alone", "\n".join(found))
+tap.end()

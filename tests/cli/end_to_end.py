@@ -13,19 +13,12 @@ import tempfile
 
 import websockets
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from tap import Tap
+
 INQUEST, EXAMPLE = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
 SPEC = EXAMPLE / "lifecycle.yaml"
-number = 0
-failed = False
-
-
-def point(good, what, detail=""):
-    global number, failed
-    number += 1
-    failed |= not good
-    print("ok" if good else "not ok", number, "-", what, flush=True)
-    if not good:
-        print("\n".join("# " + line for line in str(detail).splitlines()), flush=True)
+tap = Tap()
 
 
 def inquest(*words):
@@ -77,9 +70,9 @@ with tempfile.TemporaryDirectory(prefix="inquest-e2e-") as work:
     work = pathlib.Path(work)
     record(work)
     done = inquest("ingest", work / "recording.ndjson", "--store", work / "case")
-    point(done.returncode == 0, "the recording is taken in", done.stderr)
+    tap.point(done.returncode == 0, "the recording is taken in", done.stderr)
     done = inquest("check", work / "case", "--spec", SPEC)
-    point(done.returncode == 0 and "VERDICT: ok" in done.stdout, "the recording is ok", done.stdout + done.stderr)
+    tap.point(done.returncode == 0 and "VERDICT: ok" in done.stdout, "the recording is ok", done.stdout + done.stderr)
     for name, options, status, words in (
             ("a healthy server", (), 0, "VERDICT: ok"),
             ("a server that leaves out tool_completed", ("--fault", "missing-tool-completed"), 1, "missing tool_completed"),
@@ -87,12 +80,11 @@ with tempfile.TemporaryDirectory(prefix="inquest-e2e-") as work:
             ("a server that cuts the connection", ("--fault", "cut"), 1, "cut the connection"),
             ("a server that falls silent", ("--fault", "stall"), 1, "waited")):
         with Server(*options) as server:
-            run = work / f"run{number}"
+            run = work / f"run{tap.number}"
             done = inquest("replay", work / "case", "--target", server.address, "--spec", SPEC, "--run", run, "--timeout", "1s")
-        point(done.returncode == status and words in done.stdout, f"replay against {name}", f"{done.returncode}\n{done.stdout}{done.stderr}")
+        tap.point(done.returncode == status and words in done.stdout, f"replay against {name}", f"{done.returncode}\n{done.stdout}{done.stderr}")
         verified = inquest("store", "verify", run)
-        point(verified.returncode == 0, f"the run against {name} is a store that verifies", verified.stdout + verified.stderr)
+        tap.point(verified.returncode == 0, f"the run against {name} is a store that verifies", verified.stdout + verified.stderr)
     done = inquest("replay", work / "case", "--target", "ws://127.0.0.1:1/chat", "--run", work / "none")
-    point(done.returncode == 4 and "exit 4" in done.stderr, "no server: exit 4", done.stdout + done.stderr)
-print(f"1..{number}")
-sys.exit(failed)
+    tap.point(done.returncode == 4 and "exit 4" in done.stderr, "no server: exit 4", done.stdout + done.stderr)
+tap.end()

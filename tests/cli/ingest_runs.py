@@ -15,19 +15,12 @@ import sys
 import tempfile
 import termios
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from tap import Tap
+
 INQUEST = pathlib.Path(sys.argv[1]).resolve()
 FIONREAD = struct.Struct("i")
-number = 0
-failed = False
-
-
-def point(good, what, detail=""):
-    global number, failed
-    number += 1
-    failed |= not good
-    print("ok" if good else "not ok", number, "-", what, flush=True)
-    if not good:
-        print("\n".join("# " + line for line in str(detail).splitlines()), flush=True)
+tap = Tap()
 
 
 def inquest(*words, **options):
@@ -81,18 +74,18 @@ def test_signals(work):
     for signal_number, name in ((signal.SIGINT, "SIGINT"), (signal.SIGTERM, "SIGTERM")):
         shutil.rmtree(work / "pipe", ignore_errors=True)
         status, out, err = interrupt(work, signal_number, text[:9000])
-        point(status == 3 and "run the same command again to go on" in err, f"{name} says how to go on", (status, out, err))
+        tap.point(status == 3 and "run the same command again to go on" in err, f"{name} says how to go on", (status, out, err))
         taken = len(json.loads(rows(work / "pipe")[0]))
-        point(0 < taken < 400, f"{name} keeps what was read", taken)
+        tap.point(0 < taken < 400, f"{name} keeps what was read", taken)
         gaps = inquest("sql", work / "pipe", "SELECT reason FROM gaps", "--format", "csv").stdout
-        point("interrupted" in gaps, "what is missing is a gap", gaps)
+        tap.point("interrupted" in gaps, "what is missing is a gap", gaps)
         done = inquest("ingest", "-", "--source", "api", "--store", work / "pipe", input=text)
-        point(done.returncode == 0 and outcome(done) == "continued", f"the same goes on after {name}", done)
-        point(rows(work / "pipe") == rows(work / "whole"), "nothing is lost and nothing is there twice", rows(work / "pipe")[1])
+        tap.point(done.returncode == 0 and outcome(done) == "continued", f"the same goes on after {name}", done)
+        tap.point(rows(work / "pipe") == rows(work / "whole"), "nothing is lost and nothing is there twice", rows(work / "pipe")[1])
     shutil.rmtree(work / "pipe")
     status, out, err = interrupt(work, signal.SIGKILL, text[:9000])
     done = inquest("ingest", "-", "--source", "api", "--store", work / "pipe", input=text)
-    point(status == -signal.SIGKILL and done.returncode == 0 and rows(work / "pipe") == rows(work / "whole"),
+    tap.point(status == -signal.SIGKILL and done.returncode == 0 and rows(work / "pipe") == rows(work / "whole"),
           "a killed ingest leaves a store that the next one fills", done)
 
 
@@ -106,35 +99,35 @@ def test_files(work):
 
     log.write_text(text[:1000])
     done = ingest(log)
-    point(done.returncode == 3 and "cut off in the middle" in done.stderr, "a line that is cut off is told", done)
+    tap.point(done.returncode == 3 and "cut off in the middle" in done.stderr, "a line that is cut off is told", done)
     log.write_text(text)
     done = ingest(log)
-    point(done.returncode == 0 and outcome(done) == "continued", "a file that has grown continues", done)
+    tap.point(done.returncode == 0 and outcome(done) == "continued", "a file that has grown continues", done)
     gaps = inquest("sql", store, "SELECT count(*) FROM gaps", "--format", "csv").stdout.split()[-1]
-    point(gaps == "0", "the line that was cut off is whole now", gaps)
+    tap.point(gaps == "0", "the line that was cut off is whole now", gaps)
     rotated = work / "app.ndjson.1"
     log.rename(rotated)
     log.write_text(records(500, 3))
-    point(outcome(ingest(rotated)) == "known already", "a rotated file is known")
-    point(outcome(ingest(log)) == "taken in", "its successor is new")
+    tap.point(outcome(ingest(rotated)) == "known already", "a rotated file is known")
+    tap.point(outcome(ingest(log)) == "taken in", "its successor is new")
     packed = work / "app.ndjson.1.gz"
     packed.write_bytes(gzip.compress((text + records(100, 5)).encode()))
-    point(outcome(ingest(packed)) == "continued", "compressed and grown, it continues")
+    tap.point(outcome(ingest(packed)) == "continued", "compressed and grown, it continues")
     log.write_text(text[:2000])
-    point(outcome(ingest(log)) == "known, was longer", "a file that lost its end is told")
+    tap.point(outcome(ingest(log)) == "known, was longer", "a file that lost its end is told")
     log.write_text(text.replace("line 50", "line L0"))
-    point(outcome(ingest(log)) == "taken in", "a file that was changed is new evidence")
+    tap.point(outcome(ingest(log)) == "taken in", "a file that was changed is new evidence")
     counts = inquest("sql", store, "SELECT records FROM evidence ORDER BY id", "--format", "csv").stdout.split()[1:]
-    point(counts == ["105", "3", "100"], "each record is there once", counts)
+    tap.point(counts == ["105", "3", "100"], "each record is there once", counts)
     done = inquest("export", store, "--format", "raw", "--output", work / "out")
     sizes = sorted(path.read_text() for path in (work / "out").rglob("*") if path.is_file())
-    point(sorted([text + records(100, 5), records(500, 3), text.replace("line 50", "line L0")]) == sizes,
+    tap.point(sorted([text + records(100, 5), records(500, 3), text.replace("line 50", "line L0")]) == sizes,
           "export gives every byte back", done)
     done = inquest("store", "verify", store)
-    point(done.returncode == 0, "the store is intact", done.stdout)
+    tap.point(done.returncode == 0, "the store is intact", done.stdout)
     done = inquest("store", "compact", store)
     counts = inquest("sql", store, "SELECT records FROM evidence ORDER BY id", "--format", "csv").stdout.split()[1:]
-    point(done.returncode == 0 and counts == ["105", "3", "100"] and outcome(ingest(rotated)) == "known, was longer",
+    tap.point(done.returncode == 0 and counts == ["105", "3", "100"] and outcome(ingest(rotated)) == "known, was longer",
           "compacted, it is still known", (done, counts))
 
 
@@ -145,14 +138,14 @@ def test_dropped(work):
     log.write_text(text[:3010])
     inquest("ingest", log, "--store", store)
     done = inquest("store", "drop", store, "--before", "2030-01-01T00:00:00Z")
-    point(done.returncode == 0, "all of it is dropped", done)
+    tap.point(done.returncode == 0, "all of it is dropped", done)
     log.write_text(text)
     done = inquest("ingest", log, "--store", store)
     first = inquest("sql", store, "SELECT min(offset), max(offset + length) FROM events", "--format", "csv").stdout.split()[-1]
-    point(outcome(done) == "continued" and first == f"{text[:3010].rindex(chr(10)) + 1},{len(text)}",
+    tap.point(outcome(done) == "continued" and first == f"{text[:3010].rindex(chr(10)) + 1},{len(text)}",
           "a file whose beginning was dropped continues with its unfinished line", (done, first))
     done = inquest("store", "verify", store)
-    point(done.returncode == 0, "the store is intact", done.stdout)
+    tap.point(done.returncode == 0, "the store is intact", done.stdout)
 
 
 def on_terminal(environment, *words):
@@ -191,20 +184,20 @@ def test_progress(work):
     if has_terminals():
         test_bar(work, log)
     else:
-        point(True, "a bar on a terminal # SKIP no pseudo-terminals here")
+        tap.point(True, "a bar on a terminal # SKIP no pseudo-terminals here")
     done = inquest("ingest", log, "--store", work / "quiet")
-    point(done.stderr == "", "none off a terminal", done.stderr)
+    tap.point(done.stderr == "", "none off a terminal", done.stderr)
 
 
 def test_bar(work, log):
     shown = on_terminal({"TERM": "xterm", "NO_COLOR": "1"}, "ingest", log, "--store", work / "shown")
-    point(re.match(r"\r\[#*-*\] +\d+%  [0-9.]+ k?B of \d+ kB.*progress\.ndjson\x1b\[K", shown) and "\x1b[3" not in shown,
+    tap.point(re.match(r"\r\[#*-*\] +\d+%  [0-9.]+ k?B of \d+ kB.*progress\.ndjson\x1b\[K", shown) and "\x1b[3" not in shown,
           "a bar on a terminal, without colour if so wished", repr(shown))
-    point(shown.endswith("\r\x1b[K"), "it is gone at the end", repr(shown))
+    tap.point(shown.endswith("\r\x1b[K"), "it is gone at the end", repr(shown))
     shown = on_terminal({"TERM": "xterm", "NO_COLOR": ""}, "ingest", log, "--store", work / "coloured")
-    point("\x1b[32m" in shown, "in colour otherwise", repr(shown))
+    tap.point("\x1b[32m" in shown, "in colour otherwise", repr(shown))
     shown = on_terminal({"TERM": "dumb"}, "ingest", log, "--store", work / "dumb")
-    point(shown == "", "none where the terminal cannot", repr(shown))
+    tap.point(shown == "", "none where the terminal cannot", repr(shown))
 
 
 def peak_memory(work, name, write):
@@ -247,10 +240,10 @@ def test_memory(work):
     instrumented = b"__asan_init" in INQUEST.read_bytes()
     for write in (many_sessions, long_lines, large_entry):
         peak = peak_memory(work, write.__name__, write)
-        point(peak < limit or (instrumented and peak != sys.maxsize), f"{write.__name__}: within 256 MiB", f"{peak} KiB")
+        tap.point(peak < limit or (instrumented and peak != sys.maxsize), f"{write.__name__}: within 256 MiB", f"{peak} KiB")
     query = "SELECT count(*), min(events), max(events), sum(events) FROM sessions"
     counts = inquest("sql", work / "many_sessions.store", query, "--format", "csv").stdout.split()[-1]
-    point(counts == "150000,1,2,151000", "a session that comes again is the same one", counts)
+    tap.point(counts == "150000,1,2,151000", "a session that comes again is the same one", counts)
 
 
 with tempfile.TemporaryDirectory(prefix="inquest-runs-") as directory:
@@ -258,5 +251,4 @@ with tempfile.TemporaryDirectory(prefix="inquest-runs-") as directory:
         place = pathlib.Path(directory) / test.__name__
         place.mkdir()
         test(place)
-print(f"1..{number}")
-sys.exit(failed)
+tap.end()

@@ -2,15 +2,21 @@
 """Verdicts against an oracle: random orders, random sessions with gaps, unseen starts and unseen ends. The oracle follows
 every way in which the dark could have been filled, event by event; ok and violated are right only where all of them agree.
 
-    verdicts.py INQUEST [ROUNDS [SEED]]
+    verdicts.py INQUEST
+
+IQ_TEST_ROUNDS: how often 60 sessions are judged (12), IQ_TEST_SEED repeats a run.
 """
 import functools
 import json
+import pathlib
 import random
 import re
 import subprocess
 import sys
 import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from tap import Tap, rounds, seed
 
 EMPTY, NOTHING = ("empty",), ("nothing",)
 
@@ -198,12 +204,10 @@ def judged(inquest, folder, spec, sessions):
 
 
 def main():
-    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 12
-    seed = int(sys.argv[3]) if len(sys.argv) > 3 else random.randrange(1 << 30)
-    random.seed(seed)
+    seed()
     wrong, vague, total = [], [], 0
     with tempfile.TemporaryDirectory() as folder:
-        for _ in range(rounds):
+        for _ in range(rounds(12)):
             order = random_order(random.randint(1, 3))
             ends = set(random.sample("abcx", 1)) & (names_of(order) | {"x"}) if random.random() < 0.4 else set()
             oracle = Oracle(order, ends)
@@ -215,15 +219,13 @@ def main():
                 total += 1
                 if got != wanted:
                     (vague if got == "undetermined" else wrong).append(f"{got}, not {wanted}: {written(order)} {ends} {session}")
-    print(f"# {total} sessions, seed {seed}")
-    for line in wrong + vague:
-        print(f"# {line}")
-    print(f"{'not ok' if wrong else 'ok'} 1 - ok and violated are never said against a way of filling the dark")
+    tap = Tap()
+    tap.note(f"{total} sessions")
+    tap.point(not wrong, "ok and violated are never said against a way of filling the dark", "\n".join(wrong))
     # Instances that nobody saw are not told apart from seen ones, which costs a verdict now and then.
-    print(f"{'not ok' if len(vague) > total / 50 else 'ok'} 2 - undetermined is said where the dark decides, and nearly nowhere else")
-    print("1..2")
-    return 1 if wrong or len(vague) > total / 50 else 0
+    tap.point(len(vague) <= total / 50, "undetermined is said where the dark decides, and nearly nowhere else", "\n".join(vague))
+    tap.end()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

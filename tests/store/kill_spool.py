@@ -4,17 +4,19 @@
 Events are numbered; the writer says which are acknowledged. Whatever the moment of the kill, readers and the next writer must find
 every acknowledged event, each once, in order. IQ_TEST_ROUNDS: how often (6)."""
 import os
+import pathlib
 import random
 import subprocess
 import sys
 import tempfile
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from tap import Tap, rounds, seed
+
 inquest, writer = sys.argv[1:3]
-rounds = int(os.environ.get("IQ_TEST_ROUNDS", "6"))
-seed = int(os.environ.get("IQ_TEST_SEED", random.randrange(1 << 32)))
-random.seed(seed)
-print(f"# seed {seed}")
+seed()
+tap = Tap()
 
 
 def ask(store, query):
@@ -58,7 +60,7 @@ def main():
     with tempfile.TemporaryDirectory() as work:
         store, last, number = os.path.join(work, "case"), 0, 0
         # On a slow machine the first ones may be killed before they made a store.
-        while number < rounds or last == 0:
+        while number < rounds(6) or last == 0:
             number += 1
             acknowledged = killed_round(store, last + 1)
             last = check(store, acknowledged)
@@ -72,13 +74,14 @@ def main():
         abrupt = int(ask(store, "SELECT count(*) FROM gaps WHERE reason LIKE 'the recording ended abruptly%'")[0][0])
         verified = subprocess.run([inquest, "store", "verify", store], capture_output=True, text=True)
         assert verified.returncode == 0, verified.stdout + verified.stderr
-        print(f"# {number} kills, {last} events, {abrupt} abrupt ends")
+        tap.note(f"{number} kills, {last} events, {abrupt} abrupt ends")
         assert abrupt > 0
 
 
 try:
     main()
-    print("ok 1 - what was acknowledged survives kill -9, once and in order")
+    lost = ""
 except AssertionError as error:
-    print(f"not ok 1 - what was acknowledged survives kill -9 (IQ_TEST_SEED={seed}): {error}")
-print("1..1")
+    lost = error
+tap.point(not lost, "what was acknowledged survives kill -9, once and in order", lost)
+tap.end()

@@ -14,19 +14,13 @@ import time
 
 import second_reader
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from tap import Tap, seed
+
 INQUEST = pathlib.Path(sys.argv[1]).resolve()
 SECONDS = float(os.environ.get("IQ_TEST_SECONDS", 3))
-SEED = int(os.environ.get("IQ_TEST_SEED", time.time()))
-number, failed = 0, False
-
-
-def point(good, what, detail=""):
-    global number, failed
-    number += 1
-    failed |= not good
-    print("ok" if good else "not ok", number, "-", what, flush=True)
-    if not good:
-        print("\n".join("# " + line[:2000] for line in str(detail).splitlines()[:20]), flush=True)
+SEED = seed()
+tap = Tap()
 
 
 class Differs(Exception):
@@ -264,7 +258,7 @@ def in_directory(what, property_, *operands):
         try:
             property_(pathlib.Path(work), *operands)
         except Exception as error:  # a reader that fails is as wrong as another answer
-            point(False, what, f"{type(error).__name__}: {error}")
+            tap.point(False, what, f"{type(error).__name__}: {error}")
             return False
     return True
 
@@ -277,15 +271,13 @@ def repeat():
         if not in_directory(f"random evidence, IQ_TEST_SEED={SEED}, round {done}", random_round, random.choice([1, 2, 10, 100, 400])):
             return
         done += 1
-    point(True, "random evidence comes back")
-    print(f"# {done} rounds, IQ_TEST_SEED={SEED}")
+    tap.point(True, "random evidence comes back")
+    tap.note(f"{done} rounds")
 
 
-random.seed(SEED)
 for what, property_ in (("a line of 16 MiB comes back", long_line(16 << 20)), ("a line of 1 MiB and a little comes back", long_line((1 << 20) + random.randint(-20, 20))),
                         ("lines of one byte come back", one_byte), ("every byte in a body comes back", all_bytes_in_bodies)):
     if in_directory(what, property_):
-        point(True, what)
+        tap.point(True, what)
 repeat()
-print(f"1..{number}")
-sys.exit(failed)
+tap.end()

@@ -15,6 +15,9 @@ import traceback
 
 import second_reader
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from tap import Tap, seed
+
 INQUEST, EXAMPLE = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
 EVERYTHING = {*(f"ints {name}" for name in ("CONST", "PLANES", "DELTA", "DELTA2", "GIVEN", "RECENT", "DICT")),
               *(f"texts {name}" for name in ("CONST", "PLAIN", "DICT", "FIXED", "WORDS", "SPLIT", "NULL")),
@@ -22,18 +25,8 @@ EVERYTHING = {*(f"ints {name}" for name in ("CONST", "PLANES", "DELTA", "DELTA2"
                                             "key", "kind", "direction", "body")),
               "digits 0", "digits 1", "digits 2", "numbers with a bit for each", "bytes zstd", "raw block", "filter none", "filter bits"}
 START = 1795403232_000_000_000
-random.seed(seed := int(os.environ.get("IQ_TEST_SEED", time.time())))
-print(f"# IQ_TEST_SEED={seed}")
-number, failed = 0, False
-
-
-def point(good, what, detail=""):
-    global number, failed
-    number += 1
-    failed |= not good
-    print("ok" if good else "not ok", number, "-", what, flush=True)
-    if not good:
-        print("\n".join("# " + line for line in str(detail).splitlines()[:20]), flush=True)
+seed()
+tap = Tap()
 
 
 def rfc3339(ns, digits=9, date="-", middle="T", dot="."):
@@ -164,16 +157,16 @@ def compare(what, path, evidence):
         store = second_reader.Store(path)
         second_reader.check(store)
     except Exception:  # whatever it is, the store or the description is wrong
-        point(False, f"{what}: a second reader can read it", traceback.format_exc())
+        tap.point(False, f"{what}: a second reader can read it", traceback.format_exc())
         return
     mine = run(INQUEST, "export", path, "--format", "ndjson").decode()
     theirs = "".join(second_reader.ndjson(event) + "\n" for event in store.events())
-    point(mine == theirs, f"{what}: a second reader prints the same events", first_difference(mine, theirs))
+    tap.point(mine == theirs, f"{what}: a second reader prints the same events", first_difference(mine, theirs))
     mine = run(INQUEST, "sql", path, "SELECT id, evidence, offset, length FROM events ORDER BY id", "--format", "csv").decode()
     theirs = "".join("{id},{evidence},{offset},{length}\n".format(**event) for event in store.events())
     mine = mine.replace("\r", "").split("\n", 1)[1]
-    point(mine == theirs, f"{what}: numbers and places are the same", first_difference(mine, theirs))
-    point(sorted(store.raw().values()) == sorted(evidence), f"{what}: a second reader gives the evidence back")
+    tap.point(mine == theirs, f"{what}: numbers and places are the same", first_difference(mine, theirs))
+    tap.point(sorted(store.raw().values()) == sorted(evidence), f"{what}: a second reader gives the evidence back")
 
 
 def ingest(data, path, store):
@@ -195,10 +188,9 @@ def main(work):
                 ingest(data[:size], path, work / "grown")
     compare("files that grew, in one store", work / "grown", grown)
     met = {" ".join(name.split()[:2]) if name.startswith(("slot", "digits")) else name for name in second_reader.MET}
-    point(EVERYTHING <= met, "every layout and slot occurred", EVERYTHING - met)
+    tap.point(EVERYTHING <= met, "every layout and slot occurred", EVERYTHING - met)
 
 
 with tempfile.TemporaryDirectory(prefix="inquest-reader-") as directory:
     main(pathlib.Path(directory))
-print(f"1..{number}")
-sys.exit(failed)
+tap.end()
