@@ -6,6 +6,7 @@
 #include <inquest/base.h>
 
 #include "base/arena.h"
+#include "base/array.h"
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/clock.h"

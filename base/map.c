@@ -7,6 +7,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "base/array.h"
 #include "base/view.h"
 
 static uint64_t hash_of(struct iq_view key)
@@ -61,18 +62,6 @@ static int grow_slots(struct iq_map *map)
 	return 0;
 }
 
-static int grow_entries(struct iq_map *map)
-{
-	size_t capacity = map->capacity ? map->capacity * 2 : 16;
-	struct iq_map_entry *entries = realloc(map->entries, capacity * sizeof(*entries));
-
-	if (!entries)
-		return IQ_ERR_NOMEM;
-	map->entries = entries;
-	map->capacity = capacity;
-	return 0;
-}
-
 uint64_t *iq_map_get(const struct iq_map *map, struct iq_view key)
 {
 	size_t slot;
@@ -98,7 +87,7 @@ int iq_map_intern(struct iq_map *map, struct iq_view key, uint32_t *ret_index)
 	}
 	if (map->count >= IQ_MAP_MAX_ENTRIES)
 		return IQ_ERR_LIMIT;
-	if (map->count == map->capacity && grow_entries(map) < 0)
+	if (IQ_ARRAY_GROW(map->entries, map->capacity, map->count + 1) < 0)
 		return IQ_ERR_NOMEM;
 	copy = iq_arena_copy(&map->keys, key.data ? key : IQ_LIT(""));
 	if (!copy.data)

@@ -89,15 +89,9 @@ void cli_table_add(struct cli_table *table, struct iq_view cell)
 {
 	struct iq_buf safe = IQ_BUF_INIT;
 
-	if (table->count == table->capacity) {
-		size_t capacity = table->capacity ? table->capacity * 2 : 64;
-		struct iq_view *grown = realloc(table->cells, capacity * sizeof(*grown));
-
-		table->failed |= !grown;
-		if (!grown)
-			return;
-		table->cells = grown;
-		table->capacity = capacity;
+	if (IQ_ARRAY_GROW(table->cells, table->capacity, table->count + 1) < 0) {
+		table->failed = true;
+		return;
 	}
 	(void)iq_utf8_append_safe(&safe, cell);
 	table->cells[table->count++] = iq_arena_copy(&table->memory, safe.len ? iq_buf_view(&safe) : IQ_LIT(""));

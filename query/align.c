@@ -12,6 +12,7 @@ struct table {
 	const struct iq_alignment_problem *problem;
 	struct iq_map numbers; /* node -> number */
 	iq_node *nodes;
+	size_t node_capacity;
 	size_t state_count;
 	uint32_t *next; /* [state][symbol]: number, or UINT32_MAX for the dead state */
 	uint32_t symbol_count;
@@ -41,13 +42,8 @@ static int number_of(struct table *table, iq_node node, uint32_t *ret_number)
 		return rc;
 	if ((table->numbers.count + 1) * (table->problem->count + 1) > IQ_ALIGN_MAX_CELLS)
 		return IQ_ERR_LIMIT;
-	if ((table->numbers.count & (table->numbers.count - 1)) == 0) {
-		iq_node *grown = realloc(table->nodes, table->numbers.count * 2 * sizeof(*grown));
-
-		if (!grown)
-			return IQ_ERR_NOMEM;
-		table->nodes = grown;
-	}
+	if (IQ_ARRAY_GROW(table->nodes, table->node_capacity, table->numbers.count) < 0)
+		return IQ_ERR_NOMEM;
 	table->nodes[*ret_number] = node;
 	return 0;
 }
@@ -189,21 +185,6 @@ struct search {
 	uint8_t *visited;
 };
 
-static int grow(void **items, size_t *capacity, size_t count, size_t size)
-{
-	size_t wanted = *capacity ? *capacity * 2 : 64;
-	void *grown;
-
-	if (count < *capacity)
-		return 0;
-	grown = realloc(*items, wanted * size);
-	if (!grown)
-		return IQ_ERR_NOMEM;
-	*items = grown;
-	*capacity = wanted;
-	return 0;
-}
-
 static size_t pairs_of(uint32_t balance)
 {
 	uint32_t inserted = balance & 0xffff, dropped = balance >> 16;
@@ -229,7 +210,7 @@ static void count_edit(struct search *search, const struct iq_edit *edit, int by
 static int push_edit(struct search *search, enum iq_edit_op op, uint32_t symbol, size_t position)
 {
 	struct iq_edit edit = { op, symbol, position, NO_PARTNER };
-	int rc = grow((void **)&search->edits, &search->edit_capacity, search->edit_count, sizeof(edit));
+	int rc = IQ_ARRAY_GROW(search->edits, search->edit_capacity, search->edit_count + 1);
 
 	if (rc < 0)
 		return rc;
@@ -240,7 +221,7 @@ static int push_edit(struct search *search, enum iq_edit_op op, uint32_t symbol,
 
 static int push_place(struct search *search, size_t position, uint32_t state, bool edited)
 {
-	int rc = grow((void **)&search->places, &search->capacity, search->depth, sizeof(*search->places));
+	int rc = IQ_ARRAY_GROW(search->places, search->capacity, search->depth + 1);
 
 	if (rc == 0)
 		search->places[search->depth++] = (struct place){ position, state, 0, edited };

@@ -44,7 +44,6 @@ struct iq_automaton {
 static int add_node(struct iq_automaton *automaton, const struct node *node, iq_node *ret_node)
 {
 	const uint32_t shape[5] = { node->op, node->a, node->b, node->least, node->most };
-	struct node *grown;
 	uint32_t index;
 	int rc = iq_map_intern(&automaton->nodes_by_shape, iq_view_make((const char *)shape, sizeof(shape)), &index);
 
@@ -53,15 +52,8 @@ static int add_node(struct iq_automaton *automaton, const struct node *node, iq_
 	if (rc == 1) {
 		if (index >= IQ_AUTOMATON_MAX_NODES)
 			return IQ_ERR_LIMIT;
-		if (index >= automaton->node_capacity) {
-			size_t capacity = automaton->node_capacity ? automaton->node_capacity * 2 : 64;
-
-			grown = realloc(automaton->nodes, capacity * sizeof(*grown));
-			if (!grown)
-				return IQ_ERR_NOMEM;
-			automaton->nodes = grown;
-			automaton->node_capacity = capacity;
-		}
+		if (IQ_ARRAY_GROW(automaton->nodes, automaton->node_capacity, (size_t)index + 1) < 0)
+			return IQ_ERR_NOMEM;
 		automaton->nodes[index] = *node;
 	}
 	*ret_node = index;
@@ -376,15 +368,8 @@ static int init_set(struct iq_automaton *automaton, uint32_t index)
 
 	if (index >= IQ_AUTOMATON_MAX_SETS)
 		return IQ_ERR_LIMIT;
-	if (index >= automaton->set_capacity) {
-		size_t capacity = automaton->set_capacity ? automaton->set_capacity * 2 : 64;
-		struct set *grown = realloc(automaton->sets, capacity * sizeof(*grown));
-
-		if (!grown)
-			return IQ_ERR_NOMEM;
-		automaton->sets = grown;
-		automaton->set_capacity = capacity;
-	}
+	if (IQ_ARRAY_GROW(automaton->sets, automaton->set_capacity, (size_t)index + 1) < 0)
+		return IQ_ERR_NOMEM;
 	set = &automaton->sets[index];
 	*set = (struct set){ .blurred = UNKNOWN };
 	set->members = (const iq_node *)(const void *)automaton->sets_by_members.entries[index].key.data;

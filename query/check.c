@@ -365,15 +365,8 @@ static struct iq_track *new_track(struct follower *follower, struct iq_view key,
 {
 	struct iq_track *track;
 
-	if (follower->count == follower->capacity) {
-		size_t capacity = follower->capacity ? follower->capacity * 2 : 64;
-		struct iq_track **grown = realloc(follower->tracks, capacity * sizeof(struct iq_track *));
-
-		if (!grown)
-			return NULL;
-		follower->tracks = grown;
-		follower->capacity = capacity;
-	}
+	if (IQ_ARRAY_GROW(follower->tracks, follower->capacity, follower->count + 1) < 0)
+		return NULL;
 	track = iq_arena_calloc(memory, 1, sizeof(*track));
 	if (!track)
 		return NULL;
@@ -574,22 +567,6 @@ static bool is_malformed(const struct follower *follower, const struct iq_event 
 	       body.data[0] == '{' && iq_lifecycle_reads_body(follower->lifecycle) && !iq_json_valid(body);
 }
 
-static int grow_counts(void **counts, size_t *capacity, uint32_t index, size_t size)
-{
-	size_t wanted = ((size_t)index + 64) * 2;
-	char *grown;
-
-	if (index < *capacity)
-		return 0;
-	grown = realloc(*counts, wanted * size);
-	if (!grown)
-		return IQ_ERR_NOMEM;
-	memset(grown + *capacity * size, 0, (wanted - *capacity) * size);
-	*counts = grown;
-	*capacity = wanted;
-	return 0;
-}
-
 /* *ret_type is IQ_SYMBOL_NONE for an event without a type. */
 static int count_type(struct checker *checker, struct follower *follower, const struct iq_event *event, bool is_named,
 		      uint32_t *ret_type)
@@ -600,8 +577,8 @@ static int count_type(struct checker *checker, struct follower *follower, const 
 	if (!event->type.data)
 		return 0;
 	if (iq_map_intern(&checker->types, event->type, &type) < 0 ||
-	    grow_counts((void **)&follower->type_counts, &follower->type_capacity, type, sizeof(uint64_t)) < 0 ||
-	    grow_counts((void **)&checker->named, &checker->named_capacity, type, sizeof(bool)) < 0)
+	    IQ_ARRAY_GROW(follower->type_counts, follower->type_capacity, (size_t)type + 1) < 0 ||
+	    IQ_ARRAY_GROW(checker->named, checker->named_capacity, (size_t)type + 1) < 0)
 		return nomem(checker);
 	follower->type_counts[type]++;
 	checker->named[type] |= is_named;

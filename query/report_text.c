@@ -317,17 +317,8 @@ static void append_verdicts(struct report *report)
 
 static int add_place(struct pattern *pattern, const struct place *place)
 {
-	struct place *grown;
-
-	if (pattern->count == pattern->capacity) {
-		size_t capacity = pattern->capacity ? pattern->capacity * 2 : 4;
-
-		grown = realloc(pattern->places, capacity * sizeof(*grown));
-		if (!grown)
-			return IQ_ERR_NOMEM;
-		pattern->places = grown;
-		pattern->capacity = capacity;
-	}
+	if (IQ_ARRAY_GROW(pattern->places, pattern->capacity, pattern->count + 1) < 0)
+		return IQ_ERR_NOMEM;
 	pattern->places[pattern->count++] = *place;
 	return 0;
 }

@@ -8,19 +8,10 @@
 
 int iq_numbers_add(struct iq_numbers *numbers, uint32_t number)
 {
-	uint32_t *grown;
-
 	if (iq_numbers_has(numbers, number))
 		return 0;
-	if (numbers->count == numbers->capacity) {
-		size_t capacity = numbers->capacity ? numbers->capacity * 2 : 2;
-
-		grown = realloc(numbers->items, capacity * sizeof(*grown));
-		if (!grown)
-			return IQ_ERR_NOMEM;
-		numbers->items = grown;
-		numbers->capacity = capacity;
-	}
+	if (IQ_ARRAY_GROW(numbers->items, numbers->capacity, numbers->count + 1) < 0)
+		return IQ_ERR_NOMEM;
 	numbers->items[numbers->count++] = number;
 	return 0;
 }

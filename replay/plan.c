@@ -5,31 +5,22 @@
 
 #include "wire/wire.h"
 
-/* Counts of server messages by type while the session is read; `noted` is what the last client message knew. */
+/* How many server messages of a type there were while the session is read; `noted` is what the last client message knew. */
+struct count {
+	uint32_t seen;
+	uint32_t noted;
+};
+
 struct counts {
-	uint32_t *seen;
-	uint32_t *noted;
+	struct count *types;
 	size_t capacity;
 };
 
 static int count_type(struct counts *counts, uint32_t type)
 {
-	if (type >= counts->capacity) {
-		size_t capacity = ((size_t)type + 8) * 2;
-		uint32_t *seen = realloc(counts->seen, capacity * sizeof(*seen)), *noted;
-
-		if (!seen)
-			return IQ_ERR_NOMEM;
-		counts->seen = seen;
-		noted = realloc(counts->noted, capacity * sizeof(*noted));
-		if (!noted)
-			return IQ_ERR_NOMEM;
-		counts->noted = noted;
-		memset(seen + counts->capacity, 0, (capacity - counts->capacity) * sizeof(*seen));
-		memset(noted + counts->capacity, 0, (capacity - counts->capacity) * sizeof(*noted));
-		counts->capacity = capacity;
-	}
-	counts->seen[type]++;
+	if (IQ_ARRAY_GROW(counts->types, counts->capacity, (size_t)type + 1) < 0)
+		return IQ_ERR_NOMEM;
+	counts->types[type].seen++;
 	return 0;
 }
 
@@ -41,16 +32,16 @@ static int take_needs(struct iq_plan *plan, struct counts *counts, const struct 
 	struct iq_plan_need *needs;
 
 	for (size_t i = 0; i < counts->capacity; i++)
-		count += counts->seen[i] > counts->noted[i];
+		count += counts->types[i].seen > counts->types[i].noted;
 	needs = iq_arena_calloc(&plan->memory, count + 1, sizeof(*needs));
 	if (!needs)
 		return IQ_ERR_NOMEM;
 	*ret_needs = needs;
 	*ret_count = count;
 	for (size_t i = 0; i < counts->capacity; i++) {
-		if (counts->seen[i] > counts->noted[i])
-			*needs++ = (struct iq_plan_need){ (uint32_t)i, counts->seen[i] };
-		counts->noted[i] = counts->seen[i];
+		if (counts->types[i].seen > counts->types[i].noted)
+			*needs++ = (struct iq_plan_need){ (uint32_t)i, counts->types[i].seen };
+		counts->types[i].noted = counts->types[i].seen;
 	}
 	return 0;
 }
@@ -94,15 +85,8 @@ static int add_message(struct iq_plan *plan, struct counts *counts, const struct
 		return iq_error_set(error, IQ_ERR_LIMIT,
 				    "the session holds more than %u messages or %llu bytes to send",
 				    IQ_PLAN_MAX_MESSAGES, IQ_PLAN_MAX_BYTES);
-	if (plan->message_count == plan->message_capacity) {
-		size_t capacity = plan->message_capacity ? plan->message_capacity * 2 : 16;
-		struct iq_plan_message *grown = realloc(plan->messages, capacity * sizeof(*grown));
-
-		if (!grown)
-			return iq_error_nomem(error);
-		plan->messages = grown;
-		plan->message_capacity = capacity;
-	}
+	if (IQ_ARRAY_GROW(plan->messages, plan->message_capacity, plan->message_count + 1) < 0)
+		return iq_error_nomem(error);
 	message = &plan->messages[plan->message_count++];
 	*message = (struct iq_plan_message){ .is_binary = is_binary(event) };
 	message->body = iq_arena_copy(&plan->memory, event->body.data ? event->body : IQ_LIT(""));
@@ -213,8 +197,7 @@ int iq_plan_read(struct iq_store *store, uint32_t session_no, struct iq_plan *re
 				  "s%" PRIu32
 				  ": the client sent nothing in this session, so there is nothing to replay",
 				  session_no);
-	free(counts.seen);
-	free(counts.noted);
+	free(counts.types);
 	if (rc < 0)
 		iq_plan_release(&plan);
 	else

@@ -276,16 +276,8 @@ static int count_received(struct driver *driver, struct iq_view type)
 
 	if (iq_plan_type(&driver->plan, type, &number) < 0)
 		return IQ_ERR_NOMEM;
-	if (number >= driver->received_capacity) {
-		size_t capacity = ((size_t)number + 8) * 2;
-		uint32_t *grown = realloc(driver->received, capacity * sizeof(*grown));
-
-		if (!grown)
-			return IQ_ERR_NOMEM;
-		memset(grown + driver->received_capacity, 0, (capacity - driver->received_capacity) * sizeof(*grown));
-		driver->received = grown;
-		driver->received_capacity = capacity;
-	}
+	if (IQ_ARRAY_GROW(driver->received, driver->received_capacity, (size_t)number + 1) < 0)
+		return IQ_ERR_NOMEM;
 	need = driver->phase == PHASE_DRIVING ? open_need_of(driver, number) : NULL;
 	driver->received[number]++;
 	if (need)

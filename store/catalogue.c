@@ -22,21 +22,6 @@ void iq_catalogue_release(struct iq_catalogue *catalogue)
 	free(catalogue->streams);
 }
 
-static int grow(struct iq_catalogue *catalogue)
-{
-	size_t capacity = catalogue->capacity ? catalogue->capacity * 2 : 16;
-	struct iq_known_stream *streams;
-
-	if (catalogue->count < catalogue->capacity)
-		return 0;
-	streams = realloc(catalogue->streams, capacity * sizeof(*streams));
-	if (!streams)
-		return IQ_ERR_NOMEM;
-	catalogue->streams = streams;
-	catalogue->capacity = capacity;
-	return 0;
-}
-
 /* Puts a stream in front of those with the same first mark. */
 static int index_head(struct iq_catalogue *catalogue, struct iq_known_stream *stream, uint32_t index)
 {
@@ -56,7 +41,8 @@ static int add_stream(struct iq_catalogue *catalogue, const struct iq_evidence_p
 	uint32_t index = (uint32_t)catalogue->count, format;
 	struct iq_known_stream *stream;
 
-	if (grow(catalogue) < 0 || iq_map_intern(&catalogue->names, part->evidence.format, &format) < 0)
+	if (IQ_ARRAY_GROW(catalogue->streams, catalogue->capacity, catalogue->count + 1) < 0 ||
+	    iq_map_intern(&catalogue->names, part->evidence.format, &format) < 0)
 		return IQ_ERR_NOMEM;
 	stream = &catalogue->streams[index];
 	*stream = (struct iq_known_stream){ .whole = *part, .marks = IQ_BUF_INIT };

@@ -27,16 +27,8 @@ bool iq_manifest_lists(const struct iq_manifest *manifest, const char *file)
 
 int iq_manifest_add(struct iq_manifest *manifest, const struct iq_manifest_segment *segment)
 {
-	struct iq_manifest_segment *grown;
-	size_t capacity = manifest->capacity ? manifest->capacity * 2 : 16;
-
-	if (manifest->count == manifest->capacity) {
-		grown = realloc(manifest->segments, capacity * sizeof(*grown));
-		if (!grown)
-			return IQ_ERR_NOMEM;
-		manifest->segments = grown;
-		manifest->capacity = capacity;
-	}
+	if (IQ_ARRAY_GROW(manifest->segments, manifest->capacity, manifest->count + 1) < 0)
+		return IQ_ERR_NOMEM;
 	manifest->segments[manifest->count++] = *segment;
 	return 0;
 }

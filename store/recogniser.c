@@ -86,18 +86,13 @@ static int note_settled(struct iq_recogniser *recogniser, struct candidate *cand
 
 static int add_candidate(struct iq_recogniser *recogniser, uint32_t index)
 {
-	size_t capacity = recogniser->capacity ? recogniser->capacity * 2 : 4;
-	struct candidate *candidates = recogniser->candidates;
+	struct candidate *candidate;
 
-	if (recogniser->count == recogniser->capacity) {
-		candidates = realloc(candidates, capacity * sizeof(*candidates));
-		if (!candidates)
-			return IQ_ERR_NOMEM;
-		recogniser->candidates = candidates;
-		recogniser->capacity = capacity;
-	}
-	candidates[recogniser->count] = (struct candidate){ index, NULL };
-	return note_settled(recogniser, &candidates[recogniser->count++]);
+	if (IQ_ARRAY_GROW(recogniser->candidates, recogniser->capacity, recogniser->count + 1) < 0)
+		return IQ_ERR_NOMEM;
+	candidate = &recogniser->candidates[recogniser->count++];
+	*candidate = (struct candidate){ index, NULL };
+	return note_settled(recogniser, candidate);
 }
 
 static void remove_candidate(struct iq_recogniser *recogniser, size_t i)

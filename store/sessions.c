@@ -71,21 +71,6 @@ static int look_outside(struct iq_sessions *sessions, struct iq_view key, struct
 	return code == SQLITE_ROW ? 1 : code == SQLITE_DONE ? 0 : IQ_ERR_IO;
 }
 
-static int make_place(struct iq_sessions *sessions, size_t index)
-{
-	size_t capacity = sessions->capacity ? sessions->capacity * 2 : 64;
-	struct iq_live_session *items;
-
-	if (index < sessions->capacity)
-		return 0;
-	items = realloc(sessions->items, capacity * sizeof(*items));
-	if (!items)
-		return IQ_ERR_NOMEM;
-	sessions->items = items;
-	sessions->capacity = capacity;
-	return 0;
-}
-
 /* The state of the key just made; `no` where it is new, 0 for the next one. */
 static int get(struct iq_sessions *sessions, uint32_t source_no, uint32_t no, struct iq_live_session **ret_session)
 {
@@ -93,7 +78,7 @@ static int get(struct iq_sessions *sessions, uint32_t source_no, uint32_t no, st
 	uint32_t index;
 	int rc = iq_map_intern(&sessions->names, iq_buf_view(&sessions->key), &index);
 
-	if (rc < 0 || make_place(sessions, index) < 0)
+	if (rc < 0 || IQ_ARRAY_GROW(sessions->items, sessions->capacity, (size_t)index + 1) < 0)
 		return IQ_ERR_NOMEM;
 	session = *ret_session = &sessions->items[index];
 	if (rc == 0)

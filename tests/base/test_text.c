@@ -185,3 +185,21 @@ Test(hash, knows_crc32c)
 		}
 	}
 }
+
+Test(array, grows_with_zeros_and_refuses_what_no_machine_has)
+{
+	uint32_t *items = NULL;
+	size_t capacity = 0;
+
+	for (size_t count = 0; count < 1000; count++) {
+		cr_assert_eq(IQ_ARRAY_GROW(items, capacity, count + 1), 0);
+		cr_assert_gt(capacity, count);
+		cr_assert_eq(items[count], 0);
+		items[count] = (uint32_t)count + 1;
+	}
+	for (size_t i = 0; i < 1000; i++)
+		cr_assert_eq(items[i], i + 1);
+	cr_assert_eq(IQ_ARRAY_GROW(items, capacity, SIZE_MAX / 2), IQ_ERR_NOMEM);
+	cr_assert_eq(items[999], 1000);
+	free(items);
+}
