@@ -2,7 +2,7 @@
  *
  *	bytes    varint (length << 1 | compressed); where compressed, varint packed length and one zstd frame without its magic
  *	         number; else the bytes themselves
- *	ints     a layout byte, then
+ *	ints     a layout byte (store/ints.h), then
  *	           CONST   zigzag varint                       all values are this one
  *	           PLANES  packed numbers
  *	           DELTA   zigzag varint first value; packed differences
@@ -46,6 +46,9 @@ int iq_codec_level(const struct iq_codec *codec);
 /* The words that texts of all chunks of a segment share, while it is written; NULL: none. Borrowed until it is set anew. */
 void iq_codec_share_words(struct iq_codec *codec, struct iq_map *words);
 struct iq_map *iq_codec_words(const struct iq_codec *codec);
+/* Room for `size` bytes, for the one that is at work; NULL when memory is out. Borrowed until it is asked for again. */
+enum iq_scratch { IQ_SCRATCH_PLANES, IQ_SCRATCH_NUMBERS, IQ_SCRATCH_COUNT };
+void *iq_codec_scratch(struct iq_codec *codec, enum iq_scratch which, size_t size);
 
 int iq_varint_append(struct iq_buf *buf, uint64_t value);
 int iq_zigzag_append(struct iq_buf *buf, int64_t value);
@@ -57,6 +60,8 @@ bool iq_bytes_take(struct iq_view *rest, uint64_t len, struct iq_view *ret_bytes
 
 /* Appends a stream of bytes. */
 int iq_stream_append_bytes(struct iq_codec *codec, struct iq_view bytes, struct iq_buf *out);
+/* Appends one that is not compressed. */
+int iq_stream_append_stored(struct iq_view bytes, struct iq_buf *out);
 /* Takes one. Borrowed: from `rest` where it was not compressed, else from `arena`. IQ_ERR_CORRUPT, IQ_ERR_NOMEM. */
 int iq_stream_take_bytes(struct iq_codec *codec, struct iq_view *rest, struct iq_arena *arena,
 			 struct iq_view *ret_bytes);

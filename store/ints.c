@@ -1,0 +1,134 @@
+#include "store/ints.h"
+
+/* A dictionary is tried where a number comes to more bits. */
+#define WIDE_BITS 20u
+
+static const struct iq_ints_layout_methods *const layouts[IQ_INTS_LAYOUTS] = {
+	[IQ_INTS_CONST] = &iq_ints_const,   [IQ_INTS_PLANES] = &iq_ints_planes, [IQ_INTS_DELTA] = &iq_ints_delta,
+	[IQ_INTS_DELTA2] = &iq_ints_delta2, [IQ_INTS_GIVEN] = &iq_ints_given,	[IQ_INTS_RECENT] = &iq_ints_recent,
+	[IQ_INTS_DICT] = &iq_ints_dict,	    [IQ_INTS_FOLLOW] = &iq_ints_follow,
+};
+
+/* ---- Choosing ---- */
+
+struct choice {
+	enum iq_ints_layout layout;
+	uint64_t cost;
+};
+
+static struct iq_ints_input input_of(const int64_t *values, size_t count)
+{
+	const size_t size = count < IQ_INTS_SAMPLE ? count : IQ_INTS_SAMPLE;
+
+	return (struct iq_ints_input){
+		.values = values, .count = count, .sample = values + (count - size) / 2, .sample_size = size
+	};
+}
+
+static struct choice choose_layout(const struct iq_ints_input *input)
+{
+	struct choice choice = { IQ_INTS_PLANES, UINT64_MAX };
+
+	if (input->count < 4)
+		return (struct choice){ IQ_INTS_PLANES, 0 };
+	for (unsigned layout = 0; layout < IQ_INTS_LAYOUTS; layout++) {
+		const uint64_t cost = layouts[layout]->cost ? layouts[layout]->cost(input, choice.cost) : UINT64_MAX;
+
+		if (cost < choice.cost)
+			choice = (struct choice){ (enum iq_ints_layout)layout, cost };
+	}
+	return choice;
+}
+
+uint64_t iq_stream_ints_cost(const int64_t *values, size_t count)
+{
+	const struct iq_ints_input input = input_of(values, count);
+
+	return choose_layout(&input).cost;
+}
+
+/* ---- Writing ---- */
+
+static int append_as(struct iq_codec *codec, enum iq_ints_layout layout, const struct iq_ints_input *input,
+		     struct iq_buf *out)
+{
+	const size_t start = out->len;
+	int rc;
+
+	(void)iq_buf_append_char(out, (char)layout);
+	rc = layouts[layout]->append(codec, input, out);
+	if (rc == 0 && !out->failed)
+		out->len = start;
+	return rc < 0 ? rc : out->failed ? IQ_ERR_NOMEM : rc;
+}
+
+/* A dictionary, where numbers are wide, has to be written to know whether it pays. */
+static int append_chosen(struct iq_codec *codec, const struct iq_ints_input *input, bool inner, struct iq_buf *out)
+{
+	const struct choice choice = choose_layout(input);
+	int rc = 0;
+
+	if (!inner && choice.cost > input->sample_size * WIDE_BITS * 16)
+		rc = append_as(codec, IQ_INTS_DICT, input, out);
+	return rc != 0 ? rc : append_as(codec, choice.layout, input, out);
+}
+
+static int append_ints(struct iq_codec *codec, const struct iq_ints_input *input, bool inner, struct iq_buf *out)
+{
+	int rc = append_as(codec, IQ_INTS_CONST, input, out);
+
+	if (rc == 0 && input->given)
+		rc = append_as(codec, IQ_INTS_GIVEN, input, out);
+	if (rc == 0)
+		rc = append_chosen(codec, input, inner, out);
+	return rc < 0 ? rc : 0;
+}
+
+int iq_stream_append_ints_given(struct iq_codec *codec, const int64_t *values, const int64_t *given, size_t given_count,
+				size_t count, struct iq_buf *out)
+{
+	struct iq_ints_input input = input_of(values, count);
+
+	input.given = given;
+	input.given_count = given_count;
+	return append_ints(codec, &input, false, out);
+}
+
+int iq_stream_append_ints(struct iq_codec *codec, const int64_t *values, size_t count, struct iq_buf *out)
+{
+	return iq_stream_append_ints_given(codec, values, NULL, 0, count, out);
+}
+
+int iq_ints_append_inner(struct iq_codec *codec, const int64_t *values, size_t count, struct iq_buf *out)
+{
+	const struct iq_ints_input input = input_of(values, count);
+
+	return append_ints(codec, &input, true, out);
+}
+
+/* ---- Reading ---- */
+
+static int take_ints(struct iq_codec *codec, struct iq_view *rest, size_t count, const int64_t *given,
+		     struct iq_arena *arena, bool inner, int64_t **ret_values)
+{
+	struct iq_ints_output output = { .count = count, .given = given, .inner = inner, .arena = arena };
+	uint8_t layout;
+
+	if (!iq_byte_take(rest, &layout) || layout >= IQ_INTS_LAYOUTS ||
+	    count > IQ_STREAM_MAX_BYTES / sizeof(*output.values))
+		return IQ_ERR_CORRUPT;
+	*ret_values = output.values = iq_arena_alloc(arena, (count + 1) * sizeof(*output.values));
+	return output.values ? layouts[layout]->take(codec, rest, &output) : IQ_ERR_NOMEM;
+}
+
+int iq_stream_take_ints(struct iq_codec *codec, struct iq_view *rest, size_t count, const int64_t *given,
+			struct iq_arena *arena, int64_t **ret_values)
+{
+	return take_ints(codec, rest, count, given, arena, false, ret_values);
+}
+
+int iq_ints_take_inner(struct iq_codec *codec, struct iq_view *rest, size_t count, struct iq_arena *arena,
+		       int64_t **ret_values)
+{
+	return take_ints(codec, rest, count, NULL, arena, true, ret_values);
+}

@@ -1,0 +1,148 @@
+#include "store/packed.h"
+
+struct span {
+	uint64_t base;
+	uint64_t scale;
+	unsigned width;
+};
+
+static uint64_t gcd(uint64_t a, uint64_t b)
+{
+	while (b != 0) {
+		uint64_t rest = a % b;
+
+		a = b;
+		b = rest;
+	}
+	return a;
+}
+
+static unsigned bytes_of(uint64_t value)
+{
+	unsigned width = 0;
+
+	for (; value != 0; value >>= 8)
+		width++;
+	return width;
+}
+
+static struct span measure(const int64_t *values, size_t count)
+{
+	int64_t least = values[0], most = values[0];
+	uint64_t scale = 0;
+
+	for (size_t i = 1; i < count; i++) {
+		least = values[i] < least ? values[i] : least;
+		most = values[i] > most ? values[i] : most;
+	}
+	for (size_t i = 0; i < count && scale != 1; i++)
+		if (values[i] != least)
+			scale = scale && ((uint64_t)values[i] - (uint64_t)least) % scale == 0
+					? scale
+					: gcd((uint64_t)values[i] - (uint64_t)least, scale);
+	if (scale == 0)
+		scale = 1;
+	return (struct span){ (uint64_t)least, scale, bytes_of(((uint64_t)most - (uint64_t)least) / scale) };
+}
+
+static void split_planes(const int64_t *values, size_t count, struct span span, char *planes)
+{
+	for (unsigned plane = 0; plane < span.width; plane++) {
+		unsigned shift = 8 * plane;
+		char *out = planes + (size_t)plane * count;
+
+		if (span.scale == 1)
+			for (size_t i = 0; i < count; i++)
+				out[i] = (char)(((uint64_t)values[i] - span.base) >> shift);
+		else
+			for (size_t i = 0; i < count; i++)
+				out[i] = (char)(((uint64_t)values[i] - span.base) / span.scale >> shift);
+	}
+}
+
+/* log2(n) * 16, by table: entropies are compared, not believed. */
+static uint32_t log2_16(uint32_t n)
+{
+	static const uint8_t fraction[16] = { 0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 15 };
+	unsigned whole = 31 - (unsigned)__builtin_clz(n);
+	uint32_t mantissa = whole >= 4 ? n >> (whole - 4) & 15 : n << (4 - whole) & 15;
+
+	return whole * 16 + fraction[mantissa];
+}
+
+/* Entropy of a plane, in sixteenths of bits. */
+static uint64_t plane_bits(const char *plane, size_t count)
+{
+	uint32_t histogram[256] = { 0 };
+	uint64_t bits = 0;
+
+	for (size_t i = 0; i < count; i++)
+		histogram[(unsigned char)plane[i]]++;
+	for (unsigned byte = 0; byte < 256; byte++)
+		if (histogram[byte])
+			bits += (uint64_t)histogram[byte] * (log2_16((uint32_t)count) - log2_16(histogram[byte]));
+	return bits;
+}
+
+/* A plane of noise is stored as it is. */
+static int append_plane(struct iq_codec *codec, const char *plane, size_t count, struct iq_buf *out)
+{
+	const struct iq_view bytes = iq_view_make(plane, count);
+
+	if (count > 256 && count <= UINT32_MAX && plane_bits(plane, count) > (uint64_t)count * (8 * 16 - 3))
+		return iq_stream_append_stored(bytes, out);
+	return iq_stream_append_bytes(codec, bytes, out);
+}
+
+int iq_packed_append(struct iq_codec *codec, const int64_t *values, size_t count, struct iq_buf *out)
+{
+	struct span span = count ? measure(values, count) : (struct span){ 0, 1, 0 };
+	char *planes = iq_codec_scratch(codec, IQ_SCRATCH_PLANES, count * span.width);
+	int rc = 0;
+
+	if (!planes)
+		return IQ_ERR_NOMEM;
+	split_planes(values, count, span, planes);
+	(void)iq_zigzag_append(out, (int64_t)span.base);
+	(void)iq_varint_append(out, span.scale);
+	(void)iq_buf_append_char(out, (char)span.width);
+	for (unsigned plane = 0; plane < span.width && rc == 0; plane++)
+		rc = append_plane(codec, planes + plane * count, count, out);
+	return rc;
+}
+
+int iq_packed_take(struct iq_codec *codec, struct iq_view *rest, size_t count, struct iq_arena *arena, int64_t *values)
+{
+	struct iq_view plane;
+	int64_t base;
+	uint64_t scale;
+	uint8_t width;
+
+	if (!iq_zigzag_take(rest, &base) || !iq_varint_take(rest, &scale) || !iq_byte_take(rest, &width) || width > 8)
+		return IQ_ERR_CORRUPT;
+	for (size_t i = 0; i < count; i++)
+		values[i] = 0;
+	for (unsigned at = 0; at < width; at++) {
+		int rc = iq_stream_take_bytes(codec, rest, arena, &plane);
+
+		if (rc < 0 || plane.len != count)
+			return rc < 0 ? rc : IQ_ERR_CORRUPT;
+		for (size_t i = 0; i < count; i++)
+			values[i] = (int64_t)((uint64_t)values[i] | (uint64_t)(unsigned char)plane.data[i] << (8 * at));
+	}
+	for (size_t i = 0; i < count; i++)
+		values[i] = (int64_t)((uint64_t)base + scale * (uint64_t)values[i]);
+	return 0;
+}
+
+uint64_t iq_packed_cost(const int64_t *values, size_t count)
+{
+	char planes[8 * IQ_INTS_SAMPLE];
+	struct span span = count ? measure(values, count) : (struct span){ 0, 1, 0 };
+	uint64_t bits = 0;
+
+	split_planes(values, count, span, planes);
+	for (unsigned plane = 0; plane < span.width; plane++)
+		bits += plane_bits(planes + plane * count, count);
+	return bits;
+}
