@@ -3,43 +3,129 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "store/proof.h"
+
+/* One is collected, one coded, one proved. */
+#define JOBS 3u
+
+enum progress { FREE, GIVEN, CODING, CODED, PROVING };
+
+/* A chunk from its first event to its proof. */
+struct job {
+	enum progress progress;
+	uint64_t turn; /* which chunk it is, of all that were given */
+	struct iq_segment_writer *segment;
+	struct iq_chunk_builder builder;
+	struct iq_coded_chunk coded;
+};
+
 struct iq_encoder {
 	pthread_t thread;
 	bool running;
 	pthread_mutex_t mutex;
 	pthread_cond_t changed;
-	struct iq_chunk_builder builders[2];
-	unsigned collecting;		   /* which of them */
-	struct iq_segment_writer *segment; /* what the other goes into; NULL: nothing to do */
+	struct job jobs[JOBS];
+	struct job *collecting;
+	uint64_t turns;
 	bool ending;
-	int rc; /* of the last chunk, until somebody was told */
+	int rc; /* the first that failed, until somebody was told */
 	struct iq_error error;
 };
+
+/* ---- Steps: with the mutex held, but while one is done ---- */
+
+static bool is_coding(const struct iq_encoder *encoder)
+{
+	for (unsigned i = 0; i < JOBS; i++)
+		if (encoder->jobs[i].progress == CODING)
+			return true;
+	return false;
+}
+
+/* What can be done now, the oldest first; NULL: nothing. */
+static struct job *next_job(struct iq_encoder *encoder)
+{
+	const bool coding = is_coding(encoder);
+	struct job *oldest = NULL;
+
+	for (unsigned i = 0; i < JOBS; i++) {
+		struct job *job = &encoder->jobs[i];
+
+		if ((job->progress == CODED || (job->progress == GIVEN && !coding)) &&
+		    (!oldest || job->turn < oldest->turn))
+			oldest = job;
+	}
+	return oldest;
+}
+
+static bool is_busy(const struct iq_encoder *encoder)
+{
+	for (unsigned i = 0; i < JOBS; i++)
+		if (encoder->jobs[i].progress != FREE)
+			return true;
+	return false;
+}
+
+static void keep_failure(struct iq_encoder *encoder, int rc, const struct iq_error *error)
+{
+	if (rc == 0 || encoder->rc < 0)
+		return;
+	encoder->rc = rc;
+	encoder->error = *error;
+}
+
+/* After a failure nothing more is done: chunks that were given before it are passed on as they are. */
+static void take_step(struct iq_encoder *encoder, struct job *job)
+{
+	const bool codes = job->progress == GIVEN, skip = encoder->rc < 0;
+	struct iq_error error = IQ_ERROR_INIT;
+	int rc = 0;
+
+	job->progress = codes ? CODING : PROVING;
+	(void)pthread_mutex_unlock(&encoder->mutex);
+	if (!skip)
+		rc = codes ? iq_segment_writer_chunk(job->segment, &job->builder, &job->coded, &error)
+			   : iq_coded_chunk_prove(&job->coded, &job->builder, &error);
+	if (!codes || rc < 0) {
+		iq_coded_chunk_clear(&job->coded);
+		iq_chunk_builder_clear(&job->builder);
+	}
+	(void)pthread_mutex_lock(&encoder->mutex);
+	keep_failure(encoder, rc, &error);
+	job->progress = codes && rc == 0 ? CODED : FREE;
+	(void)pthread_cond_broadcast(&encoder->changed);
+}
+
+static void wait_or_help(struct iq_encoder *encoder)
+{
+	struct job *job = next_job(encoder);
+
+	if (job)
+		take_step(encoder, job);
+	else
+		(void)pthread_cond_wait(&encoder->changed, &encoder->mutex);
+}
 
 static void *encode(void *argument)
 {
 	struct iq_encoder *encoder = argument;
 
 	(void)pthread_mutex_lock(&encoder->mutex);
-	for (;;) {
-		struct iq_chunk_builder *builder;
-		int rc;
-
-		while (!encoder->segment && !encoder->ending)
-			(void)pthread_cond_wait(&encoder->changed, &encoder->mutex);
-		if (!encoder->segment)
-			break;
-		builder = &encoder->builders[!encoder->collecting];
-		(void)pthread_mutex_unlock(&encoder->mutex);
-		rc = iq_segment_writer_chunk(encoder->segment, builder, &encoder->error);
-		iq_chunk_builder_clear(builder);
-		(void)pthread_mutex_lock(&encoder->mutex);
-		encoder->rc = rc;
-		encoder->segment = NULL;
-		(void)pthread_cond_broadcast(&encoder->changed);
-	}
+	while (!encoder->ending || is_busy(encoder))
+		wait_or_help(encoder);
 	(void)pthread_mutex_unlock(&encoder->mutex);
 	return NULL;
+}
+
+/* ---- Life ---- */
+
+static int init_jobs(struct iq_encoder *encoder)
+{
+	for (unsigned i = 0; i < JOBS; i++)
+		if (iq_chunk_builder_init(&encoder->jobs[i].builder) < 0 ||
+		    iq_coded_chunk_init(&encoder->jobs[i].coded) < 0)
+			return IQ_ERR_NOMEM;
+	return 0;
 }
 
 int iq_encoder_new(struct iq_encoder **ret_encoder, struct iq_error *error)
@@ -49,10 +135,10 @@ int iq_encoder_new(struct iq_encoder **ret_encoder, struct iq_error *error)
 	if (!encoder)
 		return iq_error_nomem(error);
 	encoder->error = (struct iq_error)IQ_ERROR_INIT;
+	encoder->collecting = &encoder->jobs[0];
 	(void)pthread_mutex_init(&encoder->mutex, NULL);
 	(void)pthread_cond_init(&encoder->changed, NULL);
-	if (iq_chunk_builder_init(&encoder->builders[0]) < 0 || iq_chunk_builder_init(&encoder->builders[1]) < 0 ||
-	    pthread_create(&encoder->thread, NULL, encode, encoder) != 0) {
+	if (init_jobs(encoder) < 0 || pthread_create(&encoder->thread, NULL, encode, encoder) != 0) {
 		iq_encoder_free(encoder);
 		return iq_error_nomem(error);
 	}
@@ -72,26 +158,35 @@ void iq_encoder_free(struct iq_encoder *encoder)
 		(void)pthread_mutex_unlock(&encoder->mutex);
 		(void)pthread_join(encoder->thread, NULL);
 	}
-	iq_chunk_builder_release(&encoder->builders[0]);
-	iq_chunk_builder_release(&encoder->builders[1]);
+	for (unsigned i = 0; i < JOBS; i++) {
+		iq_coded_chunk_release(&encoder->jobs[i].coded);
+		iq_chunk_builder_release(&encoder->jobs[i].builder);
+	}
 	(void)pthread_cond_destroy(&encoder->changed);
 	(void)pthread_mutex_destroy(&encoder->mutex);
 	free(encoder);
 }
 
+/* ---- The collecting thread ---- */
+
 struct iq_chunk_builder *iq_encoder_builder(struct iq_encoder *encoder)
 {
-	return &encoder->builders[encoder->collecting];
+	return &encoder->collecting->builder;
 }
 
-/* With the mutex held. */
-static int wait_idle(struct iq_encoder *encoder, struct iq_error *error)
+static struct job *free_job(struct iq_encoder *encoder)
 {
-	int rc;
+	for (unsigned i = 0; i < JOBS; i++)
+		if (encoder->jobs[i].progress == FREE)
+			return &encoder->jobs[i];
+	return NULL;
+}
 
-	while (encoder->segment)
-		(void)pthread_cond_wait(&encoder->changed, &encoder->mutex);
-	rc = encoder->rc;
+/* What failed since somebody was told last. With the mutex held. */
+static int tell_failure(struct iq_encoder *encoder, struct iq_error *error)
+{
+	const int rc = encoder->rc;
+
 	if (rc < 0 && error && error->status == IQ_OK)
 		*error = encoder->error;
 	encoder->rc = 0;
@@ -101,15 +196,20 @@ static int wait_idle(struct iq_encoder *encoder, struct iq_error *error)
 
 int iq_encoder_give(struct iq_encoder *encoder, struct iq_segment_writer *segment, struct iq_error *error)
 {
+	struct job *job;
 	int rc;
 
 	(void)pthread_mutex_lock(&encoder->mutex);
-	rc = wait_idle(encoder, error);
-	if (rc == 0) {
-		encoder->collecting = !encoder->collecting;
-		encoder->segment = segment;
-		(void)pthread_cond_broadcast(&encoder->changed);
-	}
+	encoder->collecting->segment = segment;
+	encoder->collecting->turn = encoder->turns++;
+	encoder->collecting->progress = GIVEN;
+	(void)pthread_cond_broadcast(&encoder->changed);
+	while (!(job = free_job(encoder)))
+		wait_or_help(encoder);
+	encoder->collecting = job;
+	rc = encoder->rc;
+	if (rc < 0 && error && error->status == IQ_OK)
+		*error = encoder->error;
 	(void)pthread_mutex_unlock(&encoder->mutex);
 	return rc;
 }
@@ -119,7 +219,9 @@ int iq_encoder_wait(struct iq_encoder *encoder, struct iq_error *error)
 	int rc;
 
 	(void)pthread_mutex_lock(&encoder->mutex);
-	rc = wait_idle(encoder, error);
+	while (is_busy(encoder))
+		wait_or_help(encoder);
+	rc = tell_failure(encoder, error);
 	(void)pthread_mutex_unlock(&encoder->mutex);
 	return rc;
 }

@@ -1,7 +1,11 @@
-/* store/encoder.h - a thread that codes chunks into a segment while the next chunk is collected.
+/* store/encoder.h - chunks on their way into a segment: while one is collected, one is coded and another is proved.
  *
- * One chunk is collected, one is coded: memory is bounded by two. The segment writer belongs to the thread between
- * iq_encoder_give() and iq_encoder_wait().
+ * Two threads do this: the one that collects and one of the encoder's own. Whoever has nothing else to do takes the next
+ * step of the oldest chunk that waits for one; the collecting thread does so where all builders are taken. Chunks are coded
+ * one at a time and in order, for a chunk uses the templates and words of those before it; to be proved they need nobody.
+ * Memory is bounded by the builders.
+ *
+ * Between iq_encoder_give() and iq_encoder_wait() the segment writer codes chunks; its other rows can be written meanwhile.
  */
 #ifndef IQ_STORE_ENCODER_H
 #define IQ_STORE_ENCODER_H
@@ -15,9 +19,9 @@ int iq_encoder_new(struct iq_encoder **ret_encoder, struct iq_error *error);
 void iq_encoder_free(struct iq_encoder *encoder);
 /* The chunk to collect events in; empty after iq_encoder_give(). Borrowed until then. */
 struct iq_chunk_builder *iq_encoder_builder(struct iq_encoder *encoder);
-/* Has the chunk coded into `segment`; waits for the one before, and fails where that did. */
+/* Has the chunk coded into `segment`; fails where one before did. */
 int iq_encoder_give(struct iq_encoder *encoder, struct iq_segment_writer *segment, struct iq_error *error);
-/* Waits until everything that was given is in its segment. */
+/* Waits until everything that was given is in its segment, and proved. */
 int iq_encoder_wait(struct iq_encoder *encoder, struct iq_error *error);
 
 #endif

@@ -3,13 +3,34 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* ---- A coded chunk ---- */
+
+int iq_coded_chunk_init(struct iq_coded_chunk *coded)
+{
+	/* It only decodes: the level is of no account. */
+	*coded = (struct iq_coded_chunk){ .codec = iq_codec_new(IQ_SEGMENT_LEVEL), .memory = IQ_ARENA_INIT };
+	return coded->codec ? 0 : IQ_ERR_NOMEM;
+}
+
+void iq_coded_chunk_release(struct iq_coded_chunk *coded)
+{
+	iq_codec_free(coded->codec);
+	iq_arena_release(&coded->memory);
+	coded->codec = NULL;
+}
+
+void iq_coded_chunk_clear(struct iq_coded_chunk *coded)
+{
+	iq_arena_clear(&coded->memory);
+	coded->pattern_count = coded->word_count = 0;
+}
+
+/* ---- The proof ---- */
+
 /* What a chunk reads from while it is not yet in a segment. */
 struct proof {
+	const struct iq_coded_chunk *coded;
 	const struct iq_chunk_builder *builder;
-	const struct iq_view *columns;
-	struct iq_view (*pattern)(void *context, uint64_t number);
-	struct iq_view (*word)(void *context, uint64_t index);
-	void *context;
 	uint32_t source_row; /* where the name that was asked for last stands: it is mostly asked for again */
 	uint32_t session_row;
 };
@@ -22,22 +43,22 @@ static int read_column(void *context, uint32_t chunk, unsigned column, struct iq
 	(void)chunk;
 	(void)arena;
 	(void)error;
-	*ret_bytes = proof->columns[column];
+	*ret_bytes = proof->coded->columns[column];
 	return 0;
 }
 
 static struct iq_view pattern(void *context, uint64_t number)
 {
-	const struct proof *proof = context;
+	const struct iq_coded_chunk *coded = ((const struct proof *)context)->coded;
 
-	return proof->pattern(proof->context, number);
+	return number < coded->pattern_count ? coded->patterns[number] : IQ_VIEW_NULL;
 }
 
 static struct iq_view word(void *context, uint64_t index)
 {
-	const struct proof *proof = context;
+	const struct iq_coded_chunk *coded = ((const struct proof *)context)->coded;
 
-	return proof->word(proof->context, index);
+	return index < coded->word_count ? coded->words[index] : IQ_VIEW_NULL;
 }
 
 /* The name beside `no` in the builder: rows are asked for one after the other. */
@@ -112,12 +133,10 @@ static int comes_back(const struct iq_chunk_builder *builder, struct iq_chunk *c
 	return rc;
 }
 
-int iq_chunk_prove(const struct iq_chunk_builder *builder, const struct iq_zone *zone, struct iq_codec *codec,
-		   const struct iq_view columns[IQ_STORED_COUNT],
-		   struct iq_view (*pattern_of)(void *context, uint64_t number),
-		   struct iq_view (*word_of)(void *context, uint64_t index), void *context, struct iq_error *error)
+int iq_coded_chunk_prove(const struct iq_coded_chunk *coded, const struct iq_chunk_builder *builder,
+			 struct iq_error *error)
 {
-	struct proof proof = { builder, columns, pattern_of, word_of, context, 0, 0 };
+	struct proof proof = { .coded = coded, .builder = builder };
 	const struct iq_chunk_outside outside = { .read = read_column,
 						  .pattern = pattern,
 						  .word = word,
@@ -127,7 +146,7 @@ int iq_chunk_prove(const struct iq_chunk_builder *builder, const struct iq_zone 
 	struct iq_chunk chunk;
 	int rc;
 
-	iq_chunk_init(&chunk, zone, codec, &outside);
+	iq_chunk_init(&chunk, &coded->zone, coded->codec, &outside);
 	rc = comes_back(builder, &chunk);
 	iq_chunk_release(&chunk);
 	if (rc == IQ_ERR_NOMEM)

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "store/chunk.h"
+#include "store/proof.h"
 #include "store/store.h"
 
 /* The part of an evidence that lies in one segment. Counts are of the part, positions of the stream. */
@@ -30,6 +31,7 @@ struct iq_evidence_part {
 
 /* ---- Writing ------------------------------------------------------------------------------------------------- */
 
+/* One thread at a time codes chunks; other rows may be written by another meanwhile. */
 struct iq_segment_writer;
 
 /* Creates `path`, which must not exist; `level`: of zstd. Caller owns; release with iq_segment_writer_free(), which removes the
@@ -38,8 +40,9 @@ int iq_segment_writer_new(const char *path, int level, struct iq_segment_writer 
 void iq_segment_writer_free(struct iq_segment_writer *writer);
 /* Bytes of blobs written so far. */
 uint64_t iq_segment_writer_bytes(const struct iq_segment_writer *writer);
+/* Codes a chunk and writes its columns. It counts when iq_coded_chunk_prove() has found it right. */
 int iq_segment_writer_chunk(struct iq_segment_writer *writer, const struct iq_chunk_builder *builder,
-			    struct iq_error *error);
+			    struct iq_coded_chunk *ret_coded, struct iq_error *error);
 int iq_segment_writer_raw(struct iq_segment_writer *writer, uint32_t evidence, uint64_t offset, struct iq_view bytes,
 			  struct iq_error *error);
 int iq_segment_writer_source(struct iq_segment_writer *writer, const struct iq_source *source, struct iq_error *error);

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "store/proof.h"
 #include "store/schema.h"
 #include "store/segment.h"
 
@@ -47,7 +46,8 @@ struct iq_segment_writer {
 	char *path;
 	sqlite3 *db;
 	sqlite3_stmt *statements[STATEMENT_COUNT];
-	struct iq_codec *codec;
+	struct iq_codec *codec;	    /* of chunks */
+	struct iq_codec *raw_codec; /* of raw blocks, which may be written while a chunk is coded */
 	struct iq_map template_numbers;
 	struct iq_map words; /* that its chunks share, by index */
 	struct template_state *templates;
@@ -55,7 +55,7 @@ struct iq_segment_writer {
 	uint32_t chunks;
 	int64_t gaps;	   /* rows */
 	int64_t part_gaps; /* of them, those before the evidence at hand */
-	uint64_t bytes;
+	_Atomic uint64_t bytes;
 	bool finished;
 };
 
@@ -112,12 +112,15 @@ int iq_segment_writer_new(const char *path, int level, struct iq_segment_writer 
 		return iq_error_nomem(error);
 	writer->path = strdup(path);
 	writer->codec = iq_codec_new(level);
-	if (!writer->path || !writer->codec)
+	writer->raw_codec = iq_codec_new(level);
+	if (!writer->path || !writer->codec || !writer->raw_codec)
 		rc = iq_error_nomem(error);
 	else
 		iq_codec_share_words(writer->codec, &writer->words);
+	/* Rows are written by two threads. */
 	if (rc == 0 &&
-	    sqlite3_open_v2(path, &writer->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK)
+	    sqlite3_open_v2(path, &writer->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX,
+			    NULL) != SQLITE_OK)
 		rc = iq_segment_sqlite_error(writer->db, path, error);
 	if (rc == 0)
 		rc = prepare(writer, error);
@@ -147,6 +150,7 @@ void iq_segment_writer_free(struct iq_segment_writer *writer)
 	if (!writer->finished && writer->path)
 		(void)unlink(writer->path);
 	iq_codec_free(writer->codec);
+	iq_codec_free(writer->raw_codec);
 	iq_map_release(&writer->template_numbers);
 	iq_map_release(&writer->words);
 	free(writer->templates);
@@ -259,38 +263,43 @@ static int insert_templates(struct iq_segment_writer *writer, struct iq_error *e
 struct column_insert {
 	struct iq_segment_writer *writer;
 	uint32_t chunk;
-	struct iq_arena memory;
-	struct iq_view columns[IQ_STORED_COUNT];
+	struct iq_coded_chunk *coded;
 	struct iq_error *error;
 };
-
-static struct iq_view shared_word(void *context, uint64_t index)
-{
-	const struct iq_segment_writer *writer = context;
-
-	return index < writer->words.count ? writer->words.entries[index].key : IQ_VIEW_NULL;
-}
-
-static struct iq_view template_pattern(void *context, uint64_t number)
-{
-	const struct iq_segment_writer *writer = context;
-
-	return number < writer->template_numbers.count ? writer->template_numbers.entries[number].key : IQ_VIEW_NULL;
-}
 
 /* Inserts it and keeps a copy, from which the chunk is proved. */
 static int insert_column(void *context, unsigned column, struct iq_view bytes)
 {
 	struct column_insert *into = context;
+	struct iq_coded_chunk *coded = into->coded;
 	sqlite3_stmt *statement = into->writer->statements[INSERT_COLUMN];
 	uint8_t digest[IQ_SHA256_SIZE];
 
-	into->columns[column] = iq_arena_copy(&into->memory, bytes);
-	if (!into->columns[column].data)
+	coded->columns[column] = iq_arena_copy(&coded->memory, bytes);
+	if (!coded->columns[column].data)
 		return IQ_ERR_NOMEM;
 	(void)sqlite3_bind_int64(statement, 1, IQ_STORED_ID(into->chunk, column));
 	bind_hashed(into->writer, statement, 2, bytes, digest);
 	return insert(into->writer, INSERT_COLUMN, into->error);
+}
+
+/* The keys of a map, which stay where they are when it grows. NULL when memory is out. */
+static const struct iq_view *list_keys(const struct iq_map *map, struct iq_arena *memory)
+{
+	struct iq_view *keys = iq_arena_alloc(memory, (map->count + 1) * sizeof(*keys));
+
+	for (size_t i = 0; keys && i < map->count; i++)
+		keys[i] = map->entries[i].key;
+	return keys;
+}
+
+static int note_dictionaries(const struct iq_segment_writer *writer, struct iq_coded_chunk *coded)
+{
+	coded->pattern_count = writer->template_numbers.count;
+	coded->patterns = list_keys(&writer->template_numbers, &coded->memory);
+	coded->word_count = writer->words.count;
+	coded->words = list_keys(&writer->words, &coded->memory);
+	return coded->patterns && coded->words ? 0 : IQ_ERR_NOMEM;
 }
 
 static int insert_zone(struct iq_segment_writer *writer, const struct iq_zone *zone, struct iq_error *error)
@@ -322,26 +331,19 @@ static int insert_zone(struct iq_segment_writer *writer, const struct iq_zone *z
 }
 
 int iq_segment_writer_chunk(struct iq_segment_writer *writer, const struct iq_chunk_builder *builder,
-			    struct iq_error *error)
+			    struct iq_coded_chunk *ret_coded, struct iq_error *error)
 {
 	const struct iq_templates templates = { template_number, template_seen, writer };
-	struct column_insert into = {
-		.writer = writer, .chunk = ++writer->chunks, .memory = IQ_ARENA_INIT, .error = error
-	};
-	struct iq_zone zone;
-	int rc = iq_chunk_encode(builder, writer->codec, &templates, insert_column, &into, &into.memory, &zone);
+	struct column_insert into = { writer, ++writer->chunks, ret_coded, error };
+	int rc = iq_chunk_encode(builder, writer->codec, &templates, insert_column, &into, &ret_coded->memory,
+				 &ret_coded->zone);
 
-	if (rc == IQ_ERR_NOMEM) {
-		rc = iq_error_nomem(error);
-	} else if (rc == 0) {
-		zone.chunk = into.chunk;
-		rc = insert_zone(writer, &zone, error);
-		if (rc == 0)
-			rc = iq_chunk_prove(builder, &zone, writer->codec, into.columns, template_pattern, shared_word,
-					    writer, error);
-	}
-	iq_arena_release(&into.memory);
-	return rc;
+	ret_coded->zone.chunk = into.chunk;
+	if (rc == 0)
+		rc = note_dictionaries(writer, ret_coded);
+	if (rc == IQ_ERR_NOMEM)
+		return iq_error_nomem(error);
+	return rc == 0 ? insert_zone(writer, &ret_coded->zone, error) : rc;
 }
 
 static bool comes_back(struct iq_codec *codec, struct iq_view coded, struct iq_view bytes)
@@ -360,11 +362,11 @@ int iq_segment_writer_raw(struct iq_segment_writer *writer, uint32_t evidence, u
 	sqlite3_stmt *statement = writer->statements[INSERT_RAW];
 	struct iq_buf coded = IQ_BUF_INIT;
 	uint8_t digest[IQ_SHA256_SIZE];
-	int rc = iq_stream_append_bytes(writer->codec, bytes, &coded);
+	int rc = iq_stream_append_bytes(writer->raw_codec, bytes, &coded);
 
 	if (rc < 0) {
 		rc = iq_error_nomem(error);
-	} else if (!comes_back(writer->codec, iq_buf_view(&coded), bytes)) {
+	} else if (!comes_back(writer->raw_codec, iq_buf_view(&coded), bytes)) {
 		rc = iq_error_set(error, IQ_ERR_CORRUPT, "raw bytes do not come back as they went in");
 	} else {
 		(void)sqlite3_bind_int64(statement, 1, evidence);

@@ -369,14 +369,6 @@ static int begin_segment(struct iq_store_writer *writer, struct iq_error *error)
 	return iq_segment_writer_new(writer->segment_path, IQ_SEGMENT_LEVEL, &writer->segment, error);
 }
 
-/* The segment, when no chunk is on its way into it. */
-static int take_segment(struct iq_store_writer *writer, struct iq_error *error)
-{
-	int rc = begin_segment(writer, error);
-
-	return rc == 0 ? iq_encoder_wait(writer->encoder, error) : rc;
-}
-
 static int flush_chunk(struct iq_store_writer *writer, struct iq_error *error)
 {
 	int rc;
@@ -600,7 +592,7 @@ static int hash_passed(struct open_evidence *evidence, struct iq_error *error)
 static int write_raw_block(struct iq_store_writer *writer, size_t len, struct iq_error *error)
 {
 	struct open_evidence *evidence = &writer->evidence;
-	int rc = take_segment(writer, error);
+	int rc = begin_segment(writer, error);
 
 	if (rc == 0)
 		rc = iq_segment_writer_raw(writer->segment, evidence->part.evidence.no, evidence->raw_offset,
@@ -814,7 +806,7 @@ static int take_gap(struct iq_store_writer *writer, const struct iq_gap *gap, st
 	struct open_evidence *evidence = &writer->evidence;
 	struct iq_gap stored = *gap;
 	uint32_t session_no;
-	int rc = take_segment(writer, error);
+	int rc = begin_segment(writer, error);
 
 	if (rc < 0)
 		return rc;
@@ -995,7 +987,7 @@ static int write_part(struct iq_store_writer *writer, struct iq_error *error)
 	int rc = hash_passed(evidence, error);
 
 	if (rc == 0)
-		rc = take_segment(writer, error);
+		rc = begin_segment(writer, error);
 	if (rc < 0)
 		return rc;
 	evidence->part.evidence.bytes = evidence->raw_offset - evidence->part.offset;
