@@ -153,6 +153,20 @@ int iq_chunk_builder_add(struct iq_chunk_builder *builder, const struct iq_event
 
 /* ---- Coding ---- */
 
+/* Columns that templates refer to, in session order. */
+struct known {
+	const int64_t *ts;
+	const int64_t *observed;
+	const int64_t *seq;
+	const int64_t *kind;
+	const int64_t *direction;
+	const struct iq_view *sources;
+	const struct iq_view *sessions;
+	const struct iq_view *types;
+	const struct iq_view *keys;
+	struct iq_arena memory; /* of those that are not by row */
+};
+
 struct coding {
 	const struct iq_chunk_builder *builder;
 	struct iq_codec *codec;
@@ -165,6 +179,7 @@ struct coding {
 	size_t template_count;
 	int64_t *numbers; /* a column in session order */
 	struct iq_view *texts;
+	struct known known; /* what templates refer to */
 	struct iq_hole *holes;
 	size_t words_before;
 	struct iq_view kinds[IQ_KIND_COUNT]; /* their names */
@@ -354,15 +369,54 @@ static int append_types(struct coding *coding)
 
 /* ---- Texts that refer to other columns ---- */
 
+static int know_numbers(struct coding *coding, unsigned column, const int64_t **ret_numbers)
+{
+	const int64_t *by_row = coding->builder->numbers[column];
+	const uint32_t count = coding->builder->rows;
+	int64_t *numbers = coding->rows ? iq_arena_alloc(&coding->known.memory, count * sizeof(*numbers)) : NULL;
+
+	for (uint32_t i = 0; numbers && i < count; i++)
+		numbers[i] = by_row[coding->rows[i]];
+	*ret_numbers = coding->rows ? numbers : by_row;
+	return *ret_numbers ? 0 : IQ_ERR_NOMEM;
+}
+
+static int know_texts(struct coding *coding, const struct iq_view *by_row, const struct iq_view **ret_texts)
+{
+	const uint32_t count = coding->builder->rows;
+	struct iq_view *texts = coding->rows ? iq_arena_alloc(&coding->known.memory, count * sizeof(*texts)) : NULL;
+
+	for (uint32_t i = 0; texts && i < count; i++)
+		texts[i] = by_row[coding->rows[i]];
+	*ret_texts = coding->rows ? texts : by_row;
+	return *ret_texts ? 0 : IQ_ERR_NOMEM;
+}
+
+static int know_columns(struct coding *coding)
+{
+	const struct iq_chunk_builder *builder = coding->builder;
+	struct known *known = &coding->known;
+	int rc = 0;
+
+	rc |= know_numbers(coding, IQ_COLUMN_TS, &known->ts);
+	rc |= know_numbers(coding, IQ_COLUMN_OBSERVED, &known->observed);
+	rc |= know_numbers(coding, IQ_COLUMN_SEQ, &known->seq);
+	rc |= know_numbers(coding, IQ_COLUMN_KIND, &known->kind);
+	rc |= know_numbers(coding, IQ_COLUMN_DIRECTION, &known->direction);
+	rc |= know_texts(coding, builder->source_names, &known->sources);
+	rc |= know_texts(coding, builder->session_names, &known->sessions);
+	rc |= know_texts(coding, builder->texts[IQ_COLUMN_TYPE], &known->types);
+	rc |= know_texts(coding, builder->texts[IQ_COLUMN_KEY], &known->keys);
+	return rc != 0 ? IQ_ERR_NOMEM : 0;
+}
+
 static void know_for_body(void *context, size_t index, struct iq_known *known)
 {
-	const struct coding *coding = context;
-	const struct iq_chunk_builder *builder = coding->builder;
-	const uint32_t row = row_at(coding, index);
+	const struct known *columns = &((const struct coding *)context)->known;
 
-	known->ts = builder->numbers[IQ_COLUMN_TS][row];
-	known->texts[IQ_SLOT_SESSION] = builder->session_names[row];
-	known->texts[IQ_SLOT_KEY] = builder->texts[IQ_COLUMN_KEY][row];
+	known->ts = columns->ts[index];
+	known->texts[IQ_SLOT_SESSION] = columns->sessions[index];
+	known->texts[IQ_SLOT_KEY] = columns->keys[index];
 }
 
 static struct iq_view name_view(const char *name)
@@ -373,16 +427,15 @@ static struct iq_view name_view(const char *name)
 static void know_for_raw(void *context, size_t index, struct iq_known *known)
 {
 	const struct coding *coding = context;
-	const struct iq_chunk_builder *builder = coding->builder;
-	const uint32_t row = row_at(coding, index);
+	const struct known *columns = &coding->known;
 
 	know_for_body(context, index, known);
-	known->observed = builder->numbers[IQ_COLUMN_OBSERVED][row];
-	known->seq = builder->numbers[IQ_COLUMN_SEQ][row];
-	known->texts[IQ_SLOT_SOURCE] = builder->source_names[row];
-	known->texts[IQ_SLOT_TYPE] = builder->texts[IQ_COLUMN_TYPE][row];
-	known->texts[IQ_SLOT_KIND] = coding->kinds[builder->numbers[IQ_COLUMN_KIND][row]];
-	known->texts[IQ_SLOT_DIRECTION] = coding->directions[builder->numbers[IQ_COLUMN_DIRECTION][row]];
+	known->observed = columns->observed[index];
+	known->seq = columns->seq[index];
+	known->texts[IQ_SLOT_SOURCE] = columns->sources[index];
+	known->texts[IQ_SLOT_TYPE] = columns->types[index];
+	known->texts[IQ_SLOT_KIND] = coding->kinds[columns->kind[index]];
+	known->texts[IQ_SLOT_DIRECTION] = coding->directions[columns->direction[index]];
 }
 
 static int64_t number_template(void *context, struct iq_view pattern, uint64_t texts)
@@ -648,6 +701,7 @@ static void release_coding(struct coding *coding)
 	free(coding->numbers);
 	free(coding->texts);
 	free(coding->holes);
+	iq_arena_release(&coding->known.memory);
 	iq_buf_release(&coding->out);
 }
 
@@ -678,6 +732,8 @@ int iq_chunk_encode(const struct iq_chunk_builder *builder, struct iq_codec *cod
 		rc = make_zone(builder, arena, ret_zone);
 	if (rc == 0)
 		rc = order_rows(&coding);
+	if (rc == 0)
+		rc = know_columns(&coding);
 	/* The body comes first: its shapes tell other columns. */
 	if (rc == 0)
 		rc = append_body(&coding);

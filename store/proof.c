@@ -31,7 +31,7 @@ void iq_coded_chunk_clear(struct iq_coded_chunk *coded)
 struct proof {
 	const struct iq_coded_chunk *coded;
 	const struct iq_chunk_builder *builder;
-	uint32_t source_row; /* where the name that was asked for last stands: it is mostly asked for again */
+	uint32_t source_row; /* where the name that is asked for stands: in the row at hand */
 	uint32_t session_row;
 };
 
@@ -61,7 +61,7 @@ static struct iq_view word(void *context, uint64_t index)
 	return index < coded->word_count ? coded->words[index] : IQ_VIEW_NULL;
 }
 
-/* The name beside `no` in the builder: rows are asked for one after the other. */
+/* The name beside `no` in the builder: it is looked for from `row` on. */
 static struct iq_view name_of(const struct iq_chunk_builder *builder, unsigned column, const struct iq_view *names,
 			      uint32_t no, uint32_t *row)
 {
@@ -121,15 +121,34 @@ static int same_texts(const struct iq_chunk_builder *builder, struct iq_chunk *c
 	return same_text(iq_chunk_type(chunk, row), builder->texts[IQ_COLUMN_TYPE][row]);
 }
 
-/* 1 if it does. */
-static int comes_back(const struct iq_chunk_builder *builder, struct iq_chunk *chunk)
+/* Texts lie in memory by row, and are asked for by session: some rows ahead they are fetched, and before that the views
+ * of them. */
+static void fetch_ahead(const struct iq_chunk_builder *builder, const struct iq_chunk *chunk, uint32_t position)
 {
+	static const unsigned columns[] = { IQ_STORED_RAW, IQ_COLUMN_KEY, IQ_COLUMN_ATTRS, IQ_COLUMN_BODY };
+
+	if (!chunk->rows || position + 2 * IQ_FETCH_AHEAD >= builder->rows)
+		return;
+	for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++)
+		__builtin_prefetch(&builder->texts[columns[i]][chunk->rows[position + 2 * IQ_FETCH_AHEAD]]);
+	iq_fetch(builder->texts[IQ_STORED_RAW][chunk->rows[position + IQ_FETCH_AHEAD]]);
+}
+
+/* 1 if it does. In the order in which texts are stored. */
+static int comes_back(struct proof *proof, struct iq_chunk *chunk)
+{
+	const struct iq_chunk_builder *builder = proof->builder;
 	int rc = iq_chunk_load(chunk, IQ_STORED_ALL, NULL);
 
 	if (rc == 0)
 		rc = same_numbers(builder, chunk);
-	for (uint32_t row = 0; row < builder->rows && rc == 1; row++)
+	for (uint32_t position = 0; position < builder->rows && rc == 1; position++) {
+		const uint32_t row = chunk->rows ? chunk->rows[position] : position;
+
+		fetch_ahead(builder, chunk, position);
+		proof->source_row = proof->session_row = row;
 		rc = same_texts(builder, chunk, row);
+	}
 	return rc;
 }
 
@@ -147,7 +166,7 @@ int iq_coded_chunk_prove(const struct iq_coded_chunk *coded, const struct iq_chu
 	int rc;
 
 	iq_chunk_init(&chunk, &coded->zone, coded->codec, &outside);
-	rc = comes_back(builder, &chunk);
+	rc = comes_back(&proof, &chunk);
 	iq_chunk_release(&chunk);
 	if (rc == IQ_ERR_NOMEM)
 		return iq_error_nomem(error);

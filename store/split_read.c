@@ -250,12 +250,13 @@ int iq_split_open_column(struct iq_split *split, struct iq_split_column *column)
 
 int iq_split_find_places(struct iq_split *split)
 {
-	uint32_t *next = iq_arena_calloc(split->arena, split->column_count + 1, sizeof(*next));
+	uint32_t *next;
 	uint64_t total = 0;
 	uint32_t at = 0, unfit = 0;
 
 	if (split->places)
 		return 0;
+	next = iq_arena_calloc(split->arena, split->column_count + 1, sizeof(*next));
 	for (size_t i = 0; i < split->count; i++)
 		total += split->shape_of[i] ? split->shapes[split->shape_of[i] - 1].varying : 1;
 	if (total > IQ_STREAM_MAX_BYTES / sizeof(*split->places))

@@ -33,14 +33,14 @@ bool iq_texts_is_null(const struct iq_texts *texts, size_t index)
 /* Which of those that are there the value at `index` is. */
 static size_t rank_of(const struct iq_texts *texts, size_t index)
 {
-	size_t rank;
+	uint64_t before = 0;
 
 	if (!texts->bits)
 		return index;
-	rank = texts->ranks[index / 64];
-	for (size_t i = index / 64 * 64; i < index; i++)
-		rank += texts->bits[i / 8] >> (i % 8) & 1;
-	return rank;
+	for (size_t i = index / 64 * 8; i < index / 8; i++)
+		before = before << 8 | texts->bits[i];
+	before = before << 8 | (texts->bits[index / 8] & ((1u << index % 8) - 1));
+	return texts->ranks[index / 64] + (size_t)__builtin_popcountll(before);
 }
 
 /* ---- Opening ---- */
