@@ -21,6 +21,7 @@ void iq_json_init(struct iq_json *json, struct iq_view text)
 	json->pos = 0;
 	json->depth = 0;
 	json->state = WANT_VALUE;
+	json->closer = '\0';
 	json->error = NULL;
 }
 
@@ -52,6 +53,7 @@ static int push(struct iq_json *json, bool object)
 		json->stack[top / 8] = (uint8_t)(json->stack[top / 8] & ~bit);
 	json->depth++;
 	json->state = object ? WANT_KEY_OR_END : WANT_VALUE_OR_END;
+	json->closer = object ? '}' : ']';
 	return 1;
 }
 
@@ -60,15 +62,15 @@ static void value_ended(struct iq_json *json)
 	json->state = json->depth == 0 ? DONE : WANT_COMMA_OR_END;
 }
 
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
 static void skip_space(struct iq_json *json)
 {
-	const char *data = json->text.data;
-	size_t pos = json->pos;
-
-	while (pos < json->text.len &&
-	       (data[pos] == ' ' || data[pos] == '\n' || data[pos] == '\r' || data[pos] == '\t'))
-		pos++;
-	json->pos = pos;
+	while (json->pos < json->text.len && is_space(json->text.data[json->pos]))
+		json->pos++;
 }
 
 static bool is_hex(char c)
@@ -107,22 +109,27 @@ static int special_at(struct iq_json *json, size_t pos, size_t *ret_len)
 	return *ret_len == 0 ? fail(json, "invalid escape in a string") : 0;
 }
 
-/* The end of a string that begins at `pos`: in blocks while there are any, then byte by byte. Escapes mark `escaped`. */
+/* The end of a string that begins at `pos`: in blocks while there are any and more behind them, then byte by byte. Escapes
+ * mark `escaped`. */
 static int find_end(struct iq_json *json, size_t pos, size_t *ret_end, bool *escaped)
 {
 	const struct iq_view text = json->text;
 	size_t len;
 	int rc;
 
-	while (text.len - pos >= IQ_BLOCK) {
+	while (text.len - pos > IQ_BLOCK) {
 		unsigned marks = iq_string_marks(text.data + pos);
 		size_t next = IQ_BLOCK;
 
 		while (marks) {
 			const size_t at = (size_t)__builtin_ctz(marks);
+			const char *special = text.data + pos + at;
 
 			*ret_end = pos + at;
-			rc = special_at(json, pos + at, &len);
+			len = 2;
+			rc = *special == '\\' && unescaped[(unsigned char)special[1]]
+				     ? 0
+				     : special_at(json, pos + at, &len);
 			if (rc != 0)
 				return rc;
 			*escaped = true;
@@ -148,15 +155,25 @@ static int find_end(struct iq_json *json, size_t pos, size_t *ret_end, bool *esc
 	return fail(json, "string without its closing quote");
 }
 
+/* The length of a string that begins at `pos`, if a block shows all of it and nothing in it is escaped; else IQ_BLOCK. */
+static inline size_t short_string(struct iq_view text, size_t pos)
+{
+	const unsigned marks = text.len - pos > IQ_BLOCK ? iq_string_marks(text.data + pos) : 0;
+	const size_t len = marks ? (size_t)__builtin_ctz(marks) : IQ_BLOCK;
+
+	return marks && text.data[pos + len] == '"' ? len : IQ_BLOCK;
+}
+
 /* At an opening quote. */
 static int scan_string(struct iq_json *json, struct iq_json_token *token)
 {
-	const size_t start = json->pos + 1;
-	size_t end = start;
-	int rc;
+	const size_t start = json->pos + 1, len = short_string(json->text, start);
+	size_t end = start + len;
+	int rc = 1;
 
 	token->escaped = false;
-	rc = find_end(json, start, &end, &token->escaped);
+	if (len == IQ_BLOCK)
+		rc = find_end(json, start, &end, &token->escaped);
 	if (rc < 0)
 		return rc;
 	token->raw = iq_view_make(json->text.data + start, end - start);
@@ -260,10 +277,11 @@ static int open_container(struct iq_json *json, struct iq_json_token *token, boo
 
 static int close_container(struct iq_json *json, struct iq_json_token *token)
 {
-	token->type = in_object(json) ? IQ_JSON_OBJECT_END : IQ_JSON_ARRAY_END;
+	token->type = json->closer == '}' ? IQ_JSON_OBJECT_END : IQ_JSON_ARRAY_END;
 	token->raw = iq_view_make(json->text.data + json->pos, 1);
 	json->pos++;
 	json->depth--;
+	json->closer = json->depth == 0 ? '\0' : in_object(json) ? '}' : ']';
 	value_ended(json);
 	return 1;
 }
@@ -274,16 +292,25 @@ static int scan_key(struct iq_json *json, struct iq_json_token *token)
 
 	if (json->text.data[json->pos] != '"')
 		return fail(json, "expected a name in quotes");
-	token->type = IQ_JSON_KEY;
 	rc = scan_string(json, token);
 	if (rc < 0)
 		return rc;
 	skip_space(json);
 	if (at(json, json->pos) != ':' || json->pos >= json->text.len)
 		return fail(json, "expected ':' after a name");
+	token->type = IQ_JSON_KEY;
 	json->pos++;
 	json->state = WANT_VALUE;
 	return 1;
+}
+
+static int scan_value(struct iq_json *json, struct iq_json_token *token, char first)
+{
+	token->offset = json->pos;
+	token->escaped = false;
+	if (first == '{' || first == '[')
+		return open_container(json, token, first == '{');
+	return scan_scalar(json, token);
 }
 
 int iq_json_next(struct iq_json *json, struct iq_json_token *ret_token)
@@ -300,25 +327,57 @@ int iq_json_next(struct iq_json *json, struct iq_json_token *ret_token)
 	c = json->text.data[json->pos];
 	if (json->state == WANT_COMMA_OR_END && c == ',') {
 		json->pos++;
-		json->state = in_object(json) ? WANT_KEY : WANT_VALUE;
+		json->state = json->closer == '}' ? WANT_KEY : WANT_VALUE;
 		skip_space(json);
 		if (json->pos >= json->text.len)
 			return fail(json, "the text ends too early");
 		c = json->text.data[json->pos];
 	} else if (json->state >= WANT_VALUE_OR_END && json->state != WANT_KEY && json->depth > 0 &&
-		   c == (in_object(json) ? '}' : ']')) {
+		   c == json->closer) {
 		ret_token->offset = json->pos;
 		return close_container(json, ret_token);
 	} else if (json->state == WANT_COMMA_OR_END) {
 		return fail(json, "expected ',' or the end of the value");
 	}
+	if (json->state != WANT_KEY && json->state != WANT_KEY_OR_END)
+		return scan_value(json, ret_token, c);
 	ret_token->offset = json->pos;
-	ret_token->escaped = false;
-	if (json->state == WANT_KEY || json->state == WANT_KEY_OR_END)
-		return scan_key(json, ret_token);
-	if (c == '{' || c == '[')
-		return open_container(json, ret_token, c == '{');
-	return scan_scalar(json, ret_token);
+	return scan_key(json, ret_token);
+}
+
+/* A member as most writers write them, `,"name":` without white space and with a short name: where its value begins, or 0. */
+static size_t plain_name(const struct iq_json *json, struct iq_json_token *name)
+{
+	const struct iq_view text = json->text;
+	const size_t start = json->pos + (json->state == WANT_COMMA_OR_END);
+	size_t len;
+
+	if (json->error || json->closer != '}' ||
+	    (json->state != WANT_COMMA_OR_END && json->state != WANT_KEY_OR_END) || start >= text.len ||
+	    text.data[start] != '"' || (start > json->pos && text.data[json->pos] != ','))
+		return 0;
+	len = short_string(text, start + 1);
+	/* short_string() looked at what follows the name as well. */
+	if (len == IQ_BLOCK || start + len + 3 >= text.len || text.data[start + len + 2] != ':')
+		return 0;
+	*name = (struct iq_json_token){ IQ_JSON_KEY, { text.data + start + 1, len }, false, start };
+	return start + len + 3;
+}
+
+int iq_json_member(struct iq_json *json, struct iq_json_token *ret_name, struct iq_json_token *ret_value)
+{
+	const size_t value = plain_name(json, ret_name);
+	int rc;
+
+	if (value > 0 && !is_space(json->text.data[value])) {
+		json->pos = value;
+		return scan_value(json, ret_value, json->text.data[value]);
+	}
+	rc = iq_json_next(json, ret_name);
+	ret_value->offset = json->pos;
+	if (rc <= 0 || ret_name->type != IQ_JSON_KEY)
+		return rc < 0 ? rc : 0;
+	return iq_json_next(json, ret_value);
 }
 
 struct iq_view iq_json_skip(struct iq_json *json, const struct iq_json_token *token)
@@ -382,38 +441,57 @@ static size_t unescape_unicode(struct iq_buf *buf, struct iq_view rest, int *rc)
 	return used;
 }
 
-/* Copies what stands before the next backslash; the text that is left begins with it. Room for `raw` is there, and what is
+/* The first block of `raw`, behind which another can be read, with its escapes undone but the long ones, before which it ends. What is
  * unescaped is never longer than what it comes from: a block that is read can be written whole. */
-static void copy_plain(struct iq_buf *buf, struct iq_view *raw)
+static size_t unescape_block(char **out, struct iq_view raw)
 {
-	size_t plain = 0;
+	unsigned marks = iq_byte_marks(raw.data, '\\');
+	size_t from = 0;
 
-	for (; raw->len - plain >= IQ_BLOCK; plain += IQ_BLOCK) {
-		const unsigned marks = iq_byte_marks(raw->data + plain, '\\');
+	while (marks) {
+		const size_t at = (size_t)__builtin_ctz(marks);
+		const char c = unescaped[(unsigned char)raw.data[at + 1]];
 
-		memcpy(buf->data + buf->len + plain, raw->data + plain, IQ_BLOCK);
-		if (marks) {
-			plain += (size_t)__builtin_ctz(marks);
-			break;
-		}
+		memcpy(*out, raw.data + from, IQ_BLOCK);
+		*out += at - from;
+		if (!c)
+			return at;
+		*(*out)++ = c;
+		from = at + 2;
+		if (from >= IQ_BLOCK)
+			return from;
+		marks &= ~0u << from;
 	}
-	while (plain < raw->len && raw->data[plain] != '\\') {
-		buf->data[buf->len + plain] = raw->data[plain];
-		plain++;
-	}
-	buf->len += plain;
-	*raw = iq_view_from(*raw, plain);
+	memcpy(*out, raw.data + from, IQ_BLOCK);
+	*out += IQ_BLOCK - from;
+	return IQ_BLOCK;
 }
 
+/* What stands before the next backslash. */
+static size_t copy_plain(char **out, struct iq_view raw)
+{
+	const char *end = memchr(raw.data, '\\', raw.len);
+	const size_t plain = end ? (size_t)(end - raw.data) : raw.len;
+
+	memcpy(*out, raw.data, plain);
+	*out += plain;
+	return plain;
+}
+
+/* Room for `raw` is in the buffer. */
 int iq_json_unescape(struct iq_buf *buf, struct iq_view raw)
 {
 	int rc = iq_buf_reserve(buf, raw.len);
 
 	while (rc == 0 && raw.len > 0) {
-		size_t len;
+		char *out = buf->data + buf->len;
+		size_t len = raw.len >= 2 * IQ_BLOCK ? unescape_block(&out, raw) : copy_plain(&out, raw);
 
-		copy_plain(buf, &raw);
-		len = raw.len ? escape_length(raw.data, raw.len) : 0;
+		buf->len = (size_t)(out - buf->data);
+		raw = iq_view_from(raw, len);
+		if (raw.len == 0 || raw.data[0] != '\\')
+			continue;
+		len = escape_length(raw.data, raw.len);
 		if (len == 0)
 			break;
 		if (len == 6)
@@ -523,12 +601,10 @@ static bool reference_matches(struct iq_view reference, struct iq_view name)
 static bool enter_member(struct iq_json *json, struct iq_view reference, struct iq_json_token *token,
 			 struct iq_buf *scratch)
 {
-	while (iq_json_next(json, token) > 0 && token->type == IQ_JSON_KEY) {
-		bool found = reference_matches(reference, iq_json_text(token, scratch));
+	struct iq_json_token name;
 
-		if (iq_json_next(json, token) <= 0)
-			return false;
-		if (found)
+	while (iq_json_member(json, &name, token) > 0) {
+		if (reference_matches(reference, iq_json_text(&name, scratch)))
 			return true;
 		if (!iq_json_skip(json, token).data)
 			return false;

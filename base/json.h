@@ -45,6 +45,7 @@ struct iq_json {
 	uint32_t depth;
 	uint8_t stack[IQ_JSON_MAX_DEPTH / 8]; /* bit set: an object */
 	uint8_t state;
+	char closer;	   /* what ends the array or object at hand */
 	const char *error; /* static text, set when iq_json_next() returned IQ_ERR_FORMAT or IQ_ERR_LIMIT */
 };
 
@@ -53,6 +54,10 @@ void iq_json_init(struct iq_json *json, struct iq_view text);
  * IQ_ERR_LIMIT with `json->error` set and `json->pos` at the offending byte. Strict: strings must be valid escapes and
  * free of raw control characters; UTF-8 is not checked here. */
 int iq_json_next(struct iq_json *json, struct iq_json_token *ret_token);
+/* Inside an object: its next member, that is its name and the first token of its value. 1; 0 after the last one, with the end
+ * of the object taken; else as iq_json_next(): where the name was right its type is IQ_JSON_KEY, and the value begins at or after its
+ * `offset`. */
+int iq_json_member(struct iq_json *json, struct iq_json_token *ret_name, struct iq_json_token *ret_value);
 /* With `token` just returned as the begin of a value (or a scalar): moves past that value and returns its raw
  * extent, quotes and brackets included; the NULL view on malformed text. */
 struct iq_view iq_json_skip(struct iq_json *json, const struct iq_json_token *token);

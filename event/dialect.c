@@ -47,9 +47,7 @@ void iq_dialect_json(struct iq_event *event, struct iq_buf *scratch)
 	iq_json_init(&json, event->body);
 	if (event->body.len == 0 || iq_json_next(&json, &token) <= 0 || token.type != IQ_JSON_OBJECT_BEGIN)
 		return;
-	while (iq_json_next(&json, &token) > 0 && token.type == IQ_JSON_KEY) {
-		if (iq_json_next(&json, &value) <= 0)
-			return;
+	while (iq_json_member(&json, &token, &value) > 0) {
 		consider(&type, type_members, COUNT(type_members), token.raw, &value);
 		consider(&key, key_members, COUNT(key_members), token.raw, &value);
 		if (!iq_json_skip(&json, &value).data)

@@ -38,24 +38,27 @@ static int cut_string(struct iq_members *members, size_t start, struct iq_member
 	return 1;
 }
 
+/* The scanner failed in a member: in its name or in its value. */
+static int cut_member(struct iq_members *members, const struct iq_json_token *name, struct iq_member *member)
+{
+	return name->type == IQ_JSON_KEY ? cut_string(members, member->value.offset, member) : stopped(members);
+}
+
 int iq_members_next(struct iq_members *members, struct iq_member *ret_member)
 {
-	struct iq_json_token token;
-	size_t start;
-	int rc = members->done ? 0 : iq_json_next(&members->json, &token);
+	struct iq_json_token name = { .type = IQ_JSON_NONE };
+	int rc = members->done ? 0 : iq_json_member(&members->json, &name, &ret_member->value);
 
 	if (members->done)
 		return 0;
-	if (rc < 0)
-		return stopped(members);
-	if (token.type != IQ_JSON_KEY) {
+	if (rc == 0) {
 		members->done = true;
 		return iq_json_end(&members->json) ? 0 : IQ_ERR_FORMAT;
 	}
-	start = members->json.pos;
-	*ret_member = (struct iq_member){ .name = token.raw };
-	if (iq_json_next(&members->json, &ret_member->value) < 0)
-		return cut_string(members, start, ret_member);
+	ret_member->name = name.raw;
+	ret_member->cut = false;
+	if (rc < 0)
+		return cut_member(members, &name, ret_member);
 	ret_member->raw = iq_json_skip(&members->json, &ret_member->value);
 	if (ret_member->raw.data)
 		return 1;
