@@ -3,6 +3,7 @@
  * A log line longer than 16 KiB is split into parts; all but the last have a `log` without its line end, and all of
  *them carry the time of the first. Parts of stdout and stderr may be mixed. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "ingest/formats.h"
 #include "ingest/lines.h"
@@ -26,6 +27,8 @@ struct pending {
 	uint64_t line;
 	uint64_t line_bytes; /* of a line of the file that was cut itself, else 0 */
 	int64_t ts;
+	uint64_t body_offset; /* where the text stands in the file, if it came in one part */
+	uint64_t body_length; /* else 0 */
 };
 
 struct iq_parser {
@@ -40,6 +43,7 @@ struct iq_parser {
 /* One record of the file. */
 struct part {
 	struct iq_view log;
+	struct iq_view escaped; /* the same as it stands in the line; NULL where the line ends in it */
 	struct iq_view attrs;
 	int64_t ts;
 	size_t stream;
@@ -66,6 +70,7 @@ static void read_member(struct part *part, const struct iq_member *member, struc
 
 	if (is_text && iq_view_eq(member->name, IQ_LIT("log"))) {
 		part->log = iq_json_text(&member->value, scratch);
+		part->escaped = member->cut ? IQ_VIEW_NULL : member->value.raw;
 		part->has_log = true;
 	} else if (is_text && iq_view_eq(member->name, IQ_LIT("stream"))) {
 		part->stream = stream_index(member->value.raw);
@@ -117,7 +122,7 @@ static int begin_pending(struct pending *pending, const struct part *part, const
 	iq_buf_clear(&pending->text);
 	iq_buf_clear(&pending->attrs);
 	pending->active = true;
-	pending->bytes = pending->line_bytes = 0;
+	pending->bytes = pending->line_bytes = pending->body_length = 0;
 	pending->offset = line->offset;
 	pending->before = line->before;
 	pending->line = line->number;
@@ -171,6 +176,8 @@ static int give_pending(struct iq_parser *parser, size_t stream, bool partial, s
 	if (pending->bytes > pending->text.len || pending->line_bytes > 0)
 		event.body = iq_body_trim(event.body);
 	event.attrs = iq_attrs_end(&parser->attrs);
+	event.body_offset = pending->body_offset;
+	event.body_length = event.body.len == pending->bytes ? pending->body_length : 0;
 	event.offset = pending->offset;
 	event.length = pending->end - pending->offset;
 	if (parser->scratch.failed || parser->attrs.failed)
@@ -186,6 +193,17 @@ static void note_cut(const struct iq_parser *parser, struct pending *pending, co
 			  (unsigned long long)line->number, line->text.len, (unsigned long long)line->bytes);
 }
 
+/* The text of the first part, without the line end that it mostly has. */
+static void note_place(struct pending *pending, const struct part *part, const struct iq_line *line, bool terminated)
+{
+	struct iq_view string = part->escaped;
+
+	if (terminated && iq_view_ends_with(string, IQ_LIT("\\n")))
+		string.len -= strlen("\\n");
+	if (string.data)
+		iq_line_place(line, string, &pending->body_offset, &pending->body_length);
+}
+
 static int take_part(struct iq_parser *parser, const struct part *part, const struct iq_line *line,
 		     struct iq_error *error)
 {
@@ -194,8 +212,12 @@ static int take_part(struct iq_parser *parser, const struct part *part, const st
 	struct iq_view text = iq_view_make(part->log.data, part->log.len - terminated);
 	int rc = 0;
 
-	if (!pending->active)
+	if (pending->active) {
+		pending->body_length = 0;
+	} else {
 		rc = begin_pending(pending, part, line);
+		note_place(pending, part, line, terminated);
+	}
 	if (rc == 0)
 		rc = append_part(pending, text, line, parser->output.options.max_line);
 	if (rc < 0)

@@ -80,6 +80,7 @@ struct iq_parser {
 /* One line on its way to an event. */
 struct record {
 	struct iq_parser *parser;
+	const struct iq_line *line;
 	struct iq_event event;
 	struct iq_member fields[FIELD_COUNT]; /* `name.data` NULL: not there */
 	bool kind_known;
@@ -168,6 +169,8 @@ static bool set_body(struct record *record, const struct iq_member *member)
 	record->event.body = is_text ? iq_member_text(member, &record->parser->scratch) : member->raw;
 	if (member->cut)
 		record->event.body = iq_body_trim(record->event.body);
+	else if (is_text)
+		iq_line_place(record->line, member->value.raw, &record->event.body_offset, &record->event.body_length);
 	return true;
 }
 
@@ -180,6 +183,7 @@ static bool set_body_base64(struct record *record, const struct iq_member *membe
 	if (member->value.type != IQ_JSON_STRING || member->cut || iq_base64_decode(text, scratch) < 0)
 		return false;
 	record->event.body = iq_view_from(iq_buf_view(scratch), start);
+	record->event.body_length = 0;
 	return true;
 }
 
@@ -272,6 +276,7 @@ static void make_log(struct record *record, struct iq_view text)
 	event->direction = IQ_DIRECTION_NONE;
 	event->type = event->key = IQ_VIEW_NULL;
 	event->body = text;
+	event->body_length = 0;
 	event->seq = IQ_NUMBER_NONE;
 	iq_buf_clear(&record->parser->attrs);
 }
@@ -315,7 +320,7 @@ static const char *read_line(struct record *record, const struct iq_line *line, 
 		return why;
 	*text = iq_line_escape_controls(*text, &record->parser->scratch);
 	iq_buf_clear(&record->parser->attrs);
-	*record = (struct record){ .parser = record->parser, .event = IQ_EVENT_INIT };
+	*record = (struct record){ .parser = record->parser, .line = line, .event = IQ_EVENT_INIT };
 	return read_members(record, *text, cut);
 }
 
@@ -360,7 +365,7 @@ static int take_blank(struct iq_parser *parser, const struct iq_line *line, stru
 static int take_line(void *context, const struct iq_line *line, struct iq_error *error)
 {
 	struct iq_parser *parser = context;
-	struct record record = { .parser = parser, .event = IQ_EVENT_INIT };
+	struct record record = { .parser = parser, .line = line, .event = IQ_EVENT_INIT };
 	const char *why;
 	int rc = begin_line(parser, line, error);
 

@@ -59,8 +59,10 @@ static struct iq_view take_text(struct iq_lines *lines, struct iq_view bytes)
 	const char *end = memchr(bytes.data, '\n', bytes.len);
 	struct iq_view text = iq_view_make(bytes.data, end ? (size_t)(end - bytes.data) : bytes.len);
 
-	if (lines->line.bytes == 0)
+	if (lines->line.bytes == 0) {
 		lines->line.number = lines->newlines + 1;
+		lines->line.begin = lines->line.offset + lines->line.length;
+	}
 	lines->line.bytes += text.len;
 	lines->line.length += text.len + (end != NULL);
 	lines->line.terminated = end != NULL;

@@ -15,6 +15,7 @@ struct iq_line {
 	uint64_t number;     /* from 1 */
 	uint64_t before;     /* line ends before its range */
 	uint64_t offset;     /* of its range in the stream */
+	uint64_t begin;	     /* of its text in the stream */
 	uint64_t length;     /* of its range: with its line end and the white space that belongs to it */
 	uint64_t bytes;	     /* of its text, before it was cut: more than text.len if it was */
 	bool terminated;     /* false: the stream ended in it */

@@ -228,6 +228,16 @@ struct iq_view iq_line_escape_controls(struct iq_view text, struct iq_buf *scrat
 	return iq_view_from(iq_buf_view(scratch), start);
 }
 
+void iq_line_place(const struct iq_line *line, struct iq_view string, uint64_t *ret_offset, uint64_t *ret_length)
+{
+	const uintptr_t at = (uintptr_t)string.data, text = (uintptr_t)line->text.data;
+	/* A line with control characters in its strings was read from a copy. */
+	const bool inside = at >= text && at - text <= line->text.len && string.len <= line->text.len - (at - text);
+
+	*ret_offset = line->begin + (inside ? at - text : 0);
+	*ret_length = inside ? string.len : 0;
+}
+
 int iq_output_blank(const struct iq_output *output, const struct iq_line *line, struct iq_error *error)
 {
 	struct iq_gap gap = IQ_GAP_INIT;

@@ -52,6 +52,9 @@ const char *iq_line_damage(const struct iq_line *line, struct iq_view text, cons
 /* The text with control characters escaped, as a JSON string wants them; appended to `scratch`. */
 struct iq_view iq_line_escape_controls(struct iq_view text, struct iq_buf *scratch);
 
+/* Where `string`, a part of the line's text, stands in the stream; a length of 0 where it lies elsewhere. */
+void iq_line_place(const struct iq_line *line, struct iq_view string, uint64_t *ret_offset, uint64_t *ret_length);
+
 /* Is the text one whole JSON object? Then a line that ends there has nothing missing. */
 bool iq_line_is_object(struct iq_view text);
 

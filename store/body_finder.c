@@ -119,3 +119,22 @@ bool iq_body_find(struct iq_body_finder *finder, struct iq_view raw, struct iq_v
 	*ret_escape = finder->escape;
 	return true;
 }
+
+bool iq_body_know(struct iq_body_finder *finder, struct iq_view raw, size_t at, size_t len, size_t body_len,
+		  unsigned *ret_escape)
+{
+	struct iq_view place;
+
+	if (body_len < LEAST_BODY || at == 0 || at >= raw.len || len >= raw.len - at || raw.data[at - 1] != '"')
+		return false;
+	place = iq_view_make(raw.data + at, len);
+	*ret_escape = finder->escape;
+	for (size_t i = 0; i <= STYLES; *ret_escape = i < STYLES ? styles[i] : 0, i++) {
+		if (*ret_escape == IQ_ESCAPE_VERBATIM || iq_escape_written(place, *ret_escape) != body_len)
+			continue;
+		finder->at = at;
+		finder->escape = *ret_escape;
+		return true;
+	}
+	return false;
+}

@@ -14,5 +14,9 @@ struct iq_body_finder {
 /* True with the place of the body: `ret_len` bytes from `ret_at` on are `body` escaped in the style `ret_escape`. */
 bool iq_body_find(struct iq_body_finder *finder, struct iq_view raw, struct iq_view body, size_t *ret_at,
 		  size_t *ret_len, unsigned *ret_escape);
+/* Where the parser says that it took a body of `body_len` bytes from `len` bytes at `at`, in a JSON string: true with the style
+ * in which they are escaped. Several times as fast. */
+bool iq_body_know(struct iq_body_finder *finder, struct iq_view raw, size_t at, size_t len, size_t body_len,
+		  unsigned *ret_escape);
 
 #endif

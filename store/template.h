@@ -20,7 +20,7 @@
 #ifndef IQ_STORE_TEMPLATE_H
 #define IQ_STORE_TEMPLATE_H
 
-#include "base/base.h"
+#include "store/escape.h"
 
 /* Slots of one template; a text with more is kept as it is. */
 #define IQ_TEMPLATE_MAX_SLOTS 256u
@@ -46,17 +46,6 @@ enum iq_slot_kind {
 	IQ_SLOT_DIRECTION,
 	IQ_SLOT_BODY,
 	IQ_SLOT_COUNT
-};
-
-/* How a JSON writer escapes a string; bits. All write \" \\ \n \r \t and other control characters as \u00xx. */
-enum iq_escape {
-	IQ_ESCAPE_SHORT = 1,   /* \b and \f instead of \u0008 and \u000c */
-	IQ_ESCAPE_HTML = 2,    /* < > & U+2028 U+2029 as \uxxxx (Go's encoding/json) */
-	IQ_ESCAPE_ASCII = 4,   /* everything beyond ASCII as \uxxxx (Python's json) */
-	IQ_ESCAPE_SLASH = 8,   /* \/ */
-	IQ_ESCAPE_DELETE = 16, /* U+007F as \u007f */
-	IQ_ESCAPE_STYLES = 32,
-	IQ_ESCAPE_VERBATIM = 32 /* not a JSON string: the bytes themselves */
 };
 
 /* What stood in a slot. */
@@ -132,12 +121,5 @@ bool iq_slot_near_time(const struct iq_piece *piece, int64_t ts, int64_t differe
 int iq_slot_append(struct iq_buf *buf, const struct iq_piece *piece, const struct iq_slot_value *value);
 /* How long that is, of a number or a time. */
 int iq_slot_length(const struct iq_piece *piece, const struct iq_slot_value *value, int64_t *ret_length);
-
-/* Appends `text` as the inside of a JSON string. Text that is not UTF-8 is passed on as it is. */
-int iq_escape_append(struct iq_buf *buf, struct iq_view text, unsigned escape);
-/* How many bytes at the front of `text` no style escapes. */
-size_t iq_escape_plain(struct iq_view text);
-/* Does `raw` begin with `text` so escaped? The escaped length, or SIZE_MAX. */
-size_t iq_escape_match(struct iq_view raw, struct iq_view text, unsigned escape);
 
 #endif

@@ -617,13 +617,23 @@ int iq_store_writer_raw(struct iq_store_writer *writer, const void *data, size_t
 	return rc;
 }
 
+/* Where the parser says that it took the body from, or wherever else it stands. */
+static void find_body(struct iq_body_finder *finder, const struct iq_event *event, struct iq_raw_record *raw)
+{
+	size_t at = (size_t)(event->body_offset - raw->offset), len = (size_t)event->body_length;
+	unsigned escape;
+
+	if ((len > 0 && event->body_offset >= raw->offset &&
+	     iq_body_know(finder, raw->bytes, at, len, event->body.len, &escape)) ||
+	    iq_body_find(finder, raw->bytes, event->body, &at, &len, &escape))
+		raw->hole = (struct iq_hole){ (uint32_t)at, (uint32_t)len, (uint8_t)escape };
+}
+
 /* What is left up to the event's end is its raw record, in which its body is looked for. */
 static void take_raw(struct open_evidence *evidence, const struct iq_event *event, struct iq_raw_record *ret)
 {
 	const uint64_t end = event->length > UINT64_MAX - event->offset ? UINT64_MAX : event->offset + event->length;
 	struct iq_view left = raw_left(evidence);
-	size_t at, len;
-	unsigned escape;
 
 	if (end <= evidence->raw_offset)
 		left.len = 0;
@@ -637,8 +647,8 @@ static void take_raw(struct open_evidence *evidence, const struct iq_event *even
 	ret->excess = (int64_t)event->length - ((int64_t)left.len - ret->lead);
 	pass_raw(evidence, left.len);
 	evidence->event_end = evidence->raw_offset;
-	if (left.len < IQ_HOLE_NONE && iq_body_find(&evidence->finder, left, event->body, &at, &len, &escape))
-		ret->hole = (struct iq_hole){ (uint32_t)at, (uint32_t)len, (uint8_t)escape };
+	if (left.len < IQ_HOLE_NONE)
+		find_body(&evidence->finder, event, ret);
 }
 
 /* Records come nearly in order, so most ranges extend the last one. */

@@ -57,7 +57,10 @@ struct iq_event {
 	struct iq_view key;  /* innermost correlation id: a tool call before its run */
 	int64_t seq;	     /* order within its stream, or IQ_NUMBER_NONE */
 	struct iq_view body;
-	bool body_is_binary;  /* body is not valid UTF-8 text: SQL sees a blob */
+	bool body_is_binary; /* body is not valid UTF-8 text: SQL sees a blob */
+	uint64_t
+		body_offset; /* from a parser: where in the evidence the body stands in a JSON string, still escaped, */
+	uint64_t body_length; /* and its length there; 0: not said */
 	struct iq_view attrs; /* one JSON object, or NULL */
 	uint32_t evidence;    /* evidence row, from 1; 0 while not stored yet */
 	uint64_t offset;      /* where its raw bytes are in that evidence */

@@ -219,3 +219,67 @@ Test(columns, find_bodies_that_begin_with_what_is_escaped)
 	finds("{\"log\":\"\\u003cb\\u003ebold\\n\"}", "<b>bold", 8, 17);
 	finds("{\"x\":\"at\",\"log\":\"\\\"at\\\" last\"}", "\"at\" last", 17, 11);
 }
+
+/* What a style writes is told from what it does not: by writing text of all sorts and reading it again. */
+Test(columns, tell_what_a_style_writes)
+{
+	static const char *const pieces[] = { "a",
+					      "plain text of some length, ",
+					      "\"",
+					      "\\",
+					      "/",
+					      "<",
+					      "&",
+					      "\n",
+					      "\t",
+					      "\b",
+					      "\f",
+					      "\x01",
+					      "\x7f",
+					      "\xc3\xa9",
+					      "\xff",
+					      "\xe2\x80\xa8",
+					      "\xe2\x82\xac",
+					      "12" };
+	struct iq_buf text = IQ_BUF_INIT, raw = IQ_BUF_INIT, again = IQ_BUF_INIT;
+	unsigned random = 1;
+
+	for (unsigned round = 0; round < 3000; round++) {
+		const unsigned style = round % IQ_ESCAPE_STYLES;
+
+		iq_buf_clear(&text);
+		iq_buf_clear(&raw);
+		for (unsigned i = 0; i < round % 13; i++) {
+			random = random * 1103515245 + 12345;
+			cr_assert_eq(iq_buf_append_cstr(&text,
+							pieces[(random >> 16) % (sizeof(pieces) / sizeof(pieces[0]))]),
+				     0);
+		}
+		cr_assert_eq(iq_escape_append(&raw, iq_buf_view(&text), style), 0);
+		cr_expect_eq(iq_escape_written(iq_buf_view(&raw), style), text.len, "style %u: %s", style, text.data);
+		for (unsigned other = 0; other < IQ_ESCAPE_STYLES; other++) {
+			iq_buf_clear(&again);
+			cr_assert_eq(iq_escape_append(&again, iq_buf_view(&text), other), 0);
+			cr_expect_eq(iq_escape_written(iq_buf_view(&raw), other) == text.len,
+				     iq_view_eq(iq_buf_view(&raw), iq_buf_view(&again)), "style %u as %u: %s", style,
+				     other, raw.data);
+		}
+	}
+	iq_buf_release(&text);
+	iq_buf_release(&raw);
+	iq_buf_release(&again);
+}
+
+Test(columns, know_where_a_parser_took_the_body_from)
+{
+	const struct iq_view raw = IQ_LIT("{\"log\":\"say \\\"hi\\\" \\u003cb\\u003e\\n\",\"x\":1}");
+	struct iq_body_finder finder = { 0 };
+	unsigned escape = 0;
+
+	cr_expect(iq_body_know(&finder, raw, 8, 24, strlen("say \"hi\" <b>"), &escape));
+	cr_expect_eq(escape, IQ_ESCAPE_HTML);
+	cr_expect_not(iq_body_know(&finder, raw, 8, 24, strlen("say \"hi\" <b>") + 1, &escape), "another length");
+	cr_expect_not(iq_body_know(&finder, raw, 9, 23, strlen("ay \"hi\" <b>"), &escape), "not at a quotation mark");
+	cr_expect_not(iq_body_know(&finder, raw, raw.len, 5, 5, &escape), "behind the end");
+	cr_expect_not(iq_body_know(&finder, raw, 8, raw.len, 5, &escape), "over the end");
+}
