@@ -236,6 +236,8 @@ static void export_ndjson(struct cli *cli, struct iq_store *store)
 		(void)cli_set_status(cli, CLI_FAILED, "out of memory");
 		return;
 	}
+	/* Where its raw bytes are is no part of a record. */
+	filter.columns &= ~(1u << IQ_COLUMN_OFFSET | 1u << IQ_COLUMN_LENGTH);
 	filter.session_count = read_sessions(cli, sessions);
 	filter.sessions = filter.session_count ? sessions : NULL;
 	if (cli->status != CLI_USAGE) {

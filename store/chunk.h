@@ -142,13 +142,18 @@ struct iq_chunk_outside {
 	atomic_bool *out_of_memory;
 };
 
-/* A chunk that is being read. Numbers are by row; a column that was not loaded is NULL. */
+/* A chunk that is being read. Numbers are by row; a column that was not loaded is NULL. A chunk that was narrowed has the rows of
+ * one session only, numbered from 0 by id. */
 struct iq_chunk {
 	const struct iq_zone *zone;
 	const struct iq_chunk_outside *outside;
 	struct iq_codec *codec;
-	uint32_t loaded; /* bits of enum iq_column and enum iq_stored */
-	int64_t *numbers[IQ_STORED_COUNT];
+	struct iq_window window; /* its rows, in session order; all of the zone unless it was narrowed */
+	uint32_t count;		 /* of its rows */
+	bool narrowed;
+	uint32_t place;			   /* narrowed: of the session in the zone's list */
+	uint32_t loaded;		   /* bits of enum iq_column and enum iq_stored */
+	int64_t *numbers[IQ_STORED_COUNT]; /* ID: only where it was narrowed */
 	struct iq_texts *texts[IQ_STORED_COUNT];
 	uint32_t *rows;	       /* session order -> row; NULL: the same */
 	uint32_t *positions;   /* row -> session order; NULL: the same */
@@ -165,6 +170,11 @@ struct iq_chunk {
 void iq_chunk_init(struct iq_chunk *chunk, const struct iq_zone *zone, struct iq_codec *codec,
 		   const struct iq_chunk_outside *outside);
 void iq_chunk_release(struct iq_chunk *chunk);
+/* Narrows a chunk of which nothing is loaded to the rows of a session, so that little of it is decoded. False, with nothing
+ * changed, where the zone does not have the session. */
+bool iq_chunk_narrow(struct iq_chunk *chunk, uint32_t session);
+/* Needs IQ_COLUMN_ID, which costs nothing unless the chunk was narrowed. */
+uint64_t iq_chunk_id(const struct iq_chunk *chunk, uint32_t row);
 /* Loads the columns in `columns` (bits), and what they need. IQ_ERR_CORRUPT, IQ_ERR_NOMEM, and what reading fails with. */
 int iq_chunk_load(struct iq_chunk *chunk, uint32_t columns, struct iq_error *error);
 /* The text of a loaded column: key, attrs, body, IQ_STORED_RAW. Borrowed until the next call for the chunk. */
@@ -179,9 +189,5 @@ int iq_chunk_filter(struct iq_chunk *chunk, struct iq_view *ret_filter, struct i
 int iq_chunk_raw_lengths(struct iq_chunk *chunk, int64_t *ret_lengths);
 /* The type of a row. Needs IQ_COLUMN_TYPE. */
 struct iq_view iq_chunk_type(const struct iq_chunk *chunk, uint32_t row);
-/* The rows of a session: `ret_count` of them from `ret_rows[0]` on, ascending; needs IQ_COLUMN_SESSION. Where rows are
- * not in session order *ret_rows is NULL and they begin at *ret_first. */
-bool iq_chunk_session_rows(const struct iq_chunk *chunk, uint32_t session, const uint32_t **ret_rows,
-			   uint32_t *ret_first, uint32_t *ret_count);
 
 #endif

@@ -1,14 +1,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/chunk.h"
-#include "store/lengths.h"
+#include "store/chunk_parts.h"
+#include "store/presence.h"
 #include "store/search.h"
 
 void iq_chunk_init(struct iq_chunk *chunk, const struct iq_zone *zone, struct iq_codec *codec,
 		   const struct iq_chunk_outside *outside)
 {
-	*chunk = (struct iq_chunk){ .zone = zone, .outside = outside, .codec = codec, .memory = IQ_ARENA_INIT };
+	*chunk = (struct iq_chunk){ .zone = zone,
+				    .outside = outside,
+				    .codec = codec,
+				    .window = iq_window_whole(zone->rows),
+				    .count = zone->rows,
+				    .memory = IQ_ARENA_INIT };
 }
 
 void iq_chunk_release(struct iq_chunk *chunk)
@@ -19,134 +24,46 @@ void iq_chunk_release(struct iq_chunk *chunk)
 	*chunk = (struct iq_chunk){ .memory = IQ_ARENA_INIT };
 }
 
-/* ---- Order ---- */
-
-/* From session order to rows, in place of `values`. */
-static int to_rows(struct iq_chunk *chunk, int64_t **values)
-{
-	const uint32_t count = chunk->zone->rows;
-	int64_t *ordered;
-
-	if (!chunk->rows)
-		return 0;
-	ordered = iq_arena_alloc(&chunk->memory, count * sizeof(*ordered));
-	if (!ordered)
-		return IQ_ERR_NOMEM;
-	for (uint32_t i = 0; i < count; i++)
-		ordered[chunk->rows[i]] = (*values)[i];
-	*values = ordered;
-	return 0;
-}
-
-/* Rows by session, and by number inside one: the order that texts are stored in. */
-static int make_order(struct iq_chunk *chunk, const int64_t *places)
-{
-	const struct iq_zone *zone = chunk->zone;
-	uint32_t *next = iq_arena_alloc(&chunk->memory, (zone->session_count + 1) * sizeof(*next));
-	bool in_order = true;
-	uint32_t at = 0;
-
-	for (uint32_t i = 1; i < zone->rows && in_order; i++)
-		in_order = places[i] >= places[i - 1];
-	if (in_order)
-		return next ? 0 : IQ_ERR_NOMEM;
-	chunk->rows = iq_arena_alloc(&chunk->memory, zone->rows * sizeof(*chunk->rows));
-	chunk->positions = iq_arena_alloc(&chunk->memory, zone->rows * sizeof(*chunk->positions));
-	if (!next || !chunk->rows || !chunk->positions)
-		return IQ_ERR_NOMEM;
-	for (size_t i = 0; i < zone->session_count; i++) {
-		next[i] = at;
-		at += (uint32_t)zone->sessions[i].value;
-	}
-	for (uint32_t row = 0; row < zone->rows; row++) {
-		uint32_t position = next[places[row]]++;
-
-		chunk->rows[position] = row;
-		chunk->positions[row] = position;
-	}
-	return 0;
-}
-
-/* Each session as often as the zone says: then the order is one. */
-static bool sessions_agree(const struct iq_chunk *chunk, const int64_t *places, uint32_t *counts)
-{
-	const struct iq_zone *zone = chunk->zone;
-
-	for (uint32_t row = 0; row < zone->rows; row++) {
-		if ((uint64_t)places[row] >= zone->session_count)
-			return false;
-		counts[places[row]]++;
-	}
-	for (size_t i = 0; i < zone->session_count; i++)
-		if (counts[i] != zone->sessions[i].value)
-			return false;
-	return true;
-}
-
-static int load_sessions(struct iq_chunk *chunk, struct iq_view bytes)
-{
-	uint32_t *counts = iq_arena_calloc(&chunk->memory, chunk->zone->session_count + 1, sizeof(*counts));
-	int64_t *places;
-	int rc = iq_stream_take_ints(chunk->codec, &bytes, chunk->zone->rows, NULL, &chunk->memory, &places);
-
-	if (rc == 0 && !counts)
-		rc = IQ_ERR_NOMEM;
-	if (rc == 0 && (bytes.len > 0 || !sessions_agree(chunk, places, counts)))
-		rc = IQ_ERR_CORRUPT;
-	if (rc == 0)
-		rc = make_order(chunk, places);
-	for (uint32_t row = 0; rc == 0 && row < chunk->zone->rows; row++)
-		places[row] = chunk->zone->sessions[places[row]].no;
-	chunk->numbers[IQ_COLUMN_SESSION] = places;
-	return rc;
-}
-
-bool iq_chunk_session_rows(const struct iq_chunk *chunk, uint32_t session, const uint32_t **ret_rows,
-			   uint32_t *ret_first, uint32_t *ret_count)
-{
-	const struct iq_zone *zone = chunk->zone;
-	uint64_t at = 0;
-
-	for (size_t i = 0; i < zone->session_count; i++) {
-		if (zone->sessions[i].no == session && at + zone->sessions[i].value <= zone->rows) {
-			*ret_first = (uint32_t)at;
-			*ret_rows = chunk->rows ? chunk->rows + at : NULL;
-			*ret_count = (uint32_t)zone->sessions[i].value;
-			return true;
-		}
-		at += zone->sessions[i].value;
-	}
-	return false;
-}
-
 /* ---- Numbers ---- */
 
-static int take_numbers(struct iq_chunk *chunk, struct iq_view *rest, const int64_t *shapes, int64_t **ret_values)
+/* Shapes of the rows, by which other columns may be told. */
+static const int64_t *own_shapes(const struct iq_chunk *chunk)
 {
-	const size_t count = chunk->zone->rows;
-	struct iq_view bits;
+	return chunk->numbers[IQ_STORED_SHAPE] ? chunk->numbers[IQ_STORED_SHAPE] + chunk->window.first : NULL;
+}
+
+static int take_numbers(struct iq_chunk *chunk, struct iq_view *rest, struct iq_window window, const int64_t *shapes,
+			int64_t **ret_values)
+{
+	struct iq_presence presence;
+	struct iq_window present;
 	int64_t *known, *values;
-	size_t present = 0, at = 0;
+	size_t at = 0;
 	uint8_t nulls;
 	int rc;
 
 	if (!iq_byte_take(rest, &nulls) || nulls > 1)
 		return IQ_ERR_CORRUPT;
 	if (!nulls)
-		return iq_stream_take_ints(chunk->codec, rest, count, shapes, &chunk->memory, ret_values);
-	rc = iq_stream_take_bytes(chunk->codec, rest, &chunk->memory, &bits);
-	if (rc < 0 || bits.len != (count + 7) / 8)
-		return rc < 0 ? rc : IQ_ERR_CORRUPT;
-	for (size_t i = 0; i < count; i++)
-		present += (unsigned char)bits.data[i / 8] >> (i % 8) & 1;
-	rc = iq_stream_take_ints(chunk->codec, rest, present, NULL, &chunk->memory, &known);
-	values = iq_arena_alloc(&chunk->memory, (count + 1) * sizeof(*values));
+		return iq_stream_take_some(chunk->codec, rest, window, shapes, &chunk->memory, ret_values);
+	rc = iq_presence_take(chunk->codec, rest, window, &chunk->memory, &presence, &present);
+	if (rc == 0)
+		rc = iq_stream_take_some(chunk->codec, rest, present, NULL, &chunk->memory, &known);
+	values = iq_arena_alloc(&chunk->memory, (window.count + 1) * sizeof(*values));
 	if (rc < 0 || !values)
 		return rc < 0 ? rc : IQ_ERR_NOMEM;
-	for (size_t i = 0; i < count; i++)
-		values[i] = (unsigned char)bits.data[i / 8] >> (i % 8) & 1 ? known[at++] : IQ_NUMBER_NONE;
+	for (size_t i = 0; i < window.count; i++)
+		values[i] = iq_presence_has(&presence, i) ? known[at++] : IQ_NUMBER_NONE;
 	*ret_values = values;
 	return 0;
+}
+
+/* Of a column that lies by row. */
+static int take_by_row(struct iq_chunk *chunk, struct iq_view *rest, int64_t **ret_values)
+{
+	int rc = take_numbers(chunk, rest, iq_window_whole(chunk->zone->rows), NULL, ret_values);
+
+	return rc == 0 ? iq_chunk_pick_rows(chunk, ret_values) : rc;
 }
 
 static int load_observed(struct iq_chunk *chunk, struct iq_view *rest)
@@ -159,9 +76,11 @@ static int load_observed(struct iq_chunk *chunk, struct iq_view *rest)
 	if (!iq_byte_take(rest, &relative) || relative > 1)
 		return IQ_ERR_CORRUPT;
 	if (!relative)
-		return take_numbers(chunk, rest, NULL, observed);
+		return take_by_row(chunk, rest, observed);
 	rc = iq_stream_take_ints(chunk->codec, rest, chunk->zone->rows, NULL, &chunk->memory, observed);
-	for (uint32_t i = 0; rc == 0 && i < chunk->zone->rows; i++)
+	if (rc == 0)
+		rc = iq_chunk_pick_rows(chunk, observed);
+	for (uint32_t i = 0; rc == 0 && i < chunk->count; i++)
 		(*observed)[i] = (int64_t)((uint64_t)(*observed)[i] + (uint64_t)ts[i]);
 	return rc;
 }
@@ -178,7 +97,7 @@ static bool in_range(const struct iq_chunk *chunk, unsigned column)
 		[IQ_STORED_FORM] = IQ_BODY_NONE,
 	};
 
-	for (uint32_t row = 0; largest[column] > 0 && row < chunk->zone->rows; row++)
+	for (uint32_t row = 0; largest[column] > 0 && row < chunk->count; row++)
 		if (chunk->numbers[column][row] < 0 || chunk->numbers[column][row] > largest[column])
 			return false;
 	return true;
@@ -192,22 +111,26 @@ static bool is_given(unsigned column)
 
 static int load_numbers(struct iq_chunk *chunk, unsigned column, struct iq_view *rest)
 {
+	int64_t **values = &chunk->numbers[column];
 	uint8_t by_row = column == IQ_COLUMN_TS;
-	int rc = 0;
+	int rc;
 
 	if (column == IQ_COLUMN_SEQ && (!iq_byte_take(rest, &by_row) || by_row > 1))
 		return IQ_ERR_CORRUPT;
-	rc = take_numbers(chunk, rest, is_given(column) ? chunk->numbers[IQ_STORED_SHAPE] : NULL,
-			  &chunk->numbers[column]);
-	if (rc == 0 && !by_row)
-		rc = to_rows(chunk, &chunk->numbers[column]);
+	if (by_row)
+		return take_by_row(chunk, rest, values);
+	rc = take_numbers(chunk, rest, chunk->window, is_given(column) ? own_shapes(chunk) : NULL, values);
+	if (rc == 0)
+		rc = iq_chunk_to_rows(chunk, values);
 	return rc == 0 && !in_range(chunk, column) ? IQ_ERR_CORRUPT : rc;
 }
 
-/* Shapes stay in session order: that is how they are asked for. */
+/* Shapes stay in session order: that is how they are asked for, with those before. */
 static int load_shapes(struct iq_chunk *chunk, struct iq_view *rest)
 {
-	return iq_stream_take_ints(chunk->codec, rest, chunk->zone->rows, NULL, &chunk->memory,
+	const struct iq_window up_to_last = { chunk->zone->rows, 0, chunk->window.first + chunk->window.count };
+
+	return iq_stream_take_some(chunk->codec, rest, up_to_last, NULL, &chunk->memory,
 				   &chunk->numbers[IQ_STORED_SHAPE]);
 }
 
@@ -245,16 +168,15 @@ static int load_types(struct iq_chunk *chunk, struct iq_view *rest)
 	    !iq_bytes_take(rest, len, &bytes))
 		return IQ_ERR_CORRUPT;
 	chunk->type_count = (size_t)count;
-	rc = iq_texts_open(chunk->codec, bytes, chunk->type_count, &chunk->memory, &outside, &names);
+	rc = iq_texts_open(chunk->codec, bytes, iq_window_whole(chunk->type_count), &chunk->memory, &outside, &names);
 	if (rc == 0)
 		rc = copy_types(chunk, names);
 	if (rc == 0)
-		rc = iq_stream_take_ints(chunk->codec, rest, chunk->zone->rows, chunk->numbers[IQ_STORED_SHAPE],
-					 &chunk->memory, codes);
-	for (uint32_t i = 0; rc == 0 && i < chunk->zone->rows; i++)
+		rc = iq_stream_take_some(chunk->codec, rest, chunk->window, own_shapes(chunk), &chunk->memory, codes);
+	for (uint32_t i = 0; rc == 0 && i < chunk->count; i++)
 		if ((uint64_t)(*codes)[i] > count)
 			rc = IQ_ERR_CORRUPT;
-	return rc == 0 ? to_rows(chunk, codes) : rc;
+	return rc == 0 ? iq_chunk_to_rows(chunk, codes) : rc;
 }
 
 struct iq_view iq_chunk_type(const struct iq_chunk *chunk, uint32_t row)
@@ -270,7 +192,7 @@ static int load_texts(struct iq_chunk *chunk, unsigned column, struct iq_view by
 						  .context = chunk->outside->context,
 						  .shapes = body ? chunk->numbers[IQ_STORED_SHAPE] : NULL };
 
-	return iq_texts_open(chunk->codec, bytes, chunk->zone->rows, &chunk->memory, &outside, &chunk->texts[column]);
+	return iq_texts_open(chunk->codec, bytes, chunk->window, &chunk->memory, &outside, &chunk->texts[column]);
 }
 
 static struct iq_view name_view(const char *name)
@@ -310,9 +232,9 @@ static int know(struct iq_chunk *chunk, uint32_t row, uint32_t refers, struct iq
 			    &chunk->scratch[0], &known->texts[IQ_SLOT_KEY]);
 }
 
-/* One text into a scratch buffer of its own. The body of a raw record is got first: it may need the key's scratch too. */
-static int get_text(struct iq_chunk *chunk, unsigned column, uint32_t row, struct iq_buf *scratch,
-		    struct iq_view *ret_text)
+/* The body of a raw record is got first: it may need the key's scratch too. */
+int iq_chunk_get_text(struct iq_chunk *chunk, unsigned column, uint32_t row, struct iq_buf *scratch,
+		      struct iq_view *ret_text)
 {
 	struct iq_texts *texts = chunk->texts[column];
 	const uint32_t refers = iq_texts_refers(texts);
@@ -321,7 +243,7 @@ static int get_text(struct iq_chunk *chunk, unsigned column, uint32_t row, struc
 	int rc = 0;
 
 	if (refers >> IQ_SLOT_BODY & 1)
-		rc = get_text(chunk, IQ_COLUMN_BODY, row, &chunk->scratch[1], &body);
+		rc = iq_chunk_get_text(chunk, IQ_COLUMN_BODY, row, &chunk->scratch[1], &body);
 	if (rc == 0)
 		rc = know(chunk, row, refers, &known);
 	if (rc < 0)
@@ -346,8 +268,8 @@ int iq_chunk_text(struct iq_chunk *chunk, unsigned column, uint32_t row, struct 
 		*ret_text = IQ_VIEW_NULL;
 		return 0;
 	}
-	return without_memory(
-		chunk, get_text(chunk, column, row, &chunk->scratch[column == IQ_COLUMN_BODY ? 1 : 2], ret_text));
+	return without_memory(chunk, iq_chunk_get_text(chunk, column, row,
+						       &chunk->scratch[column == IQ_COLUMN_BODY ? 1 : 2], ret_text));
 }
 
 /* ---- Searching ---- */
@@ -395,7 +317,7 @@ static struct iq_view folded_copy(struct iq_arena *memory, struct iq_view litera
 int iq_chunk_search(struct iq_chunk *chunk, unsigned column, struct iq_view literal, bool folded,
 		    const uint8_t **ret_marks)
 {
-	const uint32_t rows = chunk->zone->rows;
+	const uint32_t rows = chunk->count;
 	const struct iq_needle needle = { .bytes = folded ? folded_copy(&chunk->memory, literal) : literal,
 					  .folded = folded,
 					  .may_refer = may_refer,
@@ -417,188 +339,35 @@ int iq_chunk_search(struct iq_chunk *chunk, unsigned column, struct iq_view lite
 	return rc;
 }
 
-/* ---- Lengths ---- */
-
-struct measuring {
-	struct iq_chunk *chunk;
-	struct iq_lengths_outside outside;
-	const int64_t *bodies[IQ_ESCAPE_VERBATIM * 2]; /* by escape */
-};
-
-static int64_t *new_lengths(struct iq_chunk *chunk)
-{
-	return iq_arena_alloc(&chunk->memory, ((size_t)chunk->zone->rows + 1) * sizeof(int64_t));
-}
-
-static uint32_t row_at(const struct iq_chunk *chunk, uint32_t position)
-{
-	return chunk->rows ? chunk->rows[position] : position;
-}
-
-/* Numbers by row in the order of texts. */
-static const int64_t *in_text_order(struct iq_chunk *chunk, const int64_t *numbers)
-{
-	int64_t *ordered;
-
-	if (!chunk->rows || !numbers)
-		return numbers;
-	ordered = new_lengths(chunk);
-	for (uint32_t i = 0; ordered && i < chunk->zone->rows; i++)
-		ordered[i] = numbers[chunk->rows[i]];
-	return ordered;
-}
-
-static int64_t name_length(const char *name)
-{
-	return name ? (int64_t)strlen(name) : -1;
-}
-
-/* How long what a template takes from another column is; -1 where there is nothing to take. */
-static int64_t referred_length(const struct iq_chunk *chunk, enum iq_slot_kind kind, uint32_t row)
-{
-	int64_t *const *numbers = chunk->numbers;
-	struct iq_view text;
-
-	switch (kind) {
-	case IQ_SLOT_SESSION:
-		text = chunk->outside->session(chunk->outside->context, (uint32_t)numbers[IQ_COLUMN_SESSION][row]);
-		break;
-	case IQ_SLOT_SOURCE:
-		text = chunk->outside->source(chunk->outside->context, (uint32_t)numbers[IQ_COLUMN_SOURCE][row]);
-		break;
-	case IQ_SLOT_TYPE:
-		text = iq_chunk_type(chunk, row);
-		break;
-	case IQ_SLOT_KIND:
-		return name_length(iq_kind_name((enum iq_kind)numbers[IQ_COLUMN_KIND][row]));
-	default:
-		return name_length(iq_direction_name((enum iq_direction)numbers[IQ_COLUMN_DIRECTION][row]));
-	}
-	return text.data ? (int64_t)text.len : -1;
-}
-
-/* Neighbours in the order of texts mostly have the same session, and often the same source. */
-static int measure_referred(struct measuring *measuring, enum iq_slot_kind kind)
-{
-	struct iq_chunk *chunk = measuring->chunk;
-	const int64_t *numbers = kind == IQ_SLOT_SESSION  ? chunk->numbers[IQ_COLUMN_SESSION]
-				 : kind == IQ_SLOT_SOURCE ? chunk->numbers[IQ_COLUMN_SOURCE]
-							  : NULL;
-	int64_t *lengths = new_lengths(chunk);
-	int rc = lengths ? 0 : IQ_ERR_NOMEM;
-
-	if (rc == 0 && kind == IQ_SLOT_KEY)
-		rc = iq_texts_lengths(chunk->texts[IQ_COLUMN_KEY], NULL, lengths);
-	for (uint32_t i = 0; rc == 0 && kind != IQ_SLOT_KEY && i < chunk->zone->rows; i++) {
-		if (numbers && i > 0 && numbers[row_at(chunk, i)] == numbers[row_at(chunk, i - 1)])
-			lengths[i] = lengths[i - 1];
-		else
-			lengths[i] = referred_length(chunk, kind, row_at(chunk, i));
-	}
-	measuring->outside.texts[kind] = lengths;
-	return rc;
-}
-
-static int measure_escaped(struct measuring *measuring, unsigned escape, int64_t *lengths)
-{
-	struct iq_chunk *chunk = measuring->chunk;
-	struct iq_buf scratch = IQ_BUF_INIT;
-	struct iq_view body;
-	int rc = 0;
-
-	for (uint32_t i = 0; rc == 0 && i < chunk->zone->rows; i++) {
-		rc = get_text(chunk, IQ_COLUMN_BODY, row_at(chunk, i), &chunk->scratch[1], &body);
-		iq_buf_clear(&scratch);
-		if (rc == 0)
-			rc = iq_escape_append(&scratch, body, escape);
-		lengths[i] = (int64_t)scratch.len;
-	}
-	iq_buf_release(&scratch);
-	return rc;
-}
-
-static int measure_bodies(void *context, unsigned escape, const int64_t **ret_lengths)
-{
-	struct measuring *measuring = context;
-	int64_t *lengths;
-	int rc = 0;
-
-	if (escape >= IQ_ESCAPE_VERBATIM * 2)
-		return IQ_ERR_CORRUPT;
-	if (!measuring->bodies[escape]) {
-		lengths = new_lengths(measuring->chunk);
-		if (!lengths)
-			return IQ_ERR_NOMEM;
-		rc = escape & IQ_ESCAPE_VERBATIM
-			     ? iq_texts_lengths(measuring->chunk->texts[IQ_COLUMN_BODY], &measuring->outside, lengths)
-			     : measure_escaped(measuring, escape, lengths);
-		measuring->bodies[escape] = lengths;
-	}
-	*ret_lengths = measuring->bodies[escape];
-	return rc;
-}
-
-static int know_lengths(struct measuring *measuring, uint32_t refers)
-{
-	struct iq_chunk *chunk = measuring->chunk;
-	struct iq_lengths_outside *outside = &measuring->outside;
-	int rc = 0;
-
-	outside->ts = in_text_order(chunk, chunk->numbers[IQ_COLUMN_TS]);
-	outside->observed = in_text_order(chunk, chunk->numbers[IQ_COLUMN_OBSERVED]);
-	outside->seq = in_text_order(chunk, chunk->numbers[IQ_COLUMN_SEQ]);
-	for (unsigned kind = IQ_SLOT_SESSION; kind <= IQ_SLOT_DIRECTION && rc == 0; kind++)
-		if (refers >> kind & 1)
-			rc = measure_referred(measuring, (enum iq_slot_kind)kind);
-	return rc;
-}
-
-int iq_chunk_raw_lengths(struct iq_chunk *chunk, int64_t *ret_lengths)
-{
-	struct measuring measuring = { .chunk = chunk };
-	struct iq_texts *raw = chunk->texts[IQ_STORED_RAW];
-	uint32_t refers = iq_texts_refers(raw);
-	int64_t *lengths = new_lengths(chunk);
-	int rc;
-
-	if (!lengths)
-		return IQ_ERR_NOMEM;
-	measuring.outside.bodies = measure_bodies;
-	measuring.outside.context = &measuring;
-	if (refers >> IQ_SLOT_BODY & 1)
-		refers |= iq_texts_refers(chunk->texts[IQ_COLUMN_BODY]);
-	rc = know_lengths(&measuring, refers);
-	if (rc == 0)
-		rc = iq_texts_lengths(raw, &measuring.outside, lengths);
-	for (uint32_t i = 0; rc == 0 && i < chunk->zone->rows; i++)
-		ret_lengths[row_at(chunk, i)] = lengths[i];
-	return rc;
-}
-
 /* ---- Loading ---- */
 
 /* What a column needs before it can be read; of texts, also what their templates refer to. */
-static uint32_t needs(unsigned column)
+static uint32_t needs(const struct iq_chunk *chunk, unsigned column)
 {
-	static const uint32_t order = 1u << IQ_COLUMN_SESSION, shape = 1u << IQ_STORED_SHAPE;
+	/* What lies by row is picked by session where a chunk was narrowed, what lies by session is brought to rows where not. */
+	const uint32_t by_row = chunk->narrowed ? 1u << IQ_COLUMN_SESSION : 0;
+	const uint32_t by_session = chunk->narrowed ? 0 : 1u << IQ_COLUMN_SESSION;
+	const uint32_t shape = 1u << IQ_STORED_SHAPE;
 
 	switch (column) {
-	case IQ_COLUMN_TS:
 	case IQ_COLUMN_SESSION:
 	case IQ_STORED_SHAPE:
 	case IQ_STORED_FILTER:
 	case IQ_STORED_WORDS:
 		return 0;
+	case IQ_COLUMN_TS:
+		return by_row;
 	case IQ_COLUMN_OBSERVED:
-		return 1u << IQ_COLUMN_TS;
+		return by_row | 1u << IQ_COLUMN_TS;
 	case IQ_COLUMN_KEY:
 	case IQ_COLUMN_ATTRS:
+		return by_session;
 	case IQ_COLUMN_SEQ:
-		return order;
+		return by_row | by_session;
 	case IQ_COLUMN_BODY:
-		return order | shape | 1u << IQ_STORED_FORM;
+		return by_session | shape | 1u << IQ_STORED_FORM;
 	default:
-		return order | shape;
+		return by_session | shape;
 	}
 }
 
@@ -626,7 +395,7 @@ static int load_one(struct iq_chunk *chunk, unsigned column, struct iq_view byte
 
 	switch (column) {
 	case IQ_COLUMN_SESSION:
-		return load_sessions(chunk, bytes);
+		return iq_chunk_load_sessions(chunk, bytes);
 	case IQ_COLUMN_OBSERVED:
 		return load_observed(chunk, &bytes);
 	case IQ_STORED_SHAPE:
@@ -664,7 +433,7 @@ static int read_column(struct iq_chunk *chunk, unsigned column, struct iq_error 
 {
 	struct iq_view bytes;
 	uint32_t referred = 0;
-	int rc = iq_chunk_load(chunk, needs(column), error);
+	int rc = iq_chunk_load(chunk, needs(chunk, column), error);
 
 	if (rc < 0)
 		return rc;
@@ -697,6 +466,8 @@ int iq_chunk_load(struct iq_chunk *chunk, uint32_t columns, struct iq_error *err
 {
 	int rc = 0;
 
+	if (chunk->narrowed && columns >> IQ_COLUMN_ID & 1)
+		columns |= 1u << IQ_COLUMN_SESSION;
 	columns &= ~(1u << IQ_COLUMN_ID | 1u << IQ_COLUMN_OFFSET | 1u << IQ_COLUMN_LENGTH);
 	columns &= ~chunk->loaded;
 	for (unsigned column = 0; columns != 0 && rc == 0; column++, columns >>= 1)
@@ -711,56 +482,4 @@ int iq_chunk_filter(struct iq_chunk *chunk, struct iq_view *ret_filter, struct i
 
 	*ret_filter = chunk->filter;
 	return rc;
-}
-
-/* ---- Lists of a zone map ---- */
-
-bool iq_zone_take_entries(struct iq_view blob, struct iq_arena *arena, const struct iq_zone_entry **ret_entries,
-			  size_t *ret_count)
-{
-	struct iq_zone_entry *entries = iq_arena_calloc(arena, blob.len / 2 + 1, sizeof(*entries));
-	size_t count = 0;
-	uint64_t step, sum = 0;
-
-	if (!entries)
-		return false;
-	while (blob.len > 0) {
-		if (!iq_varint_take(&blob, &step) || step > UINT32_MAX - sum ||
-		    !iq_varint_take(&blob, &entries[count].value))
-			return false;
-		sum += step;
-		entries[count++].no = (uint32_t)sum;
-	}
-	*ret_entries = entries;
-	*ret_count = count;
-	return true;
-}
-
-bool iq_zone_take_types(struct iq_view blob, struct iq_arena *arena, const struct iq_zone_type **ret_types,
-			size_t *ret_count)
-{
-	struct iq_zone_type *types = iq_arena_calloc(arena, blob.len / 2 + 1, sizeof(*types));
-	size_t count = 0;
-	uint64_t len, events;
-	struct iq_view name;
-
-	if (!types)
-		return false;
-	while (blob.len > 0) {
-		if (!iq_varint_take(&blob, &len))
-			return false;
-		if (len > 0) {
-			if (!iq_bytes_take(&blob, len - 1, &name))
-				return false;
-			types[count].name = iq_arena_copy(arena, name);
-			if (!types[count].name.data)
-				return false;
-		}
-		if (!iq_varint_take(&blob, &events) || events > UINT32_MAX)
-			return false;
-		types[count++].events = (uint32_t)events;
-	}
-	*ret_types = types;
-	*ret_count = count;
-	return true;
 }

@@ -188,7 +188,7 @@ static bool zone_may_match(const struct iq_cursor *cursor, const struct iq_zone 
 static bool row_matches(const struct iq_cursor *cursor, const struct iq_chunk *chunk, uint32_t row)
 {
 	const struct iq_filter *filter = &cursor->filter;
-	uint64_t id = chunk->zone->id_first + row;
+	uint64_t id = iq_chunk_id(chunk, row);
 
 	if (id < filter->id_min || id > filter->id_max)
 		return false;
@@ -261,6 +261,14 @@ static struct cached *choose_slot(struct iq_cursor *cursor, size_t candidate)
 	return oldest;
 }
 
+/* Of one session only its rows are decoded. */
+static void begin_chunk(const struct iq_cursor *cursor, size_t candidate, struct iq_chunk *ret_chunk)
+{
+	iq_segment_chunk(cursor->candidates[candidate].segment, cursor->candidates[candidate].zone, ret_chunk);
+	if (cursor->filter.sessions && cursor->filter.session_count == 1)
+		(void)iq_chunk_narrow(ret_chunk, cursor->filter.sessions[0]);
+}
+
 /* A chunk with the columns in `columns` decoded. */
 static int load_chunk(struct iq_cursor *cursor, size_t candidate, uint32_t columns, struct iq_chunk **ret_chunk,
 		      struct iq_error *error)
@@ -270,11 +278,10 @@ static int load_chunk(struct iq_cursor *cursor, size_t candidate, uint32_t colum
 
 	if (slot->candidate == 0) {
 		slot->candidate = (uint32_t)candidate + 1;
-		iq_segment_chunk(cursor->candidates[candidate].segment, cursor->candidates[candidate].zone,
-				 &slot->chunk);
+		begin_chunk(cursor, candidate, &slot->chunk);
 	}
 	slot->used = ++cursor->clock;
-	rc = iq_chunk_load(&slot->chunk, columns, error);
+	rc = iq_chunk_load(&slot->chunk, columns | 1u << IQ_COLUMN_ID, error);
 	if (rc == 0 && columns & (1u << IQ_COLUMN_OFFSET | 1u << IQ_COLUMN_LENGTH))
 		rc = iq_segment_locate(cursor->candidates[candidate].segment, &slot->chunk, error);
 	*ret_chunk = &slot->chunk;
@@ -306,7 +313,7 @@ static int add_entries(struct iq_cursor *cursor, size_t candidate, struct iq_map
 	uint32_t stream;
 	int rc = load_chunk(cursor, candidate, columns & ~heavy, &chunk, error);
 
-	for (uint32_t row = 0; rc == 0 && row < chunk->zone->rows; row++) {
+	for (uint32_t row = 0; rc == 0 && row < chunk->count; row++) {
 		int64_t ts = chunk->numbers[IQ_COLUMN_TS][row];
 		uint64_t *reached;
 
@@ -440,7 +447,7 @@ static int fill_event(struct iq_cursor *cursor, struct iq_chunk *chunk, uint32_t
 		      struct iq_error *error)
 {
 	struct iq_event event = {
-		.id = chunk->zone->id_first + row,
+		.id = iq_chunk_id(chunk, row),
 		.ts = number_at(chunk, IQ_COLUMN_TS, row, IQ_TIME_NONE),
 		.observed = number_at(chunk, IQ_COLUMN_OBSERVED, row, IQ_TIME_NONE),
 		.session_no = (uint32_t)number_at(chunk, IQ_COLUMN_SESSION, row, 0),
@@ -473,7 +480,7 @@ static int next_by_id(struct iq_cursor *cursor, struct iq_event *ret_event, stru
 		rc = load_chunk(cursor, cursor->at, cursor->needed, &chunk, error);
 		if (rc < 0)
 			return rc;
-		while (cursor->row < chunk->zone->rows) {
+		while (cursor->row < chunk->count) {
 			uint32_t row = cursor->row++;
 
 			if (row_matches(cursor, chunk, row))

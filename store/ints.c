@@ -108,27 +108,47 @@ int iq_ints_append_inner(struct iq_codec *codec, const int64_t *values, size_t c
 
 /* ---- Reading ---- */
 
-static int take_ints(struct iq_codec *codec, struct iq_view *rest, size_t count, const int64_t *given,
-		     struct iq_arena *arena, bool inner, int64_t **ret_values)
+/* The window with all that is before it. */
+static struct iq_window from_the_first(struct iq_window window)
 {
-	struct iq_ints_output output = { .count = count, .given = given, .inner = inner, .arena = arena };
+	return (struct iq_window){ window.all, 0, window.count ? window.first + window.count : 0 };
+}
+
+static int take_ints(struct iq_codec *codec, struct iq_view *rest, struct iq_ints_output *output, int64_t **ret_values)
+{
+	const struct iq_window wanted = output->window;
 	uint8_t layout;
 
 	if (!iq_byte_take(rest, &layout) || layout >= IQ_INTS_LAYOUTS ||
-	    count > IQ_STREAM_MAX_BYTES / sizeof(*output.values))
+	    wanted.all > IQ_STREAM_MAX_BYTES / sizeof(*output->values))
 		return IQ_ERR_CORRUPT;
-	*ret_values = output.values = iq_arena_alloc(arena, (count + 1) * sizeof(*output.values));
-	return output.values ? layouts[layout]->take(codec, rest, &output) : IQ_ERR_NOMEM;
+	if (layouts[layout]->follows)
+		output->window = from_the_first(wanted);
+	output->values = iq_arena_alloc(output->arena, (output->window.count + 1) * sizeof(*output->values));
+	if (!output->values)
+		return IQ_ERR_NOMEM;
+	*ret_values = output->values + (output->window.count - wanted.count);
+	return layouts[layout]->take(codec, rest, output);
+}
+
+int iq_stream_take_some(struct iq_codec *codec, struct iq_view *rest, struct iq_window window, const int64_t *given,
+			struct iq_arena *arena, int64_t **ret_values)
+{
+	struct iq_ints_output output = { .window = window, .given = given, .arena = arena };
+
+	return take_ints(codec, rest, &output, ret_values);
 }
 
 int iq_stream_take_ints(struct iq_codec *codec, struct iq_view *rest, size_t count, const int64_t *given,
 			struct iq_arena *arena, int64_t **ret_values)
 {
-	return take_ints(codec, rest, count, given, arena, false, ret_values);
+	return iq_stream_take_some(codec, rest, iq_window_whole(count), given, arena, ret_values);
 }
 
-int iq_ints_take_inner(struct iq_codec *codec, struct iq_view *rest, size_t count, struct iq_arena *arena,
+int iq_ints_take_inner(struct iq_codec *codec, struct iq_view *rest, struct iq_window window, struct iq_arena *arena,
 		       int64_t **ret_values)
 {
-	return take_ints(codec, rest, count, NULL, arena, true, ret_values);
+	struct iq_ints_output output = { .window = window, .inner = true, .arena = arena };
+
+	return take_ints(codec, rest, &output, ret_values);
 }

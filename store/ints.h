@@ -21,10 +21,10 @@ struct iq_ints_input {
 
 /* Integers to be read. */
 struct iq_ints_output {
-	int64_t *values;
-	size_t count;
-	const int64_t *given;
-	bool inner; /* of a dictionary, which has none itself */
+	int64_t *values; /* of the window */
+	struct iq_window window;
+	const int64_t *given; /* of the window */
+	bool inner;	      /* of a dictionary, which has none itself */
 	struct iq_arena *arena;
 };
 
@@ -36,6 +36,8 @@ struct iq_ints_layout_methods {
 	int (*append)(struct iq_codec *codec, const struct iq_ints_input *input, struct iq_buf *out);
 	/* IQ_ERR_CORRUPT, IQ_ERR_NOMEM. */
 	int (*take)(struct iq_codec *codec, struct iq_view *rest, const struct iq_ints_output *output);
+	/* A value follows from those before it: the window always begins with the first. */
+	bool follows;
 };
 
 extern const struct iq_ints_layout_methods iq_ints_const;
@@ -49,7 +51,7 @@ extern const struct iq_ints_layout_methods iq_ints_follow;
 
 /* As iq_stream_append_ints() and iq_stream_take_ints(), of what a dictionary is made of. */
 int iq_ints_append_inner(struct iq_codec *codec, const int64_t *values, size_t count, struct iq_buf *out);
-int iq_ints_take_inner(struct iq_codec *codec, struct iq_view *rest, size_t count, struct iq_arena *arena,
+int iq_ints_take_inner(struct iq_codec *codec, struct iq_view *rest, struct iq_window window, struct iq_arena *arena,
 		       int64_t **ret_values);
 
 #endif

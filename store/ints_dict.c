@@ -58,12 +58,12 @@ static int take(struct iq_codec *codec, struct iq_view *rest, const struct iq_in
 	int64_t *numbers, *codes;
 	int rc;
 
-	if (output->inner || !iq_varint_take(rest, &size) || size > output->count)
+	if (output->inner || !iq_varint_take(rest, &size) || size > output->window.all)
 		return IQ_ERR_CORRUPT;
-	rc = iq_ints_take_inner(codec, rest, (size_t)size, output->arena, &numbers);
+	rc = iq_ints_take_inner(codec, rest, iq_window_whole((size_t)size), output->arena, &numbers);
 	if (rc == 0)
-		rc = iq_ints_take_inner(codec, rest, output->count, output->arena, &codes);
-	for (size_t i = 0; rc == 0 && i < output->count; i++) {
+		rc = iq_ints_take_inner(codec, rest, output->window, output->arena, &codes);
+	for (size_t i = 0; rc == 0 && i < output->window.count; i++) {
 		if ((uint64_t)codes[i] >= size)
 			return IQ_ERR_CORRUPT;
 		output->values[i] = numbers[codes[i]];
@@ -71,4 +71,4 @@ static int take(struct iq_codec *codec, struct iq_view *rest, const struct iq_in
 	return rc;
 }
 
-const struct iq_ints_layout_methods iq_ints_dict = { NULL, append, take };
+const struct iq_ints_layout_methods iq_ints_dict = { NULL, append, take, false };

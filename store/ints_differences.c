@@ -21,12 +21,12 @@ static int take_const(struct iq_codec *codec, struct iq_view *rest, const struct
 	(void)codec;
 	if (!iq_zigzag_take(rest, &value))
 		return IQ_ERR_CORRUPT;
-	for (size_t i = 0; i < output->count; i++)
+	for (size_t i = 0; i < output->window.count; i++)
 		output->values[i] = value;
 	return 0;
 }
 
-const struct iq_ints_layout_methods iq_ints_const = { NULL, append_const, take_const };
+const struct iq_ints_layout_methods iq_ints_const = { NULL, append_const, take_const, false };
 
 /* ---- The others: differences of order 0, 1 and 2 ---- */
 
@@ -74,16 +74,22 @@ static int append(struct iq_codec *codec, const struct iq_ints_input *input, siz
 
 static int take(struct iq_codec *codec, struct iq_view *rest, const struct iq_ints_output *output, size_t order)
 {
+	struct iq_window window = output->window;
+	int64_t first[2];
 	int rc;
 
-	if (output->count < order)
+	if (window.all < order)
 		return IQ_ERR_CORRUPT;
 	for (size_t i = 0; i < order; i++)
-		if (!iq_zigzag_take(rest, &output->values[i]))
+		if (!iq_zigzag_take(rest, &first[i]))
 			return IQ_ERR_CORRUPT;
-	rc = iq_packed_take(codec, rest, output->count - order, output->arena, output->values + order);
+	window.all -= order;
+	window.count -= order < window.count ? order : window.count;
+	for (size_t i = 0; i < order && i < output->window.count; i++)
+		output->values[i] = first[i];
+	rc = iq_packed_take(codec, rest, window, output->values + (output->window.count - window.count));
 	for (size_t i = order; i > 0 && rc == 0; i--)
-		from_differences(output->values, output->count, i);
+		from_differences(output->values, output->window.count, i);
 	return rc;
 }
 
@@ -101,7 +107,7 @@ static int take(struct iq_codec *codec, struct iq_view *rest, const struct iq_in
 	{ \
 		return take(codec, rest, output, order); \
 	} \
-	const struct iq_ints_layout_methods iq_ints_##name = { cost_##name, append_##name, take_##name }
+	const struct iq_ints_layout_methods iq_ints_##name = { cost_##name, append_##name, take_##name, (order) > 0 }
 
 METHODS(planes, 0);
 METHODS(delta, 1);

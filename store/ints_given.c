@@ -92,24 +92,25 @@ static int take(struct iq_codec *codec, struct iq_view *rest, const struct iq_in
 	if (!output->given || !iq_varint_take(rest, &codes) || codes > IQ_STREAM_MAX_BYTES / sizeof(*table))
 		return IQ_ERR_CORRUPT;
 	rc = iq_stream_take_ints(codec, rest, (size_t)codes, NULL, output->arena, &table);
-	if (rc == 0 && (!iq_varint_take(rest, &differ) || differ > output->count))
+	if (rc == 0 && (!iq_varint_take(rest, &differ) || differ > output->window.all))
 		rc = IQ_ERR_CORRUPT;
 	if (rc == 0)
 		rc = iq_stream_take_ints(codec, rest, (size_t)differ, NULL, output->arena, &rows);
 	if (rc == 0)
 		rc = iq_stream_take_ints(codec, rest, (size_t)differ, NULL, output->arena, &others);
-	for (size_t i = 0; rc == 0 && i < output->count; i++) {
+	for (size_t i = 0; rc == 0 && i < output->window.count; i++) {
 		if ((uint64_t)output->given[i] >= codes)
 			return IQ_ERR_CORRUPT;
 		output->values[i] = table[output->given[i]];
 	}
 	for (uint64_t i = 0; rc == 0 && i < differ; i++) {
 		row += (uint64_t)rows[i];
-		if (row >= output->count)
+		if (row >= output->window.all)
 			return IQ_ERR_CORRUPT;
-		output->values[row] = others[i];
+		if (row - output->window.first < output->window.count)
+			output->values[row - output->window.first] = others[i];
 	}
 	return rc;
 }
 
-const struct iq_ints_layout_methods iq_ints_given = { NULL, append, take };
+const struct iq_ints_layout_methods iq_ints_given = { NULL, append, take, false };

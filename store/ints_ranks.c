@@ -128,15 +128,15 @@ static int append_recent(struct iq_codec *codec, const struct iq_ints_input *inp
 static int take_recent(struct iq_codec *codec, struct iq_view *rest, const struct iq_ints_output *output)
 {
 	struct recent recent = { .count = 0 };
-	int rc = iq_packed_take(codec, rest, output->count, output->arena, output->values);
+	int rc = iq_packed_take(codec, rest, output->window, output->values);
 
-	for (size_t i = 0; rc == 0 && i < output->count; i++)
+	for (size_t i = 0; rc == 0 && i < output->window.count; i++)
 		if (!value_of(&recent, output->values[i], &output->values[i]))
 			rc = IQ_ERR_CORRUPT;
 	return rc;
 }
 
-const struct iq_ints_layout_methods iq_ints_recent = { cost_recent, append_recent, take_recent };
+const struct iq_ints_layout_methods iq_ints_recent = { cost_recent, append_recent, take_recent, true };
 
 /* ---- FOLLOW ---- */
 
@@ -241,8 +241,8 @@ static int take_follow(struct iq_codec *codec, struct iq_view *rest, const struc
 	lists = iq_arena_calloc(output->arena, (size_t)limit, sizeof(*lists));
 	if (!lists)
 		return IQ_ERR_NOMEM;
-	rc = iq_packed_take(codec, rest, output->count, output->arena, output->values);
-	for (size_t i = 0; rc == 0 && i < output->count; i++) {
+	rc = iq_packed_take(codec, rest, output->window, output->values);
+	for (size_t i = 0; rc == 0 && i < output->window.count; i++) {
 		if (!follower_value(&lists[before], output->values[i], (size_t)limit, &output->values[i]))
 			return IQ_ERR_CORRUPT;
 		before = output->values[i];
@@ -250,4 +250,4 @@ static int take_follow(struct iq_codec *codec, struct iq_view *rest, const struc
 	return rc;
 }
 
-const struct iq_ints_layout_methods iq_ints_follow = { cost_follow, append_follow, take_follow };
+const struct iq_ints_layout_methods iq_ints_follow = { cost_follow, append_follow, take_follow, true };

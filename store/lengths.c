@@ -272,7 +272,7 @@ int iq_texts_lengths(struct iq_texts *texts, const struct iq_lengths_outside *ou
 	size_t present = texts->count;
 	int rc = present_lengths(texts, outside, ret_lengths);
 
-	for (size_t i = texts->total; rc == 0 && texts->bits && i-- > 0;)
+	for (size_t i = texts->total; rc == 0 && texts->presence.bits && i-- > 0;)
 		ret_lengths[i] = iq_texts_is_null(texts, i) ? 0 : ret_lengths[--present];
 	return rc;
 }

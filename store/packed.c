@@ -1,5 +1,7 @@
 #include "store/packed.h"
 
+#include <string.h>
+
 struct span {
 	uint64_t base;
 	uint64_t scale;
@@ -111,7 +113,13 @@ int iq_packed_append(struct iq_codec *codec, const int64_t *values, size_t count
 	return rc;
 }
 
-int iq_packed_take(struct iq_codec *codec, struct iq_view *rest, size_t count, struct iq_arena *arena, int64_t *values)
+static void add_plane(const char *plane, size_t count, unsigned shift, int64_t *values)
+{
+	for (size_t i = 0; i < count; i++)
+		values[i] = (int64_t)((uint64_t)values[i] | (uint64_t)(unsigned char)plane[i] << shift);
+}
+
+int iq_packed_take(struct iq_codec *codec, struct iq_view *rest, struct iq_window window, int64_t *values)
 {
 	struct iq_view plane;
 	int64_t base;
@@ -120,17 +128,15 @@ int iq_packed_take(struct iq_codec *codec, struct iq_view *rest, size_t count, s
 
 	if (!iq_zigzag_take(rest, &base) || !iq_varint_take(rest, &scale) || !iq_byte_take(rest, &width) || width > 8)
 		return IQ_ERR_CORRUPT;
-	for (size_t i = 0; i < count; i++)
-		values[i] = 0;
+	memset(values, 0, window.count * sizeof(*values));
 	for (unsigned at = 0; at < width; at++) {
-		int rc = iq_stream_take_bytes(codec, rest, arena, &plane);
+		int rc = iq_stream_take_part(codec, rest, window, NULL, &plane);
 
-		if (rc < 0 || plane.len != count)
-			return rc < 0 ? rc : IQ_ERR_CORRUPT;
-		for (size_t i = 0; i < count; i++)
-			values[i] = (int64_t)((uint64_t)values[i] | (uint64_t)(unsigned char)plane.data[i] << (8 * at));
+		if (rc < 0)
+			return rc;
+		add_plane(plane.data, window.count, 8 * at, values);
 	}
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < window.count; i++)
 		values[i] = (int64_t)((uint64_t)base + scale * (uint64_t)values[i]);
 	return 0;
 }

@@ -10,8 +10,8 @@
 #define IQ_INTS_SAMPLE 2048u
 
 int iq_packed_append(struct iq_codec *codec, const int64_t *values, size_t count, struct iq_buf *out);
-/* Takes `count` of them. The planes lie in `arena` for a while. IQ_ERR_CORRUPT, IQ_ERR_NOMEM. */
-int iq_packed_take(struct iq_codec *codec, struct iq_view *rest, size_t count, struct iq_arena *arena, int64_t *values);
+/* Takes those of the window. IQ_ERR_CORRUPT, IQ_ERR_NOMEM. */
+int iq_packed_take(struct iq_codec *codec, struct iq_view *rest, struct iq_window window, int64_t *values);
 /* About what at most IQ_INTS_SAMPLE values come to, in sixteenths of bits. */
 uint64_t iq_packed_cost(const int64_t *values, size_t count);
 

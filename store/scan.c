@@ -307,7 +307,7 @@ static void fill_block(struct slot *slot, size_t task)
 
 static int load_columns(struct iq_scan *scan, const struct task *task, struct slot *slot, struct iq_error *error)
 {
-	const uint32_t columns = scan->options.columns;
+	const uint32_t columns = scan->options.columns | 1u << IQ_COLUMN_ID;
 	int rc = iq_chunk_load(&slot->chunk, columns, error);
 
 	if (rc == 0 && columns & (1u << IQ_COLUMN_OFFSET | 1u << IQ_COLUMN_LENGTH))
@@ -319,7 +319,7 @@ static int select_rows(struct iq_scan *scan, const struct task *task, struct slo
 {
 	int rc = 0;
 
-	slot->count = task->zone->rows;
+	slot->count = slot->chunk.count;
 	for (uint32_t row = 0; row < slot->count; row++)
 		slot->rows[row] = row;
 	if (is_by_time(scan))
@@ -578,6 +578,17 @@ static int take_zone_groups(struct iq_scan *scan, const struct task *task, struc
 	return slot->memory.failed ? IQ_ERR_NOMEM : 0;
 }
 
+/* Of one session only its rows are decoded, with their ids. */
+static void begin_chunk(const struct iq_scan *scan, const struct task *task, struct slot *slot)
+{
+	uint32_t session;
+
+	iq_segment_chunk(task->segment, task->zone, &slot->chunk);
+	slot->chunk.codec = slot->codec;
+	if (!is_by_group(scan) && iq_select_session(&scan->tests, &session))
+		(void)iq_chunk_narrow(&slot->chunk, session);
+}
+
 static int do_task(struct iq_scan *scan, struct slot *slot, struct iq_error *error)
 {
 	const struct task *task = &scan->tasks[slot->task];
@@ -589,8 +600,7 @@ static int do_task(struct iq_scan *scan, struct slot *slot, struct iq_error *err
 		return take_zone_groups(scan, task, slot);
 	if (equip(slot) < 0)
 		return iq_error_nomem(error);
-	iq_segment_chunk(task->segment, task->zone, &slot->chunk);
-	slot->chunk.codec = slot->codec;
+	begin_chunk(scan, task, slot);
 	rc = select_rows(scan, task, slot, error);
 	if (rc == 0 && slot->count > 0)
 		rc = load_columns(scan, task, slot, error);
@@ -954,7 +964,7 @@ int iq_block_text(const struct iq_block *block, enum iq_column column, uint32_t 
 	*ret_is_binary = column == IQ_COLUMN_BODY && chunk->numbers[IQ_STORED_FORM][row] == IQ_BODY_BINARY;
 	if (rc < 0)
 		return iq_error_set(error, (enum iq_status)rc, "event %llu: %s",
-				    (unsigned long long)block->id_first + row,
+				    (unsigned long long)iq_chunk_id(chunk, row),
 				    rc == IQ_ERR_NOMEM ? "out of memory" : "is damaged; run `inquest store verify`");
 	return 0;
 }

@@ -166,8 +166,8 @@ static int search_words(struct iq_texts *texts, const struct iq_needle *needle, 
 
 /* Hexadecimal digits that must stand at the varying places, for the needle to be at one place. */
 struct digits {
-	uint16_t place[4096];
-	uint8_t value[4096];
+	uint16_t place[IQ_FIXED_MAX_BYTES];
+	uint8_t value[IQ_FIXED_MAX_BYTES];
 	size_t count;
 };
 
@@ -200,7 +200,7 @@ static bool lay_over(const struct iq_texts *texts, const struct iq_needle *needl
 static bool has_digits(const struct iq_texts *texts, size_t index, const struct digits *digits)
 {
 	for (size_t i = 0; i < digits->count; i++) {
-		const size_t nibble = index * texts->varying + digits->place[i];
+		const size_t nibble = texts->first_digit + index * texts->varying + digits->place[i];
 
 		if (((unsigned char)texts->bytes.data[nibble / 2] >> (nibble % 2 ? 0 : 4) & 15) != digits->value[i])
 			return false;
@@ -688,7 +688,7 @@ int iq_texts_search(struct iq_texts *texts, const struct iq_needle *needle, uint
 		memset(marks, 1, texts->count);
 	else
 		rc = search_present(texts, needle, marks);
-	if (rc == 0 && texts->bits)
+	if (rc == 0 && texts->presence.bits)
 		spread(texts, texts->total, marks);
 	return rc;
 }

@@ -222,6 +222,33 @@ static int locate_row(struct iq_chunk *chunk, uint32_t row, uint64_t length, uin
 	return 0;
 }
 
+/* Where an event lies follows from all before it: all are looked at, and those of the chunk picked. */
+static int locate_narrowed(struct iq_segment *segment, struct iq_chunk *chunk, struct iq_error *error)
+{
+	struct iq_chunk whole;
+	int rc = iq_chunk_load(chunk, 1u << IQ_COLUMN_ID, error);
+
+	if (rc < 0)
+		return rc;
+	iq_segment_chunk(segment, chunk->zone, &whole);
+	whole.codec = chunk->codec;
+	rc = iq_segment_locate(segment, &whole, error);
+	chunk->lengths = iq_arena_alloc(&chunk->memory, ((size_t)chunk->count + 1) * sizeof(*chunk->lengths));
+	chunk->offsets = iq_arena_alloc(&chunk->memory, ((size_t)chunk->count + 1) * sizeof(*chunk->offsets));
+	if (rc == 0 && (!chunk->lengths || !chunk->offsets))
+		rc = iq_error_nomem(error);
+	for (uint32_t row = 0; rc == 0 && row < chunk->count; row++) {
+		const uint64_t from = iq_chunk_id(chunk, row) - chunk->zone->id_first;
+
+		chunk->lengths[row] = whole.lengths[from];
+		chunk->offsets[row] = whole.offsets[from];
+	}
+	if (rc < 0)
+		chunk->offsets = NULL;
+	iq_chunk_release(&whole);
+	return rc;
+}
+
 int iq_segment_locate(struct iq_segment *segment, struct iq_chunk *chunk, struct iq_error *error)
 {
 	const struct iq_zone *zone = chunk->zone;
@@ -231,6 +258,8 @@ int iq_segment_locate(struct iq_segment *segment, struct iq_chunk *chunk, struct
 
 	if (chunk->offsets)
 		return 0;
+	if (chunk->narrowed)
+		return locate_narrowed(segment, chunk, error);
 	nexts = iq_arena_calloc(&chunk->memory, zone->evidence_count + 1, sizeof(*nexts));
 	lengths = iq_arena_alloc(&chunk->memory, ((size_t)zone->rows + 1) * sizeof(*lengths));
 	rc = iq_chunk_load(chunk, RAW_COLUMNS, error);

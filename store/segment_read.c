@@ -729,7 +729,7 @@ static int read_words(struct iq_segment *segment, struct iq_codec *codec, uint32
 	if (rc == 0 && (!iq_varint_take(&bytes, &count) || count > IQ_WORDS_MAX - segment->word_count))
 		rc = IQ_ERR_CORRUPT;
 	if (rc == 0)
-		rc = iq_texts_open(codec, bytes, (size_t)count, &memory, NULL, &texts);
+		rc = iq_texts_open(codec, bytes, iq_window_whole((size_t)count), &memory, NULL, &texts);
 	if (rc == 0 && count > 0)
 		rc = keep_words(segment, texts, (size_t)count);
 	iq_arena_release(&memory);

@@ -325,17 +325,12 @@ static int load(struct selection *selection, unsigned column)
 	return iq_chunk_load(selection->chunk, 1u << column, selection->error);
 }
 
-static int64_t id_of(const struct iq_chunk *chunk, uint32_t row)
-{
-	return (int64_t)(chunk->zone->id_first + row);
-}
-
 static void keep_ids(const struct iq_test *test, struct selection *selection)
 {
 	uint32_t kept = 0;
 
 	for (uint32_t i = 0; i < selection->count; i++)
-		if (in_ranges(test, id_of(selection->chunk, selection->rows[i])))
+		if (in_ranges(test, (int64_t)iq_chunk_id(selection->chunk, selection->rows[i])))
 			selection->rows[kept++] = selection->rows[i];
 	selection->count = kept;
 }
@@ -373,7 +368,7 @@ static void keep_numbers(const struct iq_test *test, const int64_t *numbers, str
 static int select_numbers(const struct iq_test *test, struct selection *selection)
 {
 	struct iq_chunk *chunk = selection->chunk;
-	int rc = test->column == IQ_COLUMN_ID ? 0 : load(selection, test->column);
+	int rc = load(selection, test->column);
 
 	if (rc < 0)
 		return rc;
@@ -469,6 +464,10 @@ static int select_sessions(const struct iq_test *test, struct selection *selecti
 
 	if (rc < 0)
 		return rc;
+	if (chunk->narrowed && !session_passes(test, zone->sessions[chunk->place].no))
+		selection->count = 0;
+	if (chunk->narrowed)
+		return 0;
 	marks = iq_arena_calloc(&chunk->memory, zone->rows, sizeof(*marks));
 	if (!marks)
 		return iq_error_nomem(selection->error);
@@ -507,7 +506,7 @@ static int filter_excludes(const struct iq_test *test, struct selection *selecti
 static int damaged(struct selection *selection, int rc, uint32_t row)
 {
 	return iq_error_set(selection->error, (enum iq_status)rc, "event %lld: %s",
-			    (long long)id_of(selection->chunk, row),
+			    (long long)iq_chunk_id(selection->chunk, row),
 			    rc == IQ_ERR_NOMEM ? "out of memory" : "is damaged; run `inquest store verify`");
 }
 
@@ -578,6 +577,20 @@ static int select_one(const struct iq_test *test, struct selection *selection)
 	if (test->column == IQ_COLUMN_SOURCE)
 		return select_sources(test, selection);
 	return is_text(test->column) ? select_texts(test, selection) : select_names(test, selection);
+}
+
+bool iq_select_session(const struct iq_tests *tests, uint32_t *ret_session)
+{
+	for (size_t i = 0; i < tests->count; i++) {
+		const struct iq_test *test = &tests->items[i];
+
+		if (test->column != IQ_COLUMN_SESSION || test->accept || test->nulls || test->range_count != 1 ||
+		    test->ranges[0].min != test->ranges[0].max)
+			continue;
+		*ret_session = (uint32_t)test->ranges[0].min;
+		return true;
+	}
+	return false;
 }
 
 int iq_select_rows(const struct iq_tests *tests, struct iq_segment *segment, struct iq_chunk *chunk, uint32_t *rows,

@@ -17,6 +17,9 @@ bool iq_select_zone(const struct iq_tests *tests, const struct iq_zone *zone, co
 /* About which part of the zone's events passes one test. */
 double iq_select_share(const struct iq_test *test, const struct iq_zone *zone, const struct iq_segment *segment);
 
+/* The one session whose events may pass, if the tests say so. */
+bool iq_select_session(const struct iq_tests *tests, uint32_t *ret_session);
+
 /* Leaves of the `*count` rows at `rows`, which ascend, those that pass. Columns are loaded as they are needed. */
 int iq_select_rows(const struct iq_tests *tests, struct iq_segment *segment, struct iq_chunk *chunk, uint32_t *rows,
 		   uint32_t *count, struct iq_error *error);

@@ -47,14 +47,14 @@ int iq_split_append(struct iq_codec *codec, const struct iq_split_input *input, 
 
 struct iq_split;
 /* Takes one off the front of `rest`. */
-int iq_split_open(struct iq_codec *codec, struct iq_view *rest, size_t count, struct iq_arena *arena,
+int iq_split_open(struct iq_codec *codec, struct iq_view *rest, struct iq_window window, struct iq_arena *arena,
 		  const struct iq_texts_outside *outside, unsigned depth, struct iq_split **ret_split);
 int iq_split_get(struct iq_split *split, size_t index, const struct iq_known *known, struct iq_buf *scratch,
 		 struct iq_view *ret_text);
 uint32_t iq_split_refers(const struct iq_split *split);
 
 /* As iq_texts_open(), inside a column that lies `depth` deep. */
-int iq_texts_open_inner(struct iq_codec *codec, struct iq_view bytes, size_t count, struct iq_arena *arena,
+int iq_texts_open_inner(struct iq_codec *codec, struct iq_view bytes, struct iq_window window, struct iq_arena *arena,
 			const struct iq_texts_outside *outside, unsigned depth, struct iq_texts **ret_texts);
 
 #endif

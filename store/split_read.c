@@ -38,8 +38,8 @@ static int take_patterns(struct iq_split *split, struct iq_view *rest, const str
 	}
 	if (!iq_varint_take(rest, &len) || !iq_bytes_take(rest, len, &bytes))
 		return IQ_ERR_CORRUPT;
-	rc = iq_texts_open_inner(split->codec, bytes, split->shape_count, split->arena, &split->inner, split->depth + 1,
-				 &texts);
+	rc = iq_texts_open_inner(split->codec, bytes, iq_window_whole(split->shape_count), split->arena, &split->inner,
+				 split->depth + 1, &texts);
 	for (size_t i = 0; rc == 0 && i < split->shape_count; i++)
 		rc = keep_pattern(split, texts, i, &patterns[i]);
 	return rc;
@@ -66,21 +66,20 @@ static int parse_patterns(struct iq_split *split, struct iq_view *rest, const st
 
 static int take_shapes(struct iq_split *split, struct iq_view *rest, const struct iq_texts_outside *outside)
 {
+	const struct iq_window up_to_last = { split->window.all, 0, split->window.first + split->count };
 	uint8_t outer;
-	int64_t *own;
+	int64_t *own = NULL;
 	int rc = 0;
 
 	if (!iq_byte_take(rest, &outer) || outer > 1 || (outer && (!outside || !outside->shapes)))
 		return IQ_ERR_CORRUPT;
-	if (outer) {
-		split->shape_of = outside->shapes;
-	} else {
-		rc = iq_stream_take_ints(split->codec, rest, split->count, NULL, split->arena, &own);
-		split->shape_of = own;
-	}
-	for (size_t i = 0; rc == 0 && i < split->count; i++)
-		if ((uint64_t)split->shape_of[i] > split->shape_count)
+	if (!outer)
+		rc = iq_stream_take_some(split->codec, rest, up_to_last, NULL, split->arena, &own);
+	split->all_shapes = outer ? outside->shapes : own;
+	for (size_t i = 0; rc == 0 && i < up_to_last.count; i++)
+		if ((uint64_t)split->all_shapes[i] > split->shape_count)
 			rc = IQ_ERR_CORRUPT;
+	split->shape_of = rc == 0 ? split->all_shapes + split->window.first : NULL;
 	return rc;
 }
 
@@ -123,8 +122,8 @@ static int take_slots(struct iq_split *split, struct iq_view *rest)
 		}
 	if (!iq_varint_take(rest, &len) || !iq_bytes_take(rest, len, &bytes))
 		return IQ_ERR_CORRUPT;
-	rc = iq_texts_open_inner(split->codec, bytes, (size_t)text_count, split->arena, &split->inner, split->depth + 1,
-				 &split->constant_texts);
+	rc = iq_texts_open_inner(split->codec, bytes, iq_window_whole((size_t)text_count), split->arena, &split->inner,
+				 split->depth + 1, &split->constant_texts);
 	if (rc == 0)
 		rc = iq_stream_take_ints(split->codec, rest, (size_t)number_count, NULL, split->arena,
 					 &split->constant_numbers);
@@ -144,6 +143,7 @@ static int take_column(struct iq_view *rest, struct iq_split_column *column)
 	    count > UINT32_MAX)
 		return IQ_ERR_CORRUPT;
 	column->kind = (enum iq_slot_kind)kind;
+	column->window = iq_window_whole((size_t)count);
 	column->count = (size_t)count;
 	return 0;
 }
@@ -176,19 +176,82 @@ static int take_columns(struct iq_split *split, struct iq_view *rest)
 	return rc;
 }
 
-int iq_split_open(struct iq_codec *codec, struct iq_view *rest, size_t count, struct iq_arena *arena,
+/* ---- The window ---- */
+
+/* How often each shape occurs, from `shapes[0]` on; 0 stands for texts that did not fit. */
+static uint32_t *count_shapes(struct iq_split *split, const int64_t *shapes, size_t count)
+{
+	uint32_t *counts = iq_arena_calloc(split->arena, split->shape_count + 1, sizeof(*counts));
+
+	for (size_t i = 0; counts && i < count; i++)
+		counts[shapes[i]]++;
+	return counts;
+}
+
+static int narrow_column(struct iq_window *window, uint64_t before, uint64_t count)
+{
+	if (before > window->all || count > window->all - before)
+		return IQ_ERR_CORRUPT;
+	*window = (struct iq_window){ window->all, (size_t)before, (size_t)count };
+	return 0;
+}
+
+/* Values stand in a column in the order of the texts: how many belong to texts before tells where those of the window are. */
+static int narrow_columns(struct iq_split *split)
+{
+	const uint32_t *before = count_shapes(split, split->all_shapes, split->window.first);
+	const uint32_t *within = count_shapes(split, split->shape_of, split->count);
+	uint64_t *sums = iq_arena_calloc(split->arena, 2 * (split->column_count + 1), sizeof(*sums));
+	size_t slot = 0;
+	int rc;
+
+	if (!before || !within || !sums)
+		return IQ_ERR_NOMEM;
+	for (size_t i = 0; i < split->shape_count; i++)
+		for (size_t j = 0; j < split->shapes[i].piece_count; j++) {
+			if (!iq_slot_has_value(split->shapes[i].pieces[j].kind))
+				continue;
+			sums[2 * split->columns_of[slot]] += before[i + 1];
+			sums[2 * split->columns_of[slot++] + 1] += within[i + 1];
+		}
+	rc = narrow_column(&split->unfit_window, before[0], within[0]);
+	split->unfit_count = split->unfit_window.count;
+	for (size_t i = 0; i < split->column_count && rc == 0; i++) {
+		rc = narrow_column(&split->columns[i].window, sums[2 * i + 2], sums[2 * i + 3]);
+		split->columns[i].count = split->columns[i].window.count;
+	}
+	return rc;
+}
+
+/* ---- Opening ---- */
+
+static int take_unfit(struct iq_split *split, struct iq_view *rest)
+{
+	uint64_t count, len;
+
+	if (!iq_varint_take(rest, &count) || count > split->window.all || !iq_varint_take(rest, &len) ||
+	    !iq_bytes_take(rest, len, &split->unfit_bytes))
+		return IQ_ERR_CORRUPT;
+	split->unfit_window = iq_window_whole((size_t)count);
+	split->unfit_count = (size_t)count;
+	return 0;
+}
+
+int iq_split_open(struct iq_codec *codec, struct iq_view *rest, struct iq_window window, struct iq_arena *arena,
 		  const struct iq_texts_outside *outside, unsigned depth, struct iq_split **ret_split)
 {
 	struct iq_split *split = iq_arena_calloc(arena, 1, sizeof(*split));
-	uint64_t shapes, unfit, len;
+	uint64_t shapes;
 	int rc;
 
 	if (!split)
 		return IQ_ERR_NOMEM;
-	*split = (struct iq_split){ .codec = codec, .arena = arena, .depth = depth, .count = count };
+	*split = (struct iq_split){
+		.codec = codec, .arena = arena, .depth = depth, .window = window, .count = window.count
+	};
 	if (outside)
 		split->inner = (struct iq_texts_outside){ .word = outside->word, .context = outside->context };
-	if (!iq_varint_take(rest, &shapes) || shapes > count)
+	if (!iq_varint_take(rest, &shapes) || shapes > window.all)
 		return IQ_ERR_CORRUPT;
 	split->shape_count = (size_t)shapes;
 	rc = parse_patterns(split, rest, outside);
@@ -198,11 +261,10 @@ int iq_split_open(struct iq_codec *codec, struct iq_view *rest, size_t count, st
 		rc = take_slots(split, rest);
 	if (rc == 0)
 		rc = take_columns(split, rest);
-	if (rc == 0 && (!iq_varint_take(rest, &unfit) || unfit > count || !iq_varint_take(rest, &len) ||
-			!iq_bytes_take(rest, len, &split->unfit_bytes)))
-		rc = IQ_ERR_CORRUPT;
 	if (rc == 0)
-		split->unfit_count = (size_t)unfit;
+		rc = take_unfit(split, rest);
+	if (rc == 0 && !iq_window_is_whole(window))
+		rc = narrow_columns(split);
 	*ret_split = split;
 	return rc;
 }
@@ -220,14 +282,14 @@ static int open_numbers(struct iq_split *split, struct iq_split_column *column)
 		    (column->kind == IQ_SLOT_NEAR && layout == IQ_DIGITS_TRIMMED))
 			return IQ_ERR_CORRUPT;
 		if (layout == IQ_DIGITS_EACH)
-			rc = iq_stream_take_ints(split->codec, &rest, column->count, NULL, split->arena,
+			rc = iq_stream_take_some(split->codec, &rest, column->window, NULL, split->arena,
 						 &column->digits);
 		else if (!iq_byte_take(&rest, &column->places) || column->places > 18)
 			rc = IQ_ERR_CORRUPT;
 	}
 	column->layout = (enum iq_digits_layout)layout;
 	if (rc == 0 && column->kind <= IQ_SLOT_NEAR)
-		rc = iq_stream_take_ints(split->codec, &rest, column->count, NULL, split->arena, &column->numbers);
+		rc = iq_stream_take_some(split->codec, &rest, column->window, NULL, split->arena, &column->numbers);
 	return rc == 0 && rest.len > 0 ? IQ_ERR_CORRUPT : rc;
 }
 
@@ -238,7 +300,7 @@ int iq_split_open_column(struct iq_split *split, struct iq_split_column *column)
 	if (column->open)
 		return 0;
 	if (column->kind == IQ_SLOT_TEXT)
-		rc = iq_texts_open_inner(split->codec, column->bytes, column->count, split->arena, &split->inner,
+		rc = iq_texts_open_inner(split->codec, column->bytes, column->window, split->arena, &split->inner,
 					 split->depth + 1, &column->texts);
 	else
 		rc = open_numbers(split, column);
@@ -424,7 +486,7 @@ static int append_pieces(struct iq_split *split, size_t index, const struct iq_k
 int iq_split_open_unfit(struct iq_split *split)
 {
 	return split->unfit ? 0
-			    : iq_texts_open_inner(split->codec, split->unfit_bytes, split->unfit_count, split->arena,
+			    : iq_texts_open_inner(split->codec, split->unfit_bytes, split->unfit_window, split->arena,
 						  &split->inner, split->depth + 1, &split->unfit);
 }
 

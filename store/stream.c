@@ -186,31 +186,67 @@ int iq_stream_append_bytes(struct iq_codec *codec, struct iq_view bytes, struct 
 	return bytes.len < LEAST_COMPRESSED ? iq_stream_append_stored(bytes, out) : append_packed(codec, bytes, out);
 }
 
-int iq_stream_take_bytes(struct iq_codec *codec, struct iq_view *rest, struct iq_arena *arena,
-			 struct iq_view *ret_bytes)
+/* A stream as it is stored. */
+struct stored {
+	size_t size;	     /* when decoded */
+	struct iq_view data; /* the bytes, or one frame */
+	bool is_frame;
+};
+
+static int take_stored(struct iq_view *rest, struct stored *ret_stored)
 {
 	uint64_t head, packed;
-	struct iq_view frame;
-	size_t size, got;
-	char *data;
 
 	if (!iq_varint_take(rest, &head) || head >> 1 > IQ_STREAM_MAX_BYTES)
 		return IQ_ERR_CORRUPT;
-	size = (size_t)(head >> 1);
-	if ((head & 1) == 0)
-		return iq_bytes_take(rest, size, ret_bytes) ? 0 : IQ_ERR_CORRUPT;
-	if (!iq_varint_take(rest, &packed) || !iq_bytes_take(rest, packed, &frame))
+	packed = head >> 1;
+	*ret_stored = (struct stored){ .size = (size_t)packed, .is_frame = head & 1 };
+	if (ret_stored->is_frame && !iq_varint_take(rest, &packed))
+		return IQ_ERR_CORRUPT;
+	if (!iq_bytes_take(rest, packed, &ret_stored->data))
 		return IQ_ERR_CORRUPT;
 	/* zstd cannot do better than this: a smaller frame that claims more is not given memory. */
-	if (size / 40000 > frame.len)
-		return IQ_ERR_CORRUPT;
-	data = iq_arena_alloc(arena, size + 1);
+	return ret_stored->is_frame && ret_stored->size / 40000 > packed ? IQ_ERR_CORRUPT : 0;
+}
+
+/* Without an arena into what is scratch. */
+static int decode(struct iq_codec *codec, const struct stored *stored, struct iq_arena *arena,
+		  struct iq_view *ret_bytes)
+{
+	char *data = arena ? iq_arena_alloc(arena, stored->size + 1)
+			   : iq_codec_scratch(codec, IQ_SCRATCH_BYTES, stored->size);
+	size_t got;
+
 	if (!data)
 		return IQ_ERR_NOMEM;
-	got = ZSTD_decompressDCtx(codec->decompressor, data, size, frame.data, frame.len);
-	if (ZSTD_isError(got) || got != size)
+	got = ZSTD_decompressDCtx(codec->decompressor, data, stored->size, stored->data.data, stored->data.len);
+	if (ZSTD_isError(got) || got != stored->size)
 		return IQ_ERR_CORRUPT;
-	data[size] = '\0';
-	*ret_bytes = iq_view_make(data, size);
+	data[stored->size] = '\0';
+	*ret_bytes = iq_view_make(data, stored->size);
 	return 0;
+}
+
+int iq_stream_take_bytes(struct iq_codec *codec, struct iq_view *rest, struct iq_arena *arena,
+			 struct iq_view *ret_bytes)
+{
+	struct stored stored;
+	int rc = take_stored(rest, &stored);
+
+	*ret_bytes = rc == 0 ? stored.data : IQ_VIEW_NULL;
+	return rc == 0 && stored.is_frame ? decode(codec, &stored, arena, ret_bytes) : rc;
+}
+
+int iq_stream_take_part(struct iq_codec *codec, struct iq_view *rest, struct iq_window window, struct iq_arena *arena,
+			struct iq_view *ret_bytes)
+{
+	struct stored stored;
+	int rc = take_stored(rest, &stored);
+
+	if (rc < 0 || stored.size != window.all)
+		return rc < 0 ? rc : IQ_ERR_CORRUPT;
+	if (stored.is_frame && window.count > 0)
+		rc = decode(codec, &stored, arena, &stored.data);
+	*ret_bytes = iq_view_make(window.count > 0 ? stored.data.data + window.first : "", window.count);
+	return rc;
 }

@@ -37,6 +37,24 @@ enum iq_ints_layout {
 	IQ_INTS_LAYOUTS
 };
 
+/* Which values of a stream are wanted: `count` of all, from `first` on. The others are passed over, undecoded where a layout
+ * allows it. */
+struct iq_window {
+	size_t all;
+	size_t first;
+	size_t count;
+};
+
+static inline struct iq_window iq_window_whole(size_t all)
+{
+	return (struct iq_window){ all, 0, all };
+}
+
+static inline bool iq_window_is_whole(struct iq_window window)
+{
+	return window.count == window.all;
+}
+
 /* Working memory for coding; not shared between threads. */
 struct iq_codec;
 /* `level`: of zstd. Caller owns; release with iq_codec_free(). NULL when memory is out. */
@@ -47,7 +65,7 @@ int iq_codec_level(const struct iq_codec *codec);
 void iq_codec_share_words(struct iq_codec *codec, struct iq_map *words);
 struct iq_map *iq_codec_words(const struct iq_codec *codec);
 /* Room for `size` bytes, for the one that is at work; NULL when memory is out. Borrowed until it is asked for again. */
-enum iq_scratch { IQ_SCRATCH_PLANES, IQ_SCRATCH_NUMBERS, IQ_SCRATCH_COUNT };
+enum iq_scratch { IQ_SCRATCH_PLANES, IQ_SCRATCH_NUMBERS, IQ_SCRATCH_BYTES, IQ_SCRATCH_COUNT };
 void *iq_codec_scratch(struct iq_codec *codec, enum iq_scratch which, size_t size);
 
 int iq_varint_append(struct iq_buf *buf, uint64_t value);
@@ -65,6 +83,9 @@ int iq_stream_append_stored(struct iq_view bytes, struct iq_buf *out);
 /* Takes one. Borrowed: from `rest` where it was not compressed, else from `arena`. IQ_ERR_CORRUPT, IQ_ERR_NOMEM. */
 int iq_stream_take_bytes(struct iq_codec *codec, struct iq_view *rest, struct iq_arena *arena,
 			 struct iq_view *ret_bytes);
+/* As above, of a stream that must decode to `window.all` bytes. Without an arena: Borrowed until the codec takes the next. */
+int iq_stream_take_part(struct iq_codec *codec, struct iq_view *rest, struct iq_window window, struct iq_arena *arena,
+			struct iq_view *ret_bytes);
 
 /* Appends a stream of integers in the layout that comes out smallest on a sample. */
 int iq_stream_append_ints(struct iq_codec *codec, const int64_t *values, size_t count, struct iq_buf *out);
@@ -75,6 +96,9 @@ int iq_stream_append_ints_given(struct iq_codec *codec, const int64_t *values, c
 uint64_t iq_stream_ints_cost(const int64_t *values, size_t count);
 /* Takes a stream of `count` integers. Without `given` a stream that needs it is IQ_ERR_CORRUPT. */
 int iq_stream_take_ints(struct iq_codec *codec, struct iq_view *rest, size_t count, const int64_t *given,
+			struct iq_arena *arena, int64_t **ret_values);
+/* As above, those of the window; `given` is of these. */
+int iq_stream_take_some(struct iq_codec *codec, struct iq_view *rest, struct iq_window window, const int64_t *given,
 			struct iq_arena *arena, int64_t **ret_values);
 
 #endif

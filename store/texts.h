@@ -36,6 +36,8 @@ enum iq_texts_layout {
 #define IQ_WORDS_MAX (1u << 18)
 /* Columns do not lie deeper in each other than this. */
 #define IQ_TEXTS_MAX_DEPTH 8u
+/* No form that texts of a column share is longer. */
+#define IQ_FIXED_MAX_BYTES 4096u
 /* No text of a column is longer. */
 #define IQ_TEXT_MAX_BYTES (1u << 30)
 
@@ -54,12 +56,13 @@ struct iq_texts_outside {
 	/* Shared word `index` of the segment, or the NULL view. */
 	struct iq_view (*word)(void *context, uint64_t index);
 	void *context;
-	const int64_t *shapes; /* of a SPLIT whose shapes are a column of their own: one for each value */
+	const int64_t *
+		shapes; /* of a SPLIT whose shapes are a column of their own: one for each value up to the last wanted */
 };
 
-/* Opens a column of `count` texts that `bytes` holds from its first to its last byte. `outside` may be NULL.
- * IQ_ERR_CORRUPT, IQ_ERR_NOMEM. */
-int iq_texts_open(struct iq_codec *codec, struct iq_view bytes, size_t count, struct iq_arena *arena,
+/* Opens a column of texts that `bytes` holds from its first to its last byte, of which those of the window are numbered from
+ * 0 and the others passed over. `outside` may be NULL. IQ_ERR_CORRUPT, IQ_ERR_NOMEM. */
+int iq_texts_open(struct iq_codec *codec, struct iq_view bytes, struct iq_window window, struct iq_arena *arena,
 		  const struct iq_texts_outside *outside, struct iq_texts **ret_texts);
 bool iq_texts_is_null(const struct iq_texts *texts, size_t index);
 /* The text at `index`: where it lies in the arena already, or put together at the end of `scratch` (Borrowed until that

@@ -4,25 +4,27 @@
 #ifndef IQ_STORE_TEXTS_PARTS_H
 #define IQ_STORE_TEXTS_PARTS_H
 
+#include "store/presence.h"
 #include "store/split.h"
 
+/* Of a window: what is numbered is numbered from its beginning. */
 struct iq_texts {
 	enum iq_texts_layout layout;
 	size_t total;
 	size_t count; /* of values that are there */
 	struct iq_codec *codec;
 	struct iq_arena *arena;
-	const unsigned char *bits; /* with NULLS: which are there */
-	uint32_t *ranks;	   /* with NULLS: how many are there before each 64 */
-	struct iq_view bytes;	   /* CONST: the value; PLAIN: all; FIXED: the packed digits */
-	int64_t *lengths;	   /* PLAIN; WORDS: counts */
-	uint64_t *starts;	   /* PLAIN: of the bytes; WORDS: of the codes */
-	int64_t *codes;		   /* DICT, WORDS */
+	struct iq_presence presence;
+	struct iq_view bytes; /* CONST: the value; PLAIN: all; FIXED: the packed digits */
+	int64_t *lengths;     /* PLAIN; WORDS: counts */
+	uint64_t *starts;     /* PLAIN: of the bytes; WORDS: of the codes */
+	int64_t *codes;	      /* DICT, WORDS */
 	size_t word_count;
 	struct iq_texts *words;
 	struct iq_texts_outside inner; /* for columns in this one: of what lies outside they know the words only */
 	struct iq_view places;	       /* FIXED */
 	size_t varying;
+	size_t first_digit; /* FIXED: of the packed digits, 1 where the first text begins in the middle of a byte */
 	struct iq_split *split;
 };
 
@@ -35,7 +37,8 @@ struct iq_split_shape {
 
 struct iq_split_column {
 	enum iq_slot_kind kind;
-	size_t count;
+	struct iq_window window; /* its values that the texts need */
+	size_t count;		 /* of these */
 	struct iq_view bytes;
 	bool open;
 	struct iq_texts *texts;
@@ -49,9 +52,11 @@ struct iq_split {
 	struct iq_codec *codec;
 	struct iq_arena *arena;
 	unsigned depth;
-	size_t count;
+	struct iq_window window;
+	size_t count; /* of texts in it */
 	struct iq_split_shape *shapes;
 	size_t shape_count;
+	const int64_t *all_shapes; /* from the first text of all up to the last of the window */
 	const int64_t *shape_of;
 	int64_t *columns_of;  /* by valued slot */
 	int64_t *constant_of; /* by valued slot: which constant of its kind */
@@ -60,6 +65,7 @@ struct iq_split {
 	int64_t *constant_digits;
 	struct iq_split_column *columns;
 	size_t column_count;
+	struct iq_window unfit_window;
 	size_t unfit_count;
 	struct iq_view unfit_bytes;
 	struct iq_texts *unfit;

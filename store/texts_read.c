@@ -2,65 +2,48 @@
 
 #include "store/texts_parts.h"
 
-/* ---- Nulls ---- */
-
-static int open_nulls(struct iq_texts *texts, struct iq_view *rest, size_t count)
-{
-	struct iq_view bits;
-	size_t present = 0;
-	int rc = iq_stream_take_bytes(texts->codec, rest, texts->arena, &bits);
-
-	if (rc < 0 || bits.len != (count + 7) / 8)
-		return rc < 0 ? rc : IQ_ERR_CORRUPT;
-	texts->bits = (const unsigned char *)bits.data;
-	texts->ranks = iq_arena_alloc(texts->arena, (count / 64 + 1) * sizeof(*texts->ranks));
-	if (!texts->ranks)
-		return IQ_ERR_NOMEM;
-	for (size_t i = 0; i < count; i++) {
-		if (i % 64 == 0)
-			texts->ranks[i / 64] = (uint32_t)present;
-		present += texts->bits[i / 8] >> (i % 8) & 1;
-	}
-	texts->count = present;
-	return 0;
-}
-
 bool iq_texts_is_null(const struct iq_texts *texts, size_t index)
 {
-	return texts->bits && !(texts->bits[index / 8] >> (index % 8) & 1);
-}
-
-/* Which of those that are there the value at `index` is. */
-static size_t rank_of(const struct iq_texts *texts, size_t index)
-{
-	uint64_t before = 0;
-
-	if (!texts->bits)
-		return index;
-	for (size_t i = index / 64 * 8; i < index / 8; i++)
-		before = before << 8 | texts->bits[i];
-	before = before << 8 | (texts->bits[index / 8] & ((1u << index % 8) - 1));
-	return texts->ranks[index / 64] + (size_t)__builtin_popcountll(before);
+	return !iq_presence_has(&texts->presence, index);
 }
 
 /* ---- Opening ---- */
 
-/* Sums of `lengths`: where each begins. */
-static int add_up(struct iq_texts *texts, uint64_t most)
+/* Texts one after the other, of these lengths: where each of the window begins in the window's part. */
+static int add_up(struct iq_texts *texts, const int64_t *lengths, struct iq_window window, struct iq_window *ret_part)
 {
 	uint64_t sum = 0;
 
-	texts->starts = iq_arena_alloc(texts->arena, (texts->count + 1) * sizeof(*texts->starts));
+	texts->starts = iq_arena_alloc(texts->arena, (window.count + 1) * sizeof(*texts->starts));
 	if (!texts->starts)
 		return IQ_ERR_NOMEM;
-	for (size_t i = 0; i < texts->count; i++) {
-		texts->starts[i] = sum;
-		if (texts->lengths[i] < 0 || (uint64_t)texts->lengths[i] > most - sum)
+	*ret_part = (struct iq_window){ 0 };
+	for (size_t i = 0; i <= window.all; i++) {
+		if (i == window.first)
+			ret_part->first = (size_t)sum;
+		if (i >= window.first && i - window.first <= window.count)
+			texts->starts[i - window.first] = sum - ret_part->first;
+		if (i == window.all)
+			break;
+		if (lengths[i] < 0 || (uint64_t)lengths[i] > IQ_STREAM_MAX_BYTES - sum)
 			return IQ_ERR_CORRUPT;
-		sum += (uint64_t)texts->lengths[i];
+		sum += (uint64_t)lengths[i];
 	}
-	texts->starts[texts->count] = sum;
-	return sum == most ? 0 : IQ_ERR_CORRUPT;
+	ret_part->all = (size_t)sum;
+	ret_part->count = (size_t)texts->starts[window.count];
+	return 0;
+}
+
+static int take_lengths(struct iq_texts *texts, struct iq_view *rest, struct iq_window window,
+			struct iq_window *ret_part)
+{
+	int64_t *lengths;
+	int rc = iq_stream_take_ints(texts->codec, rest, window.all, NULL, texts->arena, &lengths);
+
+	if (rc < 0)
+		return rc;
+	texts->lengths = lengths + window.first;
+	return add_up(texts, lengths, window, ret_part);
 }
 
 static int open_const(struct iq_texts *texts, struct iq_view *rest)
@@ -70,98 +53,121 @@ static int open_const(struct iq_texts *texts, struct iq_view *rest)
 	return iq_varint_take(rest, &len) && iq_bytes_take(rest, len, &texts->bytes) ? 0 : IQ_ERR_CORRUPT;
 }
 
-static int open_plain(struct iq_texts *texts, struct iq_view *rest)
+static int open_plain(struct iq_texts *texts, struct iq_view *rest, struct iq_window window)
 {
-	int rc = iq_stream_take_ints(texts->codec, rest, texts->count, NULL, texts->arena, &texts->lengths);
+	struct iq_window part;
+	int rc = take_lengths(texts, rest, window, &part);
 
-	if (rc == 0)
-		rc = iq_stream_take_bytes(texts->codec, rest, texts->arena, &texts->bytes);
-	return rc == 0 ? add_up(texts, texts->bytes.len) : rc;
+	return rc == 0 ? iq_stream_take_part(texts->codec, rest, part, texts->arena, &texts->bytes) : rc;
 }
 
-/* The dictionary does not say how long it is: it is read from the front of the rest. */
-static int open_texts(struct iq_codec *codec, struct iq_view *rest, size_t count, struct iq_arena *arena,
-		      const struct iq_texts_outside *outside, unsigned depth, struct iq_texts **ret_texts);
-
-static int open_words(struct iq_texts *texts, struct iq_view *rest, unsigned depth)
+static int open_codes(struct iq_texts *texts, struct iq_view *rest, struct iq_window window)
 {
-	uint64_t count;
+	int rc = iq_stream_take_some(texts->codec, rest, window, NULL, texts->arena, &texts->codes);
 
-	if (!iq_varint_take(rest, &count) || count > IQ_STREAM_MAX_BYTES / sizeof(int64_t))
-		return IQ_ERR_CORRUPT;
-	texts->word_count = (size_t)count;
-	return open_texts(texts->codec, rest, texts->word_count, texts->arena, &texts->inner, depth + 1, &texts->words);
-}
-
-static int open_codes(struct iq_texts *texts, struct iq_view *rest, size_t count)
-{
-	int rc = iq_stream_take_ints(texts->codec, rest, count, NULL, texts->arena, &texts->codes);
-
-	for (size_t i = 0; rc == 0 && i < count; i++)
+	for (size_t i = 0; rc == 0 && i < window.count; i++)
 		if ((uint64_t)texts->codes[i] >= texts->word_count)
 			rc = IQ_ERR_CORRUPT;
 	return rc;
 }
 
-static int open_dict(struct iq_texts *texts, struct iq_view *rest, unsigned depth)
-{
-	int rc = open_words(texts, rest, depth);
+/* The dictionary does not say how long it is: it is read from the front of the rest. */
+static int open_texts(struct iq_codec *codec, struct iq_view *rest, struct iq_window window, struct iq_arena *arena,
+		      const struct iq_texts_outside *outside, unsigned depth, struct iq_texts **ret_texts);
 
-	return rc == 0 ? open_codes(texts, rest, texts->count) : rc;
+/* The words that the codes use, which are numbered from the first of them on. */
+static struct iq_window used_words(struct iq_texts *texts, size_t count)
+{
+	int64_t least = INT64_MAX, most = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		least = texts->codes[i] < least ? texts->codes[i] : least;
+		most = texts->codes[i] > most ? texts->codes[i] : most;
+	}
+	for (size_t i = 0; i < count; i++)
+		texts->codes[i] -= least;
+	return count ? (struct iq_window){ texts->word_count, (size_t)least, (size_t)(most - least) + 1 }
+		     : (struct iq_window){ texts->word_count, 0, 0 };
 }
 
-static int open_word_texts(struct iq_texts *texts, struct iq_view *rest)
+/* Codes come behind the words, and tell which of these are needed: where few texts are, the words are passed over first. */
+static int open_dict(struct iq_texts *texts, struct iq_view *rest, struct iq_window window, unsigned depth)
 {
-	uint64_t codes;
-	int rc = iq_stream_take_ints(texts->codec, rest, texts->count, NULL, texts->arena, &texts->lengths);
-
-	texts->word_count = texts->inner.word ? IQ_WORDS_MAX : 0;
-	if (rc == 0 && (!iq_varint_take(rest, &codes) || codes > IQ_STREAM_MAX_BYTES / sizeof(int64_t)))
-		rc = IQ_ERR_CORRUPT;
-	if (rc == 0)
-		rc = open_codes(texts, rest, (size_t)codes);
-	return rc == 0 ? add_up(texts, codes) : rc;
-}
-
-static int open_fixed(struct iq_texts *texts, struct iq_view *rest)
-{
-	uint64_t len;
+	struct iq_view words;
+	struct iq_window used;
+	uint64_t count;
 	int rc;
 
-	if (!iq_varint_take(rest, &len) || len > 4096)
+	if (!iq_varint_take(rest, &count) || count > IQ_STREAM_MAX_BYTES / sizeof(int64_t))
 		return IQ_ERR_CORRUPT;
-	rc = iq_stream_take_bytes(texts->codec, rest, texts->arena, &texts->places);
+	texts->word_count = (size_t)count;
+	words = *rest;
+	used = (struct iq_window){ texts->word_count, 0, iq_window_is_whole(window) ? texts->word_count : 0 };
+	rc = open_texts(texts->codec, rest, used, texts->arena, &texts->inner, depth + 1, &texts->words);
 	if (rc == 0)
-		rc = iq_stream_take_bytes(texts->codec, rest, texts->arena, &texts->bytes);
-	if (rc < 0 || texts->places.len != len)
-		return rc < 0 ? rc : IQ_ERR_CORRUPT;
-	for (size_t i = 0; i < len; i++)
-		texts->varying += texts->places.data[i] == '\0';
-	return texts->bytes.len == (texts->count * texts->varying + 1) / 2 ? 0 : IQ_ERR_CORRUPT;
+		rc = open_codes(texts, rest, window);
+	if (rc < 0 || iq_window_is_whole(window))
+		return rc;
+	used = used_words(texts, window.count);
+	texts->word_count = used.count;
+	return open_texts(texts->codec, &words, used, texts->arena, &texts->inner, depth + 1, &texts->words);
 }
 
-static int open_layout(struct iq_texts *texts, struct iq_view *rest, const struct iq_texts_outside *outside,
-		       unsigned depth)
+static int open_word_texts(struct iq_texts *texts, struct iq_view *rest, struct iq_window window)
+{
+	struct iq_window part;
+	uint64_t codes;
+	int rc = take_lengths(texts, rest, window, &part);
+
+	texts->word_count = texts->inner.word ? IQ_WORDS_MAX : 0;
+	if (rc == 0 && (!iq_varint_take(rest, &codes) || codes != part.all))
+		rc = IQ_ERR_CORRUPT;
+	return rc == 0 ? open_codes(texts, rest, part) : rc;
+}
+
+static int open_fixed(struct iq_texts *texts, struct iq_view *rest, struct iq_window window)
+{
+	struct iq_window part;
+	uint64_t len;
+	size_t digit;
+	int rc;
+
+	if (!iq_varint_take(rest, &len) || len > IQ_FIXED_MAX_BYTES)
+		return IQ_ERR_CORRUPT;
+	rc = iq_stream_take_part(texts->codec, rest, iq_window_whole((size_t)len), texts->arena, &texts->places);
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < len; i++)
+		texts->varying += texts->places.data[i] == '\0';
+	digit = window.first * texts->varying;
+	texts->first_digit = digit % 2;
+	part = (struct iq_window){ (window.all * texts->varying + 1) / 2, digit / 2, 0 };
+	part.count = (digit + window.count * texts->varying + 1) / 2 - part.first;
+	return iq_stream_take_part(texts->codec, rest, part, texts->arena, &texts->bytes);
+}
+
+static int open_layout(struct iq_texts *texts, struct iq_view *rest, struct iq_window window,
+		       const struct iq_texts_outside *outside, unsigned depth)
 {
 	switch (texts->layout) {
 	case IQ_TEXTS_CONST:
 		return open_const(texts, rest);
 	case IQ_TEXTS_PLAIN:
-		return open_plain(texts, rest);
+		return open_plain(texts, rest, window);
 	case IQ_TEXTS_DICT:
-		return open_dict(texts, rest, depth);
+		return open_dict(texts, rest, window, depth);
 	case IQ_TEXTS_FIXED:
-		return open_fixed(texts, rest);
+		return open_fixed(texts, rest, window);
 	case IQ_TEXTS_WORDS:
-		return open_word_texts(texts, rest);
+		return open_word_texts(texts, rest, window);
 	case IQ_TEXTS_SPLIT:
-		return iq_split_open(texts->codec, rest, texts->count, texts->arena, outside, depth, &texts->split);
+		return iq_split_open(texts->codec, rest, window, texts->arena, outside, depth, &texts->split);
 	default:
 		return IQ_ERR_CORRUPT;
 	}
 }
 
-static int open_texts(struct iq_codec *codec, struct iq_view *rest, size_t count, struct iq_arena *arena,
+static int open_texts(struct iq_codec *codec, struct iq_view *rest, struct iq_window window, struct iq_arena *arena,
 		      const struct iq_texts_outside *outside, unsigned depth, struct iq_texts **ret_texts)
 {
 	struct iq_texts *texts = iq_arena_calloc(arena, 1, sizeof(*texts));
@@ -175,29 +181,30 @@ static int open_texts(struct iq_codec *codec, struct iq_view *rest, size_t count
 	texts->layout = (enum iq_texts_layout)(layout & ~IQ_TEXTS_NULLS);
 	texts->codec = codec;
 	texts->arena = arena;
-	texts->total = texts->count = count;
+	texts->total = window.count;
 	if (outside)
 		texts->inner = (struct iq_texts_outside){ .word = outside->word, .context = outside->context };
 	if (layout & IQ_TEXTS_NULLS)
-		rc = open_nulls(texts, rest, count);
+		rc = iq_presence_take(codec, rest, window, arena, &texts->presence, &window);
+	texts->count = window.count;
 	if (rc == 0)
-		rc = open_layout(texts, rest, outside, depth);
+		rc = open_layout(texts, rest, window, outside, depth);
 	*ret_texts = texts;
 	return rc;
 }
 
-int iq_texts_open_inner(struct iq_codec *codec, struct iq_view bytes, size_t count, struct iq_arena *arena,
+int iq_texts_open_inner(struct iq_codec *codec, struct iq_view bytes, struct iq_window window, struct iq_arena *arena,
 			const struct iq_texts_outside *outside, unsigned depth, struct iq_texts **ret_texts)
 {
-	int rc = open_texts(codec, &bytes, count, arena, outside, depth, ret_texts);
+	int rc = open_texts(codec, &bytes, window, arena, outside, depth, ret_texts);
 
 	return rc == 0 && bytes.len > 0 ? IQ_ERR_CORRUPT : rc;
 }
 
-int iq_texts_open(struct iq_codec *codec, struct iq_view bytes, size_t count, struct iq_arena *arena,
+int iq_texts_open(struct iq_codec *codec, struct iq_view bytes, struct iq_window window, struct iq_arena *arena,
 		  const struct iq_texts_outside *outside, struct iq_texts **ret_texts)
 {
-	return iq_texts_open_inner(codec, bytes, count, arena, outside, 0, ret_texts);
+	return iq_texts_open_inner(codec, bytes, window, arena, outside, 0, ret_texts);
 }
 
 /* ---- Getting ---- */
@@ -205,7 +212,7 @@ int iq_texts_open(struct iq_codec *codec, struct iq_view bytes, size_t count, st
 static int get_fixed(const struct iq_texts *texts, size_t index, struct iq_buf *scratch, struct iq_view *ret_text)
 {
 	static const char hex[] = "0123456789abcdef";
-	size_t start = scratch->len, nibble = index * texts->varying;
+	size_t start = scratch->len, nibble = texts->first_digit + index * texts->varying;
 	char *out;
 
 	if (iq_buf_reserve(scratch, texts->places.len) < 0)
@@ -252,7 +259,7 @@ int iq_texts_get(struct iq_texts *texts, size_t index, const struct iq_known *kn
 		*ret_text = IQ_VIEW_NULL;
 		return 0;
 	}
-	rank = rank_of(texts, index);
+	rank = iq_presence_rank(&texts->presence, index);
 	switch (texts->layout) {
 	case IQ_TEXTS_CONST:
 		*ret_text = texts->bytes;

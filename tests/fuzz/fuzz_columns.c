@@ -55,7 +55,7 @@ static void read_texts(struct iq_codec *codec, struct iq_view bytes, size_t coun
 	struct iq_texts *texts;
 	size_t printed = 0;
 
-	if (shapes && iq_texts_open(codec, bytes, count, &memory, &outside, &texts) == 0)
+	if (shapes && iq_texts_open(codec, bytes, iq_window_whole(count), &memory, &outside, &texts) == 0)
 		for (size_t i = 0; i < count && printed < MAX_PRINTED; i++) {
 			struct iq_view text;
 
@@ -96,7 +96,7 @@ static void compare_texts(struct iq_codec *codec, const struct iq_view *values, 
 	struct iq_texts *texts;
 
 	if (iq_texts_append(codec, values, count, 0, &out) < 0 ||
-	    iq_texts_open(codec, iq_buf_view(&out), count, memory, NULL, &texts) < 0)
+	    iq_texts_open(codec, iq_buf_view(&out), iq_window_whole(count), memory, NULL, &texts) < 0)
 		abort();
 	for (size_t i = 0; i < count; i++) {
 		struct iq_view text;

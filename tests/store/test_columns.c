@@ -8,7 +8,36 @@
 #include "store/store.h"
 #include "store/texts.h"
 
+/* Some values in the middle, at the beginning, at the end and none at all. */
+#define WINDOWS 5u
+static struct iq_window window_of(size_t all, unsigned which)
+{
+	const struct iq_window windows[WINDOWS] = {
+		{ all, all / 3, all / 7 },	 { all, 0, all / 2 },
+		{ all, all / 2, all - all / 2 }, { all, all / 2, 0 },
+		{ all, all - all / 9, all / 9 },
+	};
+
+	return windows[which];
+}
+
 /* ---- Numbers ---- */
+
+static void read_windows(struct iq_codec *codec, struct iq_view bytes, size_t count, const int64_t *expected)
+{
+	for (unsigned i = 0; i < WINDOWS; i++) {
+		const struct iq_window window = window_of(count, i);
+		struct iq_arena arena = IQ_ARENA_INIT;
+		struct iq_view rest = bytes;
+		int64_t *some = NULL;
+
+		cr_assert_eq(iq_stream_take_some(codec, &rest, window, NULL, &arena, &some), 0);
+		cr_assert_eq(rest.len, 0);
+		cr_assert(window.count == 0 || memcmp(some, expected + window.first, window.count * sizeof(*some)) == 0,
+			  "window %u of layout %d", i, bytes.data[0]);
+		iq_arena_release(&arena);
+	}
+}
 
 static enum iq_ints_layout round_trip_ints(const int64_t *values, size_t count)
 {
@@ -25,6 +54,7 @@ static enum iq_ints_layout round_trip_ints(const int64_t *values, size_t count)
 	cr_assert_eq(iq_stream_take_ints(codec, &rest, count, NULL, &arena, &back), 0);
 	cr_assert_eq(rest.len, 0);
 	cr_assert(count == 0 || memcmp(back, values, count * sizeof(*values)) == 0);
+	read_windows(codec, iq_buf_view(&bytes), count, values);
 	iq_buf_release(&bytes);
 	iq_arena_release(&arena);
 	iq_codec_free(codec);
@@ -100,26 +130,38 @@ static struct iq_view shared_word(void *context, uint64_t index)
 	return index < words->count ? words->entries[index].key : IQ_VIEW_NULL;
 }
 
-static void round_trip_texts(struct iq_codec *codec, struct iq_map *words, const struct iq_view *texts, size_t count)
+static void read_texts(struct iq_codec *codec, struct iq_view bytes, struct iq_window window,
+		       const struct iq_texts_outside *outside, const struct iq_view *expected)
 {
-	const struct iq_texts_outside outside = { .word = shared_word, .context = words };
 	struct iq_arena arena = IQ_ARENA_INIT;
-	struct iq_buf bytes = IQ_BUF_INIT, scratch = IQ_BUF_INIT;
+	struct iq_buf scratch = IQ_BUF_INIT;
 	struct iq_texts *column;
 	struct iq_view text;
 
-	cr_assert_eq(iq_texts_append(codec, texts, count, 0, &bytes), 0);
-	cr_assert_eq(iq_texts_open(codec, iq_buf_view(&bytes), count, &arena, &outside, &column), 0);
-	for (size_t i = 0; i < count; i++) {
+	cr_assert_eq(iq_texts_open(codec, bytes, window, &arena, outside, &column), 0);
+	for (size_t i = 0; i < window.count; i++) {
+		const struct iq_view was = expected[window.first + i];
+
 		iq_buf_clear(&scratch);
 		cr_assert_eq(iq_texts_get(column, i, NULL, &scratch, &text), 0, "text %zu", i);
-		cr_assert_eq(iq_view_is_null(text), iq_view_is_null(texts[i]), "text %zu", i);
-		cr_assert(iq_view_eq(text, texts[i]), "text %zu: '%.*s' became '%.*s'", i, IQ_VIEW_ARG(texts[i]),
+		cr_assert_eq(iq_view_is_null(text), iq_view_is_null(was), "text %zu", i);
+		cr_assert(iq_view_eq(text, was), "text %zu: '%.*s' became '%.*s'", i, IQ_VIEW_ARG(was),
 			  IQ_VIEW_ARG(text));
 	}
 	iq_buf_release(&scratch);
-	iq_buf_release(&bytes);
 	iq_arena_release(&arena);
+}
+
+static void round_trip_texts(struct iq_codec *codec, struct iq_map *words, const struct iq_view *texts, size_t count)
+{
+	const struct iq_texts_outside outside = { .word = shared_word, .context = words };
+	struct iq_buf bytes = IQ_BUF_INIT;
+
+	cr_assert_eq(iq_texts_append(codec, texts, count, 0, &bytes), 0);
+	read_texts(codec, iq_buf_view(&bytes), iq_window_whole(count), &outside, texts);
+	for (unsigned i = 0; i < WINDOWS; i++)
+		read_texts(codec, iq_buf_view(&bytes), window_of(count, i), &outside, texts);
+	iq_buf_release(&bytes);
 }
 
 /* What `make` prints for each number, as a column; NULL for those it prints nothing for. */

@@ -419,24 +419,33 @@ Test(store, says_what_is_no_store)
 	scene_close(&scene);
 }
 
+/* Lines of what the filter lets through, each with its id, where it lies and what it says. */
+static int read_events(struct iq_store *store, const struct iq_filter *filter, struct iq_buf *out)
+{
+	struct iq_cursor *cursor = NULL;
+	struct iq_event event;
+	int rc = iq_cursor_open(store, filter, &cursor, NULL);
+
+	while (rc >= 0 && (rc = iq_cursor_next(cursor, &event, NULL)) > 0) {
+		(void)iq_buf_appendf(out, "%u %" PRIu64 " %" PRIu64 "+%" PRIu64 " %" PRId64 " ", event.session_no,
+				     event.id, event.offset, event.length, event.seq);
+		rc = iq_event_append_ndjson(out, &event);
+	}
+	iq_cursor_close(cursor);
+	return rc;
+}
+
 /* Everything that a store says: its tables, its events, its raw bytes. Negative where it says that it cannot. */
 static int read_everything(const char *path, struct iq_buf *out)
 {
 	struct iq_error error = IQ_ERROR_INIT;
-	struct iq_cursor *cursor = NULL;
 	struct iq_store *store;
-	struct iq_event event;
 	size_t count;
 	int rc = iq_store_open(path, &store, &error);
 
 	if (rc < 0)
 		return rc;
-	rc = iq_cursor_open(store, NULL, &cursor, &error);
-	while (rc >= 0 && (rc = iq_cursor_next(cursor, &event, &error)) > 0) {
-		(void)iq_buf_appendf(out, "%" PRIu64 "+%" PRIu64 " %" PRId64 " ", event.offset, event.length,
-				     event.seq);
-		rc = iq_event_append_ndjson(out, &event);
-	}
+	rc = read_events(store, NULL, out);
 	for (size_t i = 0; rc == 0 && i < (iq_store_sessions(store, &count), count); i++) {
 		const struct iq_session *session = &iq_store_sessions(store, &count)[i];
 
@@ -445,9 +454,82 @@ static int read_everything(const char *path, struct iq_buf *out)
 	}
 	for (size_t i = 0; rc == 0 && i < (iq_store_evidence(store, &count), count); i++)
 		rc = iq_store_read_raw(store, iq_store_evidence(store, &count)[i].no, 0, UINT64_MAX, out, &error);
-	iq_cursor_close(cursor);
 	iq_store_close(store);
 	return rc;
+}
+
+/* Events of many sessions in turn, of bodies that have shapes, of some that have none, and of what is not there. */
+static void fill_with_sessions(struct scene *scene, unsigned *seed)
+{
+	static const char *const shapes[] = { "{\"type\":\"bid\",\"price\":%u.25,\"id\":\"%08x\"}",
+					      "{\"type\":\"note\",\"text\":\"order %u is late, %x\"}",
+					      "plain %u line %x" };
+	static const char *const types[] = { "bid", "note", "done" };
+	char name[16], body[128];
+
+	begin(scene, "a");
+	for (int i = 0; i < 6000; i++) {
+		const unsigned shape = (unsigned)rand_r(seed) % 3;
+		struct iq_event event;
+
+		(void)snprintf(name, sizeof(name), "c%d", rand_r(seed) % 31);
+		(void)snprintf(body, sizeof(body), shapes[shape], (unsigned)i, (unsigned)rand_r(seed));
+		event = message(name, i * 1000, types[shape], body);
+		event.key = rand_r(seed) % 3 ? iq_view_cstr(name) : IQ_VIEW_NULL;
+		event.seq = rand_r(seed) % 4 ? i : IQ_NUMBER_NONE;
+		event.observed = rand_r(seed) % 2 ? event.ts : IQ_TIME_NONE;
+		event.body = rand_r(seed) % 20 ? event.body : IQ_VIEW_NULL;
+		event.attrs = rand_r(seed) % 9 ? IQ_VIEW_NULL : IQ_LIT("{\"a\":1}");
+		add(scene, event, body);
+	}
+	commit(scene);
+}
+
+/* Of the lines, those that begin with the number. */
+static void pick_lines(struct iq_view lines, uint32_t session, struct iq_buf *out)
+{
+	char start[16];
+
+	(void)snprintf(start, sizeof(start), "%u ", session);
+	while (lines.len > 0) {
+		const char *end = memchr(lines.data, '\n', lines.len);
+		const size_t len = (size_t)(end - lines.data) + 1;
+
+		if (strncmp(lines.data, start, strlen(start)) == 0)
+			(void)iq_buf_append(out, iq_view_make(lines.data, len));
+		lines = iq_view_from(lines, len);
+	}
+}
+
+Test(store, reads_one_session_as_it_reads_all)
+{
+	const unsigned begun = (unsigned)time(NULL);
+	unsigned seed = begun;
+	struct scene scene;
+	struct iq_store *store;
+	struct iq_buf all = IQ_BUF_INIT, picked = IQ_BUF_INIT, alone = IQ_BUF_INIT;
+
+	scene_open(&scene);
+	fill_with_sessions(&scene, &seed);
+	cr_assert_eq(iq_store_open(scene.path, &store, NULL), 0);
+	cr_assert_eq(read_events(store, NULL, &all), 0);
+	for (uint32_t session = 1; session <= 31; session++) {
+		struct iq_filter filter = IQ_FILTER_INIT;
+
+		filter.sessions = &session;
+		filter.session_count = 1;
+		iq_buf_clear(&picked);
+		iq_buf_clear(&alone);
+		pick_lines(iq_buf_view(&all), session, &picked);
+		cr_assert_eq(read_events(store, &filter, &alone), 0, "seed %u session %u", begun, session);
+		cr_assert_gt(picked.len, 0);
+		cr_assert(iq_view_eq(iq_buf_view(&picked), iq_buf_view(&alone)), "seed %u session %u", begun, session);
+	}
+	iq_buf_release(&all);
+	iq_buf_release(&picked);
+	iq_buf_release(&alone);
+	iq_store_close(store);
+	scene_close(&scene);
 }
 
 static void flip(int fd, off_t at, int bit)
