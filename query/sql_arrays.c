@@ -3,22 +3,15 @@
 
 #include "query/sql_module.h"
 
-struct table {
-	sqlite3_vtab base;
-	const struct iq_sql_table *context;
-};
-
 struct cursor {
-	sqlite3_vtab_cursor base;
-	struct iq_open_store *store;
+	struct iq_sql_cursor base;
 	size_t row;
 	size_t end;
 };
 
 /* One of the tables: the last column of its schema is the hidden `store`. */
 struct array {
-	const char *name;
-	const char *schema;
+	struct iq_sql_table table;
 	int store_column;
 	int (*load)(struct iq_open_store *store, struct iq_error *error);
 	size_t (*count)(struct iq_store *store);
@@ -270,37 +263,11 @@ static int template_column(struct iq_open_store *store, size_t row, int column, 
 	return 0;
 }
 
-const char *const iq_sql_array_names[] = { "sessions", "sources", "evidence", "gaps", "templates", NULL };
-
-static const struct array arrays[] = {
-	{ "sessions",
-	  "CREATE TABLE sessions(session TEXT, name TEXT, source TEXT, started INTEGER, ended INTEGER, start_time "
-	  "TEXT, "
-	  "end_time TEXT, events INTEGER, start_seen INTEGER, end_seen INTEGER, state TEXT, verdict TEXT, store "
-	  "HIDDEN)",
-	  12, load_tables, session_count, session_column },
-	{ "sources", "CREATE TABLE sources(source TEXT, events INTEGER, first INTEGER, last INTEGER, store HIDDEN)", 4,
-	  load_tables, source_count, source_column },
-	{ "evidence",
-	  "CREATE TABLE evidence(id INTEGER, path TEXT, format TEXT, bytes INTEGER, accounted INTEGER, records "
-	  "INTEGER, "
-	  "gaps INTEGER, sha256 TEXT, dropped INTEGER, store HIDDEN)",
-	  9, load_tables, evidence_count, evidence_column },
-	{ "gaps",
-	  "CREATE TABLE gaps(id INTEGER, evidence INTEGER, source TEXT, session TEXT, direction TEXT, after INTEGER, "
-	  "before INTEGER, ts_min INTEGER, ts_max INTEGER, offset INTEGER, bytes INTEGER, count INTEGER, reason TEXT, "
-	  "store HIDDEN)",
-	  13, load_tables, gap_count, gap_column },
-	{ "templates",
-	  "CREATE TABLE templates(id INTEGER, text TEXT, count INTEGER, first INTEGER, last INTEGER, store HIDDEN)", 5,
-	  load_templates, template_count, template_column },
-};
-
 /* ---- The module ---- */
 
 static const struct array *array_of(const sqlite3_vtab *base)
 {
-	return &arrays[((const struct table *)base)->context->array];
+	return (const struct array *)((const struct iq_sql_vtab *)base)->table;
 }
 
 /* idxNum bit 0: the store is argument 1; bit 1: the next argument is a session's name. */
@@ -341,7 +308,7 @@ static void seek_session(struct cursor *cursor, sqlite3_value *value)
 	size_t low = 0, high;
 	int64_t number = 0;
 
-	sessions = iq_store_sessions(cursor->store->store, &high);
+	sessions = iq_store_sessions(cursor->base.store->store, &high);
 	if (!name || name[0] != 's' || !iq_view_to_int64(iq_view_cstr(name + 1), &number)) {
 		cursor->end = 0;
 		return;
@@ -358,29 +325,20 @@ static void seek_session(struct cursor *cursor, sqlite3_value *value)
 	cursor->end = low < cursor->end ? low + 1 : low;
 }
 
-static void close_scan(struct cursor *cursor)
-{
-	iq_sql_store_put(((struct table *)cursor->base.pVtab)->context->module, cursor->store);
-	cursor->store = NULL;
-}
-
 static int filter(sqlite3_vtab_cursor *base, int plan, const char *text, int count, sqlite3_value **values)
 {
 	struct cursor *cursor = (struct cursor *)base;
-	const struct table *table = (const struct table *)base->pVtab;
 	const char *path = plan & 1 ? (const char *)sqlite3_value_text(values[0]) : NULL;
 	struct iq_error error = IQ_ERROR_INIT;
-	int rc;
+	int rc = iq_sql_cursor_use(&cursor->base, path);
 
 	(void)text;
-	close_scan(cursor);
-	rc = iq_sql_store_get(table->context->module, path, &cursor->store, &base->pVtab->zErrMsg);
 	if (rc != SQLITE_OK)
 		return rc;
-	if (array_of(base->pVtab)->load(cursor->store, &error) < 0)
+	if (array_of(base->pVtab)->load(cursor->base.store, &error) < 0)
 		return iq_sql_fail(base->pVtab, &error);
 	cursor->row = 0;
-	cursor->end = array_of(base->pVtab)->count(cursor->store->store);
+	cursor->end = array_of(base->pVtab)->count(cursor->base.store->store);
 	if (plan & 2)
 		seek_session(cursor, values[count - 1]);
 	return SQLITE_OK;
@@ -406,10 +364,10 @@ static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int index
 	struct iq_error error = IQ_ERROR_INIT;
 
 	if (index == array->store_column) {
-		sqlite3_result_text(context, iq_store_path(cursor->store->store), -1, SQLITE_TRANSIENT);
+		sqlite3_result_text(context, iq_store_path(cursor->base.store->store), -1, SQLITE_TRANSIENT);
 		return SQLITE_OK;
 	}
-	if (array->column(cursor->store, cursor->row, index, context, &error) < 0)
+	if (array->column(cursor->base.store, cursor->row, index, context, &error) < 0)
 		return iq_sql_fail(base->pVtab, &error);
 	return SQLITE_OK;
 }
@@ -420,62 +378,45 @@ static int rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *ret_rowid)
 	return SQLITE_OK;
 }
 
-static int connect(sqlite3 *db, void *context, int argc, const char *const *argv, sqlite3_vtab **ret_table,
-		   char **ret_message)
-{
-	const struct iq_sql_table *registered = context;
-	struct table *table;
-	int rc = sqlite3_declare_vtab(db, arrays[registered->array].schema);
+/* Every array is read in the same way. */
+#define TABLE(title, declaration) \
+	{ \
+		.name = (title), .schema = (declaration), .cursor_size = sizeof(struct cursor), .methods = { \
+			IQ_SQL_LIFE, \
+			.xBestIndex = best_index, \
+			.xFilter = filter, \
+			.xNext = next, \
+			.xEof = eof, \
+			.xColumn = column, \
+			.xRowid = rowid \
+		} \
+	}
 
-	(void)argc;
-	(void)argv;
-	(void)ret_message;
-	if (rc != SQLITE_OK)
-		return rc;
-	table = sqlite3_malloc(sizeof(*table));
-	if (!table)
-		return SQLITE_NOMEM;
-	*table = (struct table){ .context = registered };
-	(void)sqlite3_vtab_config(db, SQLITE_VTAB_DIRECTONLY);
-	*ret_table = &table->base;
-	return SQLITE_OK;
-}
-
-static int disconnect(sqlite3_vtab *table)
-{
-	sqlite3_free(table);
-	return SQLITE_OK;
-}
-
-static int open(sqlite3_vtab *table, sqlite3_vtab_cursor **ret_cursor)
-{
-	struct cursor *cursor = calloc(1, sizeof(*cursor));
-
-	(void)table;
-	if (!cursor)
-		return SQLITE_NOMEM;
-	*ret_cursor = &cursor->base;
-	return SQLITE_OK;
-}
-
-static int close(sqlite3_vtab_cursor *base)
-{
-	close_scan((struct cursor *)base);
-	free(base);
-	return SQLITE_OK;
-}
-
-const sqlite3_module iq_sql_array = {
-	.iVersion = 1,
-	.xConnect = connect,
-	.xBestIndex = best_index,
-	.xDisconnect = disconnect,
-	.xDestroy = disconnect,
-	.xOpen = open,
-	.xClose = close,
-	.xFilter = filter,
-	.xNext = next,
-	.xEof = eof,
-	.xColumn = column,
-	.xRowid = rowid,
+static const struct array arrays[] = {
+	{ TABLE("sessions",
+		"CREATE TABLE sessions(session TEXT, name TEXT, source TEXT, started INTEGER, ended INTEGER, start_time "
+		"TEXT, end_time TEXT, events INTEGER, start_seen INTEGER, end_seen INTEGER, state TEXT, verdict TEXT, "
+		"store HIDDEN)"),
+	  12, load_tables, session_count, session_column },
+	{ TABLE("sources",
+		"CREATE TABLE sources(source TEXT, events INTEGER, first INTEGER, last INTEGER, store HIDDEN)"),
+	  4, load_tables, source_count, source_column },
+	{ TABLE("evidence",
+		"CREATE TABLE evidence(id INTEGER, path TEXT, format TEXT, bytes INTEGER, accounted INTEGER, records "
+		"INTEGER, gaps INTEGER, sha256 TEXT, dropped INTEGER, store HIDDEN)"),
+	  9, load_tables, evidence_count, evidence_column },
+	{ TABLE("gaps",
+		"CREATE TABLE gaps(id INTEGER, evidence INTEGER, source TEXT, session TEXT, direction TEXT, after "
+		"INTEGER, before INTEGER, ts_min INTEGER, ts_max INTEGER, offset INTEGER, bytes INTEGER, count "
+		"INTEGER, reason TEXT, store HIDDEN)"),
+	  13, load_tables, gap_count, gap_column },
+	{ TABLE("templates",
+		"CREATE TABLE templates(id INTEGER, text TEXT, count INTEGER, first INTEGER, last INTEGER, store "
+		"HIDDEN)"),
+	  5, load_templates, template_count, template_column },
 };
+
+const struct iq_sql_table *iq_sql_array(size_t index)
+{
+	return index < sizeof(arrays) / sizeof(arrays[0]) ? &arrays[index].table : NULL;
+}

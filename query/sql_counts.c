@@ -16,10 +16,6 @@ enum {
 	COUNTS_STORE
 };
 
-static const char schema[] =
-	"CREATE TABLE event_counts(source TEXT, session TEXT, kind TEXT, direction TEXT, type TEXT, "
-	"severity TEXT, count INTEGER, by TEXT HIDDEN, store HIDDEN)";
-
 static const struct {
 	const char *name;
 	enum iq_column column;
@@ -29,14 +25,8 @@ static const struct {
 	[COUNTS_TYPE] = { "type", IQ_COLUMN_TYPE },	  [COUNTS_SEVERITY] = { "severity", IQ_COLUMN_SEVERITY },
 };
 
-struct table {
-	sqlite3_vtab base;
-	struct iq_sql_module *module;
-};
-
 struct cursor {
-	sqlite3_vtab_cursor base;
-	struct iq_open_store *store;
+	struct iq_sql_cursor base;
 	struct iq_scan *scan;
 	struct iq_run run;
 	int by;
@@ -81,8 +71,6 @@ static void close_scan(struct cursor *cursor)
 {
 	iq_scan_close(cursor->scan);
 	cursor->scan = NULL;
-	iq_sql_store_put(((struct table *)cursor->base.pVtab)->module, cursor->store);
-	cursor->store = NULL;
 }
 
 static int next(sqlite3_vtab_cursor *base)
@@ -125,12 +113,11 @@ static int filter(sqlite3_vtab_cursor *base, int plan, const char *text, int cou
 	close_scan(cursor);
 	rc = find_group(base->pVtab, values[0], &cursor->by);
 	if (rc == SQLITE_OK)
-		rc = iq_sql_store_get(((struct table *)base->pVtab)->module, path, &cursor->store,
-				      &base->pVtab->zErrMsg);
+		rc = iq_sql_cursor_use(&cursor->base, path);
 	if (rc != SQLITE_OK)
 		return rc;
 	options.group = groups[cursor->by].column;
-	if (iq_scan_open(cursor->store->store, &options, &cursor->scan, &error) < 0)
+	if (iq_scan_open(cursor->base.store->store, &options, &cursor->scan, &error) < 0)
 		return iq_sql_fail(base->pVtab, &error);
 	cursor->row = 0;
 	return next(base);
@@ -147,7 +134,7 @@ static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int index
 	else if (index == COUNTS_BY)
 		sqlite3_result_text(context, groups[cursor->by].name, -1, SQLITE_STATIC);
 	else if (index == COUNTS_STORE)
-		sqlite3_result_text(context, iq_store_path(cursor->store->store), -1, SQLITE_TRANSIENT);
+		sqlite3_result_text(context, iq_store_path(cursor->base.store->store), -1, SQLITE_TRANSIENT);
 	return SQLITE_OK;
 }
 
@@ -162,61 +149,17 @@ static int rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *ret_rowid)
 	return SQLITE_OK;
 }
 
-static int connect(sqlite3 *db, void *context, int argc, const char *const *argv, sqlite3_vtab **ret_table,
-		   char **ret_message)
+static void release(struct iq_sql_cursor *cursor)
 {
-	struct table *table;
-	int rc = sqlite3_declare_vtab(db, schema);
-
-	(void)argc;
-	(void)argv;
-	(void)ret_message;
-	if (rc != SQLITE_OK)
-		return rc;
-	table = sqlite3_malloc(sizeof(*table));
-	if (!table)
-		return SQLITE_NOMEM;
-	*table = (struct table){ .module = ((struct iq_sql_table *)context)->module };
-	(void)sqlite3_vtab_config(db, SQLITE_VTAB_DIRECTONLY);
-	*ret_table = &table->base;
-	return SQLITE_OK;
+	close_scan((struct cursor *)cursor);
 }
 
-static int disconnect(sqlite3_vtab *table)
-{
-	sqlite3_free(table);
-	return SQLITE_OK;
-}
-
-static int open(sqlite3_vtab *table, sqlite3_vtab_cursor **ret_cursor)
-{
-	struct cursor *cursor = calloc(1, sizeof(*cursor));
-
-	if (!cursor)
-		return SQLITE_NOMEM;
-	cursor->base.pVtab = table;
-	*ret_cursor = &cursor->base;
-	return SQLITE_OK;
-}
-
-static int close(sqlite3_vtab_cursor *base)
-{
-	close_scan((struct cursor *)base);
-	free(base);
-	return SQLITE_OK;
-}
-
-const sqlite3_module iq_sql_counts = {
-	.iVersion = 1,
-	.xConnect = connect,
-	.xBestIndex = best_index,
-	.xDisconnect = disconnect,
-	.xDestroy = disconnect,
-	.xOpen = open,
-	.xClose = close,
-	.xFilter = filter,
-	.xNext = next,
-	.xEof = eof,
-	.xColumn = column,
-	.xRowid = rowid,
+const struct iq_sql_table iq_sql_counts = {
+	.name = "event_counts",
+	.schema = "CREATE TABLE event_counts(source TEXT, session TEXT, kind TEXT, direction TEXT, type TEXT, "
+		  "severity TEXT, count INTEGER, by TEXT HIDDEN, store HIDDEN)",
+	.cursor_size = sizeof(struct cursor),
+	.release = release,
+	.methods = { IQ_SQL_LIFE, .xBestIndex = best_index, .xFilter = filter, .xNext = next, .xEof = eof,
+		     .xColumn = column, .xRowid = rowid },
 };

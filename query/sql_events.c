@@ -3,18 +3,8 @@
 
 #include "query/sql_plan.h"
 
-static const char schema[] =
-	"CREATE TABLE events(id INTEGER, ts INTEGER, time TEXT, observed INTEGER, source TEXT, session TEXT, "
-	"kind TEXT, direction TEXT, type TEXT, key TEXT, seq INTEGER, severity TEXT, body, attrs TEXT, "
-	"evidence INTEGER, offset INTEGER, length INTEGER, store HIDDEN)";
-
-struct table {
-	sqlite3_vtab base;
-	struct iq_sql_module *module;
-};
-
 struct cursor {
-	sqlite3_vtab_cursor base;
+	struct iq_sql_cursor base;
 	uint64_t at; /* of the run */
 	uint64_t count;
 	const uint32_t *rows;
@@ -31,7 +21,6 @@ struct cursor {
 	size_t type_capacity;
 	uint32_t source_no;
 	struct iq_view source;
-	struct iq_open_store *store;
 	struct iq_test *tests;
 	size_t test_count;
 	struct iq_arena memory; /* of the tests */
@@ -39,7 +28,7 @@ struct cursor {
 
 static struct iq_sql_module *module_of(const struct cursor *cursor)
 {
-	return ((const struct table *)cursor->base.pVtab)->module;
+	return iq_sql_vtab_of(&cursor->base)->module;
 }
 
 /* ---- Moving on ---- */
@@ -52,7 +41,7 @@ static int take_run(struct cursor *cursor)
 	cursor->at = 0;
 	cursor->at_end = rc <= 0;
 	if (rc < 0)
-		return iq_sql_fail(cursor->base.pVtab, &error);
+		return iq_sql_fail(cursor->base.base.pVtab, &error);
 	cursor->count = rc > 0 ? cursor->run.count : 0;
 	return SQLITE_OK;
 }
@@ -136,7 +125,7 @@ static void result_source(struct cursor *cursor, sqlite3_context *context, uint3
 	size_t count;
 
 	if (no != cursor->source_no) {
-		sources = iq_store_sources(cursor->store->store, &count);
+		sources = iq_store_sources(cursor->base.store->store, &count);
 		cursor->source = IQ_VIEW_NULL;
 		for (size_t i = 0; i < count; i++)
 			if (sources[i].no == no)
@@ -181,7 +170,7 @@ static int result_text(struct cursor *cursor, sqlite3_context *context, enum iq_
 	bool is_binary;
 
 	if (iq_block_text(cursor->run.block, column, row, &text, &is_binary, &error) < 0)
-		return iq_sql_fail(cursor->base.pVtab, &error);
+		return iq_sql_fail(cursor->base.base.pVtab, &error);
 	if (is_binary)
 		sqlite3_result_blob64(context, text.data, text.len, SQLITE_TRANSIENT);
 	else
@@ -213,7 +202,7 @@ static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int index
 		return SQLITE_OK;
 	}
 	if (!cursor->rows || index == IQ_SQL_COLUMN_STORE) {
-		sqlite3_result_text(context, iq_store_path(cursor->store->store), -1, SQLITE_TRANSIENT);
+		sqlite3_result_text(context, iq_store_path(cursor->base.store->store), -1, SQLITE_TRANSIENT);
 		return SQLITE_OK;
 	}
 	row = cursor->rows[cursor->at];
@@ -276,8 +265,6 @@ static void close_scan(struct cursor *cursor)
 		iq_sql_match_release(&cursor->tests[i]);
 	cursor->tests = NULL;
 	cursor->test_count = 0;
-	iq_sql_store_put(module_of(cursor), cursor->store);
-	cursor->store = NULL;
 	cursor->serial = 0;
 	cursor->source_no = 0;
 	cursor->source = IQ_VIEW_NULL;
@@ -299,7 +286,7 @@ static int add_test(struct cursor *cursor, const struct iq_sql_argument *argumen
 {
 	const struct iq_sql_column_info *info = &iq_sql_columns[argument->column];
 	int rc = iq_sql_match(info->column, info->kind, argument->operator_, value, &cursor->memory,
-			      &cursor->tests[cursor->test_count], &cursor->base.pVtab->zErrMsg);
+			      &cursor->tests[cursor->test_count], &cursor->base.base.pVtab->zErrMsg);
 
 	cursor->test_count++;
 	return rc;
@@ -359,22 +346,22 @@ static int filter(sqlite3_vtab_cursor *base, int plan, const char *text, int cou
 	cursor->skip = 0;
 	rc = take_arguments(cursor, text ? text : "", count, values, &path);
 	if (rc == SQLITE_OK)
-		rc = iq_sql_store_get(module_of(cursor), path, &cursor->store, &base->pVtab->zErrMsg);
+		rc = iq_sql_cursor_use(&cursor->base, path);
 	if (rc != SQLITE_OK)
 		return rc;
 	set_order(cursor, plan, &options);
 	options.tests = cursor->tests;
 	options.test_count = cursor->test_count;
-	if (iq_scan_open(cursor->store->store, &options, &cursor->scan, &error) < 0)
+	if (iq_scan_open(cursor->base.store->store, &options, &cursor->scan, &error) < 0)
 		return iq_sql_fail(base->pVtab, &error);
 	return next_run(cursor);
 }
 
-/* ---- Life cycle ---- */
+/* ---- The table ---- */
 
 static int best_index(sqlite3_vtab *table, sqlite3_index_info *info)
 {
-	return iq_sql_plan_make(((struct table *)table)->module, info);
+	return iq_sql_plan_make(((struct iq_sql_vtab *)table)->module, info);
 }
 
 /* REGEXP means the same on these columns whatever the host registered; has() can be told to a scan. */
@@ -395,66 +382,22 @@ static int find_function(sqlite3_vtab *table, int argc, const char *name,
 	return 0;
 }
 
-static int connect(sqlite3 *db, void *context, int argc, const char *const *argv, sqlite3_vtab **ret_table,
-		   char **ret_message)
-{
-	struct table *table;
-	int rc = sqlite3_declare_vtab(db, schema);
-
-	(void)argc;
-	(void)argv;
-	(void)ret_message;
-	if (rc != SQLITE_OK)
-		return rc;
-	table = sqlite3_malloc(sizeof(*table));
-	if (!table)
-		return SQLITE_NOMEM;
-	*table = (struct table){ .module = ((struct iq_sql_table *)context)->module };
-	(void)sqlite3_vtab_config(db, SQLITE_VTAB_DIRECTONLY);
-	*ret_table = &table->base;
-	return SQLITE_OK;
-}
-
-static int disconnect(sqlite3_vtab *table)
-{
-	sqlite3_free(table);
-	return SQLITE_OK;
-}
-
-static int open(sqlite3_vtab *table, sqlite3_vtab_cursor **ret_cursor)
-{
-	struct cursor *cursor = calloc(1, sizeof(*cursor));
-
-	if (!cursor)
-		return SQLITE_NOMEM;
-	cursor->base.pVtab = table;
-	*ret_cursor = &cursor->base;
-	return SQLITE_OK;
-}
-
-static int close(sqlite3_vtab_cursor *base)
+static void release(struct iq_sql_cursor *base)
 {
 	struct cursor *cursor = (struct cursor *)base;
 
 	close_scan(cursor);
 	iq_arena_release(&cursor->memory);
 	free(cursor->types);
-	free(cursor);
-	return SQLITE_OK;
 }
 
-const sqlite3_module iq_sql_events = {
-	.iVersion = 1,
-	.xConnect = connect,
-	.xBestIndex = best_index,
-	.xDisconnect = disconnect,
-	.xDestroy = disconnect,
-	.xOpen = open,
-	.xClose = close,
-	.xFilter = filter,
-	.xNext = next,
-	.xEof = eof,
-	.xColumn = column,
-	.xRowid = rowid,
-	.xFindFunction = find_function,
+const struct iq_sql_table iq_sql_events = {
+	.name = "events",
+	.schema = "CREATE TABLE events(id INTEGER, ts INTEGER, time TEXT, observed INTEGER, source TEXT, session TEXT, "
+		  "kind TEXT, direction TEXT, type TEXT, key TEXT, seq INTEGER, severity TEXT, body, attrs TEXT, "
+		  "evidence INTEGER, offset INTEGER, length INTEGER, store HIDDEN)",
+	.cursor_size = sizeof(struct cursor),
+	.release = release,
+	.methods = { IQ_SQL_LIFE, .xBestIndex = best_index, .xFilter = filter, .xNext = next, .xEof = eof,
+		     .xColumn = column, .xRowid = rowid, .xFindFunction = find_function },
 };

@@ -79,9 +79,8 @@ int iq_sql_store_get(struct iq_sql_module *module, const char *path, struct iq_o
 	return SQLITE_OK;
 }
 
-void iq_sql_store_put(struct iq_sql_module *module, struct iq_open_store *store)
+void iq_sql_store_put(struct iq_open_store *store)
 {
-	(void)module;
 	if (store)
 		store->users--;
 }
@@ -148,25 +147,30 @@ static void release_module(struct iq_sql_module *module)
 	free(module);
 }
 
+/* What SQLite keeps of a table. */
+struct registered {
+	struct iq_sql_module *module;
+	const struct iq_sql_table *table;
+};
+
 static void release_table(void *context)
 {
-	struct iq_sql_table *table = context;
+	struct registered *registered = context;
 
-	release_module(table->module);
-	free(table);
+	release_module(registered->module);
+	free(registered);
 }
 
 /* Calls `release_table` on failure as well, as SQLite does for its own. */
-static int register_table(sqlite3 *db, struct iq_sql_module *module, const char *name, const sqlite3_module *methods,
-			  size_t array)
+static int register_table(sqlite3 *db, struct iq_sql_module *module, const struct iq_sql_table *table)
 {
-	struct iq_sql_table *table = malloc(sizeof(*table));
+	struct registered *registered = malloc(sizeof(*registered));
 
-	if (!table)
+	if (!registered)
 		return SQLITE_NOMEM;
-	*table = (struct iq_sql_table){ module, array };
+	*registered = (struct registered){ module, table };
 	module->references++;
-	return sqlite3_create_module_v2(db, name, methods, table, release_table);
+	return sqlite3_create_module_v2(db, table->name, &table->methods, registered, release_table);
 }
 
 int iq_sql_register(sqlite3 *db, const char *default_store, struct iq_error *error)
@@ -181,17 +185,78 @@ int iq_sql_register(sqlite3 *db, const char *default_store, struct iq_error *err
 	module->names = iq_sql_names_new();
 	rc = !module->names || (default_store && !module->default_store) ? SQLITE_NOMEM : iq_sql_functions_register(db);
 	if (rc == SQLITE_OK)
-		rc = register_table(db, module, "events", &iq_sql_events, 0);
+		rc = register_table(db, module, &iq_sql_events);
 	if (rc == SQLITE_OK)
-		rc = register_table(db, module, "event_counts", &iq_sql_counts, 0);
-	for (size_t i = 0; iq_sql_array_names[i] && rc == SQLITE_OK; i++)
-		rc = register_table(db, module, iq_sql_array_names[i], &iq_sql_array, i);
+		rc = register_table(db, module, &iq_sql_counts);
+	for (size_t i = 0; iq_sql_array(i) && rc == SQLITE_OK; i++)
+		rc = register_table(db, module, iq_sql_array(i));
 	release_module(module);
 	if (rc == SQLITE_NOMEM)
 		return iq_error_nomem(error);
 	return rc == SQLITE_OK
 		       ? 0
 		       : iq_error_set(error, IQ_ERR_USAGE, "cannot register the tables: %s", sqlite3_errmsg(db));
+}
+
+/* ---- The life of a table ---- */
+
+int iq_sql_connect(sqlite3 *db, void *context, int argc, const char *const *argv, sqlite3_vtab **ret_table,
+		   char **ret_message)
+{
+	const struct registered *registered = context;
+	struct iq_sql_vtab *vtab;
+	int rc = sqlite3_declare_vtab(db, registered->table->schema);
+
+	(void)argc;
+	(void)argv;
+	(void)ret_message;
+	if (rc != SQLITE_OK)
+		return rc;
+	vtab = sqlite3_malloc(sizeof(*vtab));
+	if (!vtab)
+		return SQLITE_NOMEM;
+	*vtab = (struct iq_sql_vtab){ .db = db, .module = registered->module, .table = registered->table };
+	(void)sqlite3_vtab_config(db, SQLITE_VTAB_DIRECTONLY);
+	*ret_table = &vtab->base;
+	return SQLITE_OK;
+}
+
+int iq_sql_disconnect(sqlite3_vtab *base)
+{
+	sqlite3_free(base);
+	return SQLITE_OK;
+}
+
+int iq_sql_cursor_open(sqlite3_vtab *base, sqlite3_vtab_cursor **ret_cursor)
+{
+	*ret_cursor = calloc(1, ((struct iq_sql_vtab *)base)->table->cursor_size);
+	return *ret_cursor ? SQLITE_OK : SQLITE_NOMEM;
+}
+
+int iq_sql_cursor_close(sqlite3_vtab_cursor *base)
+{
+	struct iq_sql_cursor *cursor = (struct iq_sql_cursor *)base;
+	const struct iq_sql_table *table = iq_sql_vtab_of(cursor)->table;
+
+	if (table->release)
+		table->release(cursor);
+	iq_sql_store_put(cursor->store);
+	free(cursor);
+	return SQLITE_OK;
+}
+
+struct iq_sql_vtab *iq_sql_vtab_of(const struct iq_sql_cursor *cursor)
+{
+	return (struct iq_sql_vtab *)cursor->base.pVtab;
+}
+
+int iq_sql_cursor_use(struct iq_sql_cursor *cursor, const char *path)
+{
+	struct iq_sql_vtab *vtab = iq_sql_vtab_of(cursor);
+
+	iq_sql_store_put(cursor->store);
+	cursor->store = NULL;
+	return iq_sql_store_get(vtab->module, path, &cursor->store, &vtab->base.zErrMsg);
 }
 
 #ifdef IQ_SQL_EXTENSION

@@ -40,7 +40,7 @@ struct iq_sql_module {
  * sqlite3_free()). Borrowed until iq_sql_store_put(). */
 int iq_sql_store_get(struct iq_sql_module *module, const char *path, struct iq_open_store **ret_store,
 		     char **ret_message);
-void iq_sql_store_put(struct iq_sql_module *module, struct iq_open_store *store);
+void iq_sql_store_put(struct iq_open_store *store); /* NULL allowed */
 /* The verdict of each session by the built-in lifecycles, made at the first call. 0 or negative. */
 int iq_sql_store_judge(struct iq_open_store *store, struct iq_error *error);
 
@@ -61,17 +61,47 @@ struct iq_view iq_sql_names_keep(struct iq_sql_names *names, struct iq_view text
 /* The name of a session; the NULL view where it is not kept. */
 struct iq_view iq_sql_names_session(struct iq_sql_names *names, uint32_t no);
 
-extern const sqlite3_module iq_sql_events;
-/* event_counts(). */
-extern const sqlite3_module iq_sql_counts;
-/* The table that a name stands for in sql_arrays.c: sessions, sources, evidence, gaps, templates, ended by NULL. */
-extern const char *const iq_sql_array_names[];
-extern const sqlite3_module iq_sql_array;
-/* What is registered with a table: its module and, for arrays, which of them. */
-struct iq_sql_table {
-	struct iq_sql_module *module;
-	size_t array;
+/* ---- Tables ---- */
+
+/* What a table-valued function is: a schema, a cursor, and the methods that answer statements. Its life (connecting, opening,
+ * closing) is the same for all of them, and lies in sql_module.c. */
+struct iq_sql_cursor {
+	sqlite3_vtab_cursor base;
+	struct iq_open_store *store; /* that it reads; NULL before it does */
 };
+
+struct iq_sql_table {
+	const char *name;
+	const char *schema;
+	size_t cursor_size;			       /* of a struct that begins with a struct iq_sql_cursor */
+	void (*release)(struct iq_sql_cursor *cursor); /* frees what else is in it; may be NULL */
+	sqlite3_module methods;			       /* with IQ_SQL_LIFE among them */
+};
+
+struct iq_sql_vtab {
+	sqlite3_vtab base;
+	sqlite3 *db;
+	struct iq_sql_module *module;
+	const struct iq_sql_table *table;
+};
+
+int iq_sql_connect(sqlite3 *db, void *context, int argc, const char *const *argv, sqlite3_vtab **ret_table,
+		   char **ret_message);
+int iq_sql_disconnect(sqlite3_vtab *base);
+int iq_sql_cursor_open(sqlite3_vtab *base, sqlite3_vtab_cursor **ret_cursor);
+int iq_sql_cursor_close(sqlite3_vtab_cursor *base);
+#define IQ_SQL_LIFE \
+	.iVersion = 1, .xConnect = iq_sql_connect, .xDisconnect = iq_sql_disconnect, .xDestroy = iq_sql_disconnect, \
+	.xOpen = iq_sql_cursor_open, .xClose = iq_sql_cursor_close
+
+struct iq_sql_vtab *iq_sql_vtab_of(const struct iq_sql_cursor *cursor);
+/* Lets the cursor read the store at `path` (NULL: the default), and lets go of the one before. */
+int iq_sql_cursor_use(struct iq_sql_cursor *cursor, const char *path);
+
+extern const struct iq_sql_table iq_sql_events;
+extern const struct iq_sql_table iq_sql_counts; /* event_counts() */
+/* sessions, sources, evidence, gaps, templates, by index; NULL behind them. */
+const struct iq_sql_table *iq_sql_array(size_t index);
 int iq_sql_functions_register(sqlite3 *db);
 
 #endif

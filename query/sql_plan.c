@@ -436,7 +436,7 @@ static void release(struct plan *plan)
 	for (size_t i = 0; i < plan->test_count; i++)
 		iq_sql_match_release(&plan->tests[i]);
 	iq_arena_release(&plan->memory);
-	iq_sql_store_put(plan->module, plan->store);
+	iq_sql_store_put(plan->store);
 }
 
 int iq_sql_plan_make(struct iq_sql_module *module, sqlite3_index_info *info)
