@@ -70,7 +70,8 @@ static const char shell_help[] =
 	"  SELECT type, count(*) FROM events GROUP BY type;\n";
 static const char tables_query[] =
 	"SELECT m.name AS \"table\", group_concat(p.name, ' ') AS columns FROM pragma_module_list m, "
-	"pragma_table_xinfo(m.name) p WHERE m.name IN ('events','sessions','sources','evidence','gaps','templates','event_counts') "
+	"pragma_table_xinfo(m.name) p WHERE m.name IN ('events','sessions','sources','evidence','gaps','templates',"
+	"'event_counts','event_aggregates') "
 	"AND p.hidden = 0 GROUP BY 1;";
 
 /* False when the shell shall end. */

@@ -177,7 +177,7 @@ const struct cli_verb cli_verbs[] = {
 	  "inquest check incident --spec agent.yaml --junit result.xml --fail-on violated\n",
 	  check_options, 0, UINT32_MAX, NULL, cli_run_check },
 	{ "sql", "[CASE] [QUERY]", "SQL over the evidence",
-	  "Tables: events, sessions, sources, evidence, gaps, templates; event_counts('type') counts without reading events. "
+	  "Tables: events, sessions, sources, evidence, gaps, templates; event_counts('type') and event_aggregates('type', 'length') add up without giving rows. "
 	  "Times compare with text: ts > '2026-11-23T03:07:00Z'. LIKE, GLOB, REGEXP (PCRE2) and has(body, 'bytes') search "
 	  "bodies; EXPLAIN QUERY PLAN says what a statement reads. Evidence is only read; TEMP tables and views are allowed. Without QUERY, "
 	  "statements are read "

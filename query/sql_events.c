@@ -1,7 +1,7 @@
 /* The table `events`: a plan (sql_plan.c) becomes the tests and the order of a scan, whose columns are shown row by row. */
 #include <stdlib.h>
 
-#include "query/sql_plan.h"
+#include "query/sql_fold.h"
 
 struct cursor {
 	struct iq_sql_cursor base;
@@ -11,12 +11,13 @@ struct cursor {
 	const int64_t *const *numbers;
 	bool at_end;
 	struct iq_run run;
-	struct iq_scan *scan;
-	uint64_t left;	    /* rows that LIMIT allows still, behind those of the run */
-	uint64_t skip;	    /* rows that OFFSET still skips */
-	int group;	    /* the column that the run's key is of; -1: none */
-	struct iq_view key; /* kept */
-	uint64_t serial;    /* of the block that `types` are of */
+	struct iq_scan *scan;	  /* NULL: its rows are those of the fold */
+	struct iq_sql_fold *fold; /* see query/sql_fold.h; NULL: rows are those of the scan */
+	uint64_t left;		  /* rows that LIMIT allows still, behind those of the run */
+	uint64_t skip;		  /* rows that OFFSET still skips */
+	int group;		  /* the column that the run's key is of; -1: none */
+	struct iq_view key;	  /* kept */
+	uint64_t serial;	  /* of the block that `types` are of */
 	struct iq_view *types;
 	size_t type_capacity;
 	uint32_t source_no;
@@ -36,7 +37,7 @@ static struct iq_sql_module *module_of(const struct cursor *cursor)
 static int take_run(struct cursor *cursor)
 {
 	struct iq_error error = IQ_ERROR_INIT;
-	int rc = iq_scan_next(cursor->scan, &cursor->run, &error);
+	int rc = cursor->scan ? iq_scan_next(cursor->scan, &cursor->run, &error) : 0;
 
 	cursor->at = 0;
 	cursor->at_end = rc <= 0;
@@ -197,7 +198,11 @@ static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int index
 	uint32_t row;
 	int64_t number;
 
-	if (index == cursor->group) {
+	if (cursor->fold && index != IQ_SQL_COLUMN_STORE) {
+		iq_sql_fold_column(cursor->fold, cursor->at, (unsigned)index, context);
+		return SQLITE_OK;
+	}
+	if (index == cursor->group && !cursor->fold) {
 		result_key(cursor, context);
 		return SQLITE_OK;
 	}
@@ -251,7 +256,7 @@ static int rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *ret_rowid)
 {
 	const struct cursor *cursor = (const struct cursor *)base;
 
-	*ret_rowid = cursor->rows ? id_of(cursor) : 0;
+	*ret_rowid = cursor->rows && !cursor->fold ? id_of(cursor) : 0;
 	return SQLITE_OK;
 }
 
@@ -261,6 +266,8 @@ static void close_scan(struct cursor *cursor)
 {
 	iq_scan_close(cursor->scan);
 	cursor->scan = NULL;
+	iq_sql_fold_free(cursor->fold);
+	cursor->fold = NULL;
 	for (size_t i = 0; i < cursor->test_count; i++)
 		iq_sql_match_release(&cursor->tests[i]);
 	cursor->tests = NULL;
@@ -316,7 +323,7 @@ static int take_arguments(struct cursor *cursor, const char *plan, int count, sq
 
 static void set_order(struct cursor *cursor, int plan, struct iq_scan_options *options)
 {
-	const int column = ((plan & IQ_SQL_PLAN_ORDER) >> IQ_SQL_PLAN_ORDER_SHIFT) - 1;
+	const int column = iq_sql_plan_order(plan) - 1;
 
 	cursor->group = -1;
 	if (column < 0)
@@ -333,6 +340,22 @@ static void set_order(struct cursor *cursor, int plan, struct iq_scan_options *o
 	options->order += plan & IQ_SQL_PLAN_DESC ? 1 : 0;
 }
 
+/* The rows of the fold, if the statement is one that can be folded. */
+static int fold(struct cursor *cursor, int plan, const char *conditions)
+{
+	struct iq_error error = IQ_ERROR_INIT;
+
+	if (iq_sql_fold_new(iq_sql_vtab_of(&cursor->base), cursor->base.store->store, plan, conditions, cursor->tests,
+			    cursor->test_count, &cursor->fold, &error) < 0)
+		return iq_sql_fail(cursor->base.base.pVtab, &error);
+	if (cursor->fold) {
+		cursor->at = 0;
+		cursor->count = iq_sql_fold_rows(cursor->fold);
+		cursor->at_end = cursor->count == 0;
+	}
+	return SQLITE_OK;
+}
+
 static int filter(sqlite3_vtab_cursor *base, int plan, const char *text, int count, sqlite3_value **values)
 {
 	struct cursor *cursor = (struct cursor *)base;
@@ -347,7 +370,9 @@ static int filter(sqlite3_vtab_cursor *base, int plan, const char *text, int cou
 	rc = take_arguments(cursor, text ? text : "", count, values, &path);
 	if (rc == SQLITE_OK)
 		rc = iq_sql_cursor_use(&cursor->base, path);
-	if (rc != SQLITE_OK)
+	if (rc == SQLITE_OK)
+		rc = fold(cursor, plan, text ? text : "");
+	if (rc != SQLITE_OK || cursor->fold)
 		return rc;
 	set_order(cursor, plan, &options);
 	options.tests = cursor->tests;

@@ -186,8 +186,8 @@ int iq_sql_register(sqlite3 *db, const char *default_store, struct iq_error *err
 	rc = !module->names || (default_store && !module->default_store) ? SQLITE_NOMEM : iq_sql_functions_register(db);
 	if (rc == SQLITE_OK)
 		rc = register_table(db, module, &iq_sql_events);
-	if (rc == SQLITE_OK)
-		rc = register_table(db, module, &iq_sql_counts);
+	for (size_t i = 0; iq_sql_function(i) && rc == SQLITE_OK; i++)
+		rc = register_table(db, module, iq_sql_function(i));
 	for (size_t i = 0; iq_sql_array(i) && rc == SQLITE_OK; i++)
 		rc = register_table(db, module, iq_sql_array(i));
 	release_module(module);

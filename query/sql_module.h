@@ -99,8 +99,9 @@ struct iq_sql_vtab *iq_sql_vtab_of(const struct iq_sql_cursor *cursor);
 int iq_sql_cursor_use(struct iq_sql_cursor *cursor, const char *path);
 
 extern const struct iq_sql_table iq_sql_events;
-extern const struct iq_sql_table iq_sql_counts; /* event_counts() */
-/* sessions, sources, evidence, gaps, templates, by index; NULL behind them. */
+/* event_counts() and event_aggregates(), by index; NULL behind them. */
+const struct iq_sql_table *iq_sql_function(size_t index);
+/* sessions, sources, evidence, gaps, templates, likewise. */
 const struct iq_sql_table *iq_sql_array(size_t index);
 int iq_sql_functions_register(sqlite3 *db);
 

@@ -1,4 +1,4 @@
-#include "query/sql_plan.h"
+#include "query/sql_fold.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -94,6 +94,11 @@ bool iq_sql_plan_next(const char **plan, struct iq_sql_argument *ret_argument)
 	return take(plan, offset_text);
 }
 
+int iq_sql_plan_order(int plan)
+{
+	return (plan & IQ_SQL_PLAN_ORDER) >> IQ_SQL_PLAN_ORDER_SHIFT;
+}
+
 uint32_t iq_sql_plan_columns(int plan)
 {
 	uint32_t columns = 0;
@@ -115,6 +120,7 @@ struct plan {
 	sqlite3_str *text;
 	int arguments;
 	bool all_exact;		     /* every condition is decided by the scan */
+	bool numbers_exact;	     /* those that are not are about columns of names */
 	bool searches;		     /* a pattern or an equality on the body */
 	struct iq_open_store *store; /* NULL: not known before the statement runs, or not to be opened */
 	struct iq_arena memory;
@@ -129,6 +135,12 @@ static int operator_of(const struct sqlite3_index_constraint *constraint)
 		if (operators[i].number == constraint->op)
 			return i;
 	return -1;
+}
+
+static bool is_group(int column)
+{
+	return column == IQ_SQL_COLUMN_SOURCE || column == IQ_SQL_COLUMN_SESSION || column == IQ_SQL_COLUMN_KIND ||
+	       column == IQ_SQL_COLUMN_DIRECTION || column == IQ_SQL_COLUMN_TYPE || column == IQ_SQL_COLUMN_SEVERITY;
 }
 
 static bool is_text(unsigned column)
@@ -211,6 +223,13 @@ static void estimate(struct plan *plan, unsigned column, enum iq_sql_operator op
 	sqlite3_free(message);
 }
 
+/* A condition that SQLite decides, alone or once more. */
+static void leave(struct plan *plan, int column)
+{
+	plan->all_exact = false;
+	plan->numbers_exact = plan->numbers_exact && is_group(column);
+}
+
 static void take_constraint(struct plan *plan, int index)
 {
 	const struct sqlite3_index_constraint *constraint = &plan->info->aConstraint[index];
@@ -220,7 +239,7 @@ static void take_constraint(struct plan *plan, int index)
 	bool exact;
 
 	if (!can_take(plan->info, index, operator_)) {
-		plan->all_exact = false;
+		leave(plan, constraint->iColumn);
 		return;
 	}
 	value = known_value(plan->info, index);
@@ -229,24 +248,19 @@ static void take_constraint(struct plan *plan, int index)
 	exact = iq_sql_match_is_exact(iq_sql_columns[column].kind, (enum iq_sql_operator)operator_, value);
 	/* A range over texts whose value is not known may be one over numbers: see iq_sql_match(). */
 	if (is_text(column) && !value && operator_ != IQ_SQL_EQ && operator_ < IQ_SQL_IS_NULL) {
-		plan->all_exact = false;
+		leave(plan, constraint->iColumn);
 		return;
 	}
 	add_text(plan, iq_sql_columns[column].name, operators[operator_].text);
 	add_argument(plan, index, exact);
-	plan->all_exact = plan->all_exact && exact;
+	if (!exact)
+		leave(plan, constraint->iColumn);
 	plan->searches = plan->searches ||
 			 (column == IQ_SQL_COLUMN_BODY && (operator_ == IQ_SQL_EQ || operator_ >= IQ_SQL_LIKE));
 	estimate(plan, column, (enum iq_sql_operator)operator_, value);
 }
 
 /* ---- The order ---- */
-
-static bool is_group(int column)
-{
-	return column == IQ_SQL_COLUMN_SOURCE || column == IQ_SQL_COLUMN_SESSION || column == IQ_SQL_COLUMN_KIND ||
-	       column == IQ_SQL_COLUMN_DIRECTION || column == IQ_SQL_COLUMN_TYPE || column == IQ_SQL_COLUMN_SEVERITY;
-}
 
 static bool is_time(int column)
 {
@@ -417,8 +431,11 @@ static int finish(struct plan *plan)
 	/* The order is written after the limits, and decides whether they can be taken. */
 	plan->text = sqlite3_str_new(NULL);
 	take_order(plan);
+	info->idxNum |= plan->numbers_exact ? IQ_SQL_PLAN_EXACT : 0;
 	if (plan->searches)
 		sqlite3_str_appendall(plan->text, "; body filtered by chunk");
+	if (iq_sql_fold_may(info->idxNum) && info->colUsed)
+		sqlite3_str_appendall(plan->text, "; sum, min and max by chunk");
 	info->idxStr = sqlite3_str_finish(plan->text);
 	plan->text = conditions;
 	if (plan->all_exact && (info->nOrderBy == 0 || info->orderByConsumed))
@@ -448,7 +465,7 @@ int iq_sql_plan_make(struct iq_sql_module *module, sqlite3_index_info *info)
 		return SQLITE_NOMEM;
 	plan->module = module;
 	plan->info = info;
-	plan->all_exact = true;
+	plan->all_exact = plan->numbers_exact = true;
 	plan->share = 1;
 	plan->text = sqlite3_str_new(NULL);
 	rc = make(plan);

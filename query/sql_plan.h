@@ -45,6 +45,8 @@ extern const struct iq_sql_column_info iq_sql_columns[IQ_SQL_COLUMN_STORE];
 #define IQ_SQL_PLAN_ORDER (31 << IQ_SQL_PLAN_ORDER_SHIFT)
 #define IQ_SQL_PLAN_DESC (1 << 23)
 #define IQ_SQL_PLAN_DISTINCT (1 << 24) /* only different values of that column are wanted */
+#define IQ_SQL_PLAN_EXACT \
+	(1 << 25) /* what the scan does not decide alone are conditions on names, of which there are groups */
 
 /* One argument of xFilter. */
 struct iq_sql_argument {
@@ -57,6 +59,8 @@ struct iq_sql_argument {
 int iq_sql_plan_make(struct iq_sql_module *module, sqlite3_index_info *info);
 /* Reads the next argument off the front of a plan; false at its end. */
 bool iq_sql_plan_next(const char **plan, struct iq_sql_argument *ret_argument);
+/* 1 + the column that the scan orders by; 0: none. */
+int iq_sql_plan_order(int plan);
 /* Columns of the store that a scan reads. */
 uint32_t iq_sql_plan_columns(int plan);
 

@@ -104,7 +104,8 @@ static int add_tasks(struct iq_scan *scan, struct iq_segment *segment)
 	for (size_t i = 0; i < segment->zone_count; i++) {
 		const struct iq_zone *zone = &segment->zones[i];
 
-		if (!iq_select_zone(&scan->tests, zone, segment))
+		if (!iq_select_zone(&scan->tests, zone, segment) ||
+		    (scan->options.told && scan->options.told(scan->options.told_context, segment, zone)))
 			continue;
 		if (!is_by_time(scan))
 			grown[scan->task_count++] = (struct task){ segment, zone, PART_ALL };

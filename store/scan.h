@@ -25,6 +25,9 @@
 /* Bytes of columns that an order by group may hold. */
 #define IQ_SCAN_GROUP_BYTES (256u << 20)
 
+struct iq_segment;
+struct iq_zone;
+
 /* Numbers from `min` to `max`, both included. */
 struct iq_range {
 	int64_t min;
@@ -65,6 +68,10 @@ struct iq_scan_options {
 	enum iq_scan_order order;
 	enum iq_column group; /* SOURCE, SESSION, KIND, DIRECTION, TYPE or SEVERITY */
 	bool only_groups;     /* runs have a key and a count, and no rows: one run a group */
+	/* Private to store/: asked of each chunk that may match; where it returns true the chunk is left out, as the zone map
+	 * told all that is wanted of it. May be NULL. */
+	bool (*told)(void *context, const struct iq_segment *segment, const struct iq_zone *zone);
+	void *told_context;
 };
 
 /* Decoded columns of some events. Numbers are by row; columns that were not asked for are NULL. */

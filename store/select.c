@@ -308,6 +308,14 @@ static bool zone_passes(const struct iq_test *test, const struct iq_zone *zone, 
 	}
 }
 
+bool iq_select_whole_zone(const struct iq_tests *tests, const struct iq_zone *zone, const struct iq_segment *segment)
+{
+	for (size_t i = 0; i < tests->count; i++)
+		if (!zone_passes(&tests->items[i], zone, segment))
+			return false;
+	return true;
+}
+
 /* ---- Rows, by numbers ---- */
 
 struct selection {

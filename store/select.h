@@ -14,6 +14,8 @@ struct iq_tests {
 
 bool iq_select_summary(const struct iq_tests *tests, const struct iq_summary *summary);
 bool iq_select_zone(const struct iq_tests *tests, const struct iq_zone *zone, const struct iq_segment *segment);
+/* Do all events of the zone pass, as far as its zone map tells? */
+bool iq_select_whole_zone(const struct iq_tests *tests, const struct iq_zone *zone, const struct iq_segment *segment);
 /* About which part of the zone's events passes one test. */
 double iq_select_share(const struct iq_test *test, const struct iq_zone *zone, const struct iq_segment *segment);
 

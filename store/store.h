@@ -16,6 +16,7 @@
 
 #include "base/base.h"
 #include "event/event.h"
+#include "store/aggregate.h"
 #include "store/scan.h"
 #include "store/spool.h"
 

@@ -7,8 +7,8 @@
 
 struct sqlite3;
 
-/* Registers the table-valued functions `events`, `sessions`, `sources`, `evidence` and `gaps` on `db`; each takes
- * the store's path as its argument: SELECT type, count(*) FROM events('case') GROUP BY type. `default_store`
+/* Registers the table-valued functions of docs/sql.md on `db`: `events`, `sessions`, `event_counts` and others; each takes
+ * the store's path as its last argument: SELECT type, count(*) FROM events('case') GROUP BY type. `default_store`
  * (copied, may be NULL) is used when the argument is left out. Thread rule: that of `db`. */
 IQ_API int iq_sql_register(struct sqlite3 *db, const char *default_store, struct iq_error *error);
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "query/query.h"
+#include "query/sql_fold.h"
 
 #define COMMITS 5u
 #define EVENTS 70u
@@ -561,6 +562,112 @@ static void add_joined(struct iq_buf *sql)
 	add(sql, PICK(joins), below(2) ? "JOIN" : "LEFT JOIN");
 }
 
+/* ---- Statements that only add up ---- */
+
+static const char *const keys[] = { "source", "session", "kind", "direction", "type", "severity", "evidence" };
+static const char *const numbers[] = { "id", "ts", "observed", "seq", "evidence", "offset", "length", "time" };
+
+/* Those whose answer is folded, and some that are not quite of that form. */
+static void add_total(struct iq_buf *sql, const char *key)
+{
+	static const char *const functions[] = { "sum", "min", "max", "min", "MAX" };
+	const char *number = PICK(numbers);
+
+	if (below(30) == 0)
+		add(sql, "count(%s)", below(2) ? "*" : number);
+	else if (below(30) == 0)
+		add(sql, "%s(DISTINCT %s)", PICK(functions), number);
+	else if (below(30) == 0)
+		add(sql, "max(%s) FILTER (WHERE id < 30)", number);
+	else if (below(30) == 0)
+		add(sql, "max(%s, %s)", key, key);
+	else if (below(20) == 0)
+		add(sql, "max(seq + 1)");
+	else
+		add(sql, "%s(%s)%s", PICK(functions), number, below(6) ? "" : " / 2 - max(id)");
+}
+
+static void add_simple_condition(struct iq_buf *sql)
+{
+	static const char *const signs[] = { "=", "==", "<>", "!=", "<", "<=", ">", ">=" };
+	const unsigned i = below(COLUMNS);
+
+	switch (below(6)) {
+	case 0:
+		add(sql, "%s IS %sNULL", columns[i].name, below(2) ? "NOT " : "");
+		break;
+	case 1:
+		add(sql, "ts BETWEEN %lld AND %lld", (long long)(NS + (int64_t)below(20) * 100000000),
+		    (long long)(NS + (int64_t)below(40) * 100000000));
+		break;
+	case 2:
+		add(sql, "%s IN (", columns[i].name);
+		add_value(sql, columns[i].kind);
+		add(sql, ", ");
+		add_value(sql, columns[i].kind);
+		add(sql, ")");
+		break;
+	case 3:
+		add_condition(sql);
+		break;
+	default:
+		add(sql, "%s %s ", columns[i].name, PICK(signs));
+		add_value(sql, columns[i].kind);
+		break;
+	}
+}
+
+static void add_clauses(struct iq_buf *sql, const char *key, unsigned key_count)
+{
+	static const char *const collations[] = { "", "", "", " COLLATE NOCASE" };
+
+	for (unsigned n = below(3), i = 0; i < n; i++) {
+		add(sql, i ? " AND " : " WHERE ");
+		add_simple_condition(sql);
+	}
+	if (key_count > 0)
+		add(sql, " GROUP BY %s%s", key, PICK(collations));
+	if (key_count > 0 && below(4) == 0)
+		add(sql, below(2) ? " HAVING max(id) > %u" : " HAVING x IS NOT NULL OR min(id) < %u", below(1500));
+	if (key_count > 0 && below(4) == 0)
+		add(sql, " ORDER BY %s%s", below(2) ? "x, " : "", key);
+	else if (key_count > 0 && !strchr(key, ',') && below(3) == 0)
+		add(sql, " ORDER BY %s DESC LIMIT %u", key, below(9));
+}
+
+static void add_folded(struct iq_buf *sql)
+{
+	const unsigned key_count = below(3);
+	char key[64];
+
+	(void)snprintf(key, sizeof(key), key_count == 2 ? "%s, %s" : "%s", PICK(keys), PICK(keys));
+	add(sql, "SELECT ");
+	if (key_count > 0 && below(5))
+		add(sql, "%s, ", key);
+	add_total(sql, key);
+	add(sql, below(2) ? " AS x" : " x");
+	for (unsigned n = below(4); n > 0; n--) {
+		add(sql, ", ");
+		add_total(sql, key);
+	}
+	add(sql, " FROM @%s", below(4) ? "" : " e");
+	add_clauses(sql, key, key_count);
+}
+
+/* The table-valued function, and what it stands for. */
+static void add_aggregates(struct iq_buf *function, struct iq_buf *plain)
+{
+	const char *first = PICK(keys), *second = PICK(keys), *number = numbers[below(7)];
+	const bool summed = number[0] != 't' && strcmp(number, "observed") != 0;
+
+	add(function, "SELECT %s, %s, events, count, min, max%s FROM event_aggregates(' %s,%s ', '%s')", first, second,
+	    summed ? ", sum" : "", first, second, number);
+	add(plain, "SELECT %s, %s, count(*), count(%s), min(%s), max(%s)", first, second, number, number, number);
+	if (summed)
+		add(plain, ", sum(%s)", number);
+	add(plain, " FROM plain GROUP BY %s, %s", first, second);
+}
+
 /* ---- Comparing ---- */
 
 static void append_row(struct iq_buf *row, sqlite3_stmt *statement)
@@ -646,7 +753,11 @@ Test(sql, answers_as_an_ordinary_table_does)
 			execute(&scene,
 				below(2) ? "PRAGMA case_sensitive_like = ON" : "PRAGMA case_sensitive_like = OFF");
 		iq_buf_clear(&sql);
-		switch (below(4)) {
+		switch (below(5)) {
+		case 4:
+			add_folded(&sql);
+			is_ordered = strstr(sql.data, " LIMIT ");
+			break;
 		case 0:
 			add_grouped(&sql);
 			is_ordered = strstr(sql.data, " ORDER BY ");
@@ -663,4 +774,191 @@ Test(sql, answers_as_an_ordinary_table_does)
 	}
 	iq_buf_release(&sql);
 	scene_close(&scene);
+}
+
+Test(sql, adds_up_as_an_ordinary_table_does)
+{
+	const unsigned seed = (unsigned)time(NULL);
+	struct iq_buf function = IQ_BUF_INIT, plain = IQ_BUF_INIT, ours = IQ_BUF_INIT, theirs = IQ_BUF_INIT;
+	struct scene scene;
+
+	srand(seed);
+	scene_open(&scene);
+	for (unsigned round = 0; round < 60; round++) {
+		iq_buf_clear(&function);
+		iq_buf_clear(&plain);
+		iq_buf_clear(&ours);
+		iq_buf_clear(&theirs);
+		add_aggregates(&function, &plain);
+		run(&scene, function.data, "", false, &ours);
+		run(&scene, plain.data, "", false, &theirs);
+		cr_expect(iq_view_eq(iq_buf_view(&ours), iq_buf_view(&theirs)),
+			  "seed %u: %s\n  ours: %.300s\n  plain: %.300s", seed, function.data, ours.data, theirs.data);
+	}
+	scene_close(&scene);
+	iq_buf_release(&function);
+	iq_buf_release(&plain);
+	iq_buf_release(&ours);
+	iq_buf_release(&theirs);
+}
+
+/* ---- Which statements are folded ---- */
+
+static int steps_of(struct scene *scene, const char *sql)
+{
+	sqlite3_stmt *statement;
+	int steps;
+
+	cr_assert_eq(sqlite3_prepare_v2(scene->db, sql, -1, &statement, NULL), SQLITE_OK, "%s", sql);
+	while (sqlite3_step(statement) == SQLITE_ROW)
+		continue;
+	steps = sqlite3_stmt_status(statement, SQLITE_STMTSTATUS_VM_STEP, 0);
+	(void)sqlite3_finalize(statement);
+	return steps;
+}
+
+/* A row costs a step at least. */
+static bool is_folded(struct scene *scene, const char *sql)
+{
+	return steps_of(scene, sql) < (int)(MANY_EVENTS + (COMMITS - 1) * EVENTS);
+}
+
+Test(sql, gives_sums_and_extremes_instead_of_rows)
+{
+	static const char *const folded[] = {
+		"SELECT sum(length) FROM events",
+		"SELECT session, max(ts) FROM events GROUP BY session",
+		"SELECT e.type AS t, MIN(e.seq), max(e.seq) last FROM events AS e GROUP BY e.type ORDER BY t DESC LIMIT 2;",
+		"SELECT kind, (max(ts) - min(ts)) / 1e9 FROM events WHERE ts > 5 AND kind IN ('log', 'x') GROUP BY kind",
+		"SELECT sum(id) FROM events WHERE seq BETWEEN -1 AND 3 -- and no more\n",
+		"SELECT source, direction, sum(offset) FROM events /* all */ GROUP BY source, direction",
+		"SELECT evidence, max(time) FROM events WHERE type IS NOT NULL GROUP BY evidence HAVING max(id) > 3",
+	};
+	struct scene scene;
+
+	srand(1);
+	scene_open(&scene);
+	for (size_t i = 0; i < sizeof(folded) / sizeof(folded[0]); i++)
+		cr_expect(is_folded(&scene, folded[i]), "%s", folded[i]);
+	scene_close(&scene);
+}
+
+Test(sql, gives_rows_where_it_cannot_be_sure)
+{
+	static const char statement[] = "SELECT max(seq), sum(id) FROM events";
+	struct scene scene;
+	sqlite3_stmt *other;
+
+	srand(1);
+	scene_open(&scene);
+	cr_expect(is_folded(&scene, statement));
+	cr_assert_eq(sqlite3_prepare_v2(scene.db, "SELECT id FROM plain", -1, &other, NULL), SQLITE_OK);
+	cr_assert_eq(sqlite3_step(other), SQLITE_ROW);
+	cr_expect_not(is_folded(&scene, statement), "two statements run");
+	(void)sqlite3_reset(other);
+	cr_expect(is_folded(&scene, statement));
+	execute(&scene, "CREATE TEMP VIEW events AS SELECT * FROM main.events WHERE abs(id) < 20");
+	cr_expect_not(is_folded(&scene, statement), "events is a view");
+	compare(&scene, "SELECT max(seq), sum(id) FROM @ WHERE abs(id) < 20", true, 1);
+	execute(&scene, "DROP VIEW events");
+	cr_expect(is_folded(&scene, statement));
+	(void)sqlite3_finalize(other);
+	scene_close(&scene);
+}
+
+/* A sum() of the host's own, which counts. */
+static void count_step(sqlite3_context *context, int argc, sqlite3_value **argv)
+{
+	int *count = sqlite3_aggregate_context(context, sizeof(*count));
+
+	(void)argc;
+	(void)argv;
+	++*count;
+}
+
+static void count_final(sqlite3_context *context)
+{
+	int *count = sqlite3_aggregate_context(context, sizeof(*count));
+
+	sqlite3_result_int(context, *count);
+}
+
+Test(sql, leaves_functions_of_the_host_their_rows)
+{
+	struct scene scene;
+
+	srand(1);
+	scene_open(&scene);
+	cr_assert_eq(
+		sqlite3_create_function_v2(scene.db, "SUM", 1, SQLITE_UTF8, NULL, NULL, count_step, count_final, NULL),
+		SQLITE_OK);
+	compare(&scene, "SELECT sum(id) FROM @", true, 1);
+	scene_close(&scene);
+}
+
+/* Each of these names a column that is neither a group nor the one argument of a total, or is more than the reader knows. */
+Test(sql, reads_nothing_else_as_a_statement_of_totals)
+{
+	static const char *const others[] = {
+		"SELECT session FROM events",
+		"SELECT 1 FROM events",
+		"SELECT * FROM events GROUP BY session",
+		"SELECT session, count(*) FROM events GROUP BY session",
+		"SELECT count(session) FROM events",
+		"SELECT avg(seq) FROM events",
+		"SELECT total(seq) FROM events",
+		"SELECT max(type) FROM events",
+		"SELECT sum(time) FROM events",
+		"SELECT sum(seq), max(seq) FROM events",
+		"SELECT evidence, max(evidence) FROM events GROUP BY evidence",
+		"SELECT max(DISTINCT seq) FROM events",
+		"SELECT max(seq) FILTER (WHERE id > 5) FROM events",
+		"SELECT max(seq) OVER () FROM events",
+		"SELECT max(seq) OVER w FROM events WINDOW w AS ()",
+		"SELECT max(seq, id) FROM events",
+		"SELECT max(seq + 1) FROM events",
+		"SELECT max(+seq) FROM events",
+		"SELECT max(seq) + id FROM events",
+		"SELECT max(seq) + 0xe+id FROM events",
+		"SELECT max(seq), type FROM events GROUP BY session",
+		"SELECT max(seq) FROM events GROUP BY session COLLATE NOCASE",
+		"SELECT max(seq) FROM events GROUP BY session || type",
+		"SELECT max(seq) FROM events GROUP BY seq",
+		"SELECT DISTINCT max(seq) FROM events GROUP BY session",
+		"SELECT max(seq) FROM events WHERE seq + 1 > 5",
+		"SELECT max(seq) FROM events WHERE seq > 5 + id",
+		"SELECT max(seq) FROM events WHERE seq > id",
+		"SELECT max(seq) FROM events WHERE seq > 5 OR id = 3",
+		"SELECT max(seq) FROM events WHERE NOT seq > 5",
+		"SELECT max(seq) FROM events WHERE body = 'x'",
+		"SELECT max(seq) FROM events WHERE type = 'x' COLLATE NOCASE",
+		"SELECT max(seq) FROM events WHERE seq IN (SELECT 5)",
+		"SELECT max(seq) FROM events WHERE rowid = 5",
+		"SELECT max(seq) FROM events, events",
+		"SELECT max(seq) FROM events JOIN other",
+		"SELECT max(seq) FROM events NATURAL JOIN other",
+		"SELECT max(seq) FROM main.events",
+		"SELECT max(seq) FROM other",
+		"SELECT max(seq) FROM events UNION SELECT 5",
+		"SELECT max(seq) FROM (SELECT * FROM events)",
+		"SELECT max(seq) FROM events HAVING id > 5",
+		"SELECT max(seq) FROM events GROUP BY session ORDER BY id",
+		"SELECT max(seq) FROM events GROUP BY session ORDER BY count(*)",
+		"SELECT max(seq) FROM events LIMIT (SELECT 1)",
+		"SELECT max(seq) AS id FROM events GROUP BY session ORDER BY id + 1",
+		"SELECT (SELECT max(seq) FROM events)",
+		"SELECT (SELECT max(id) FROM other) FROM events GROUP BY session",
+		"WITH events AS (SELECT 5 AS seq) SELECT max(seq) FROM events",
+		"INSERT INTO other SELECT max(seq) FROM events",
+		"SELECT max(seq) FROM events; SELECT 5",
+		"SELECT max(seq) FROM events 'unfinished",
+		"SELECT max(seq) AS \"",
+		"SELECT",
+		"",
+	};
+	struct iq_sql_totals totals;
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		cr_expect_not(iq_sql_totals_read(others[i], &totals), "%s", others[i]);
+	cr_expect(iq_sql_totals_read("SELECT max(seq) + 0xe + min(id) FROM events", &totals));
 }
