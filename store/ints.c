@@ -1,12 +1,9 @@
 #include "store/ints.h"
 
-/* A dictionary is tried where a number comes to more bits. */
-#define WIDE_BITS 20u
-
 static const struct iq_ints_layout_methods *const layouts[IQ_INTS_LAYOUTS] = {
 	[IQ_INTS_CONST] = &iq_ints_const,   [IQ_INTS_PLANES] = &iq_ints_planes, [IQ_INTS_DELTA] = &iq_ints_delta,
 	[IQ_INTS_DELTA2] = &iq_ints_delta2, [IQ_INTS_GIVEN] = &iq_ints_given,	[IQ_INTS_RECENT] = &iq_ints_recent,
-	[IQ_INTS_DICT] = &iq_ints_dict,	    [IQ_INTS_FOLLOW] = &iq_ints_follow,
+	[IQ_INTS_DICT] = &iq_ints_dict,	    [IQ_INTS_FOLLOW] = &iq_ints_follow, [IQ_INTS_AGAIN] = &iq_ints_again,
 };
 
 /* ---- Choosing ---- */
@@ -42,8 +39,9 @@ static struct choice choose_layout(const struct iq_ints_input *input)
 
 uint64_t iq_stream_ints_cost(const int64_t *values, size_t count)
 {
-	const struct iq_ints_input input = input_of(values, count);
+	struct iq_ints_input input = input_of(values, count);
 
+	input.inner = true;
 	return choose_layout(&input).cost;
 }
 
@@ -62,25 +60,24 @@ static int append_as(struct iq_codec *codec, enum iq_ints_layout layout, const s
 	return rc < 0 ? rc : out->failed ? IQ_ERR_NOMEM : rc;
 }
 
-/* A dictionary, where numbers are wide, has to be written to know whether it pays. */
-static int append_chosen(struct iq_codec *codec, const struct iq_ints_input *input, bool inner, struct iq_buf *out)
+/* The sample may have promised a dictionary that does not pay for all. */
+static int append_chosen(struct iq_codec *codec, const struct iq_ints_input *input, struct iq_buf *out)
 {
-	const struct choice choice = choose_layout(input);
-	int rc = 0;
+	struct iq_ints_input inner = *input;
+	int rc = append_as(codec, choose_layout(input).layout, input, out);
 
-	if (!inner && choice.cost > input->sample_size * WIDE_BITS * 16)
-		rc = append_as(codec, IQ_INTS_DICT, input, out);
-	return rc != 0 ? rc : append_as(codec, choice.layout, input, out);
+	inner.inner = true;
+	return rc != 0 ? rc : append_as(codec, choose_layout(&inner).layout, input, out);
 }
 
-static int append_ints(struct iq_codec *codec, const struct iq_ints_input *input, bool inner, struct iq_buf *out)
+static int append_ints(struct iq_codec *codec, const struct iq_ints_input *input, struct iq_buf *out)
 {
 	int rc = append_as(codec, IQ_INTS_CONST, input, out);
 
 	if (rc == 0 && input->given)
 		rc = append_as(codec, IQ_INTS_GIVEN, input, out);
 	if (rc == 0)
-		rc = append_chosen(codec, input, inner, out);
+		rc = append_chosen(codec, input, out);
 	return rc < 0 ? rc : 0;
 }
 
@@ -91,7 +88,7 @@ int iq_stream_append_ints_given(struct iq_codec *codec, const int64_t *values, c
 
 	input.given = given;
 	input.given_count = given_count;
-	return append_ints(codec, &input, false, out);
+	return append_ints(codec, &input, out);
 }
 
 int iq_stream_append_ints(struct iq_codec *codec, const int64_t *values, size_t count, struct iq_buf *out)
@@ -101,9 +98,10 @@ int iq_stream_append_ints(struct iq_codec *codec, const int64_t *values, size_t 
 
 int iq_ints_append_inner(struct iq_codec *codec, const int64_t *values, size_t count, struct iq_buf *out)
 {
-	const struct iq_ints_input input = input_of(values, count);
+	struct iq_ints_input input = input_of(values, count);
 
-	return append_ints(codec, &input, true, out);
+	input.inner = true;
+	return append_ints(codec, &input, out);
 }
 
 /* ---- Reading ---- */

@@ -17,6 +17,7 @@ struct iq_ints_input {
 	size_t given_count;
 	const int64_t *sample; /* some of the values, from their middle */
 	size_t sample_size;
+	bool inner; /* of DICT or AGAIN: it is neither itself */
 };
 
 /* Integers to be read. */
@@ -24,7 +25,7 @@ struct iq_ints_output {
 	int64_t *values; /* of the window */
 	struct iq_window window;
 	const int64_t *given; /* of the window */
-	bool inner;	      /* of a dictionary, which has none itself */
+	bool inner;
 	struct iq_arena *arena;
 };
 
@@ -48,8 +49,9 @@ extern const struct iq_ints_layout_methods iq_ints_given;
 extern const struct iq_ints_layout_methods iq_ints_recent;
 extern const struct iq_ints_layout_methods iq_ints_dict;
 extern const struct iq_ints_layout_methods iq_ints_follow;
+extern const struct iq_ints_layout_methods iq_ints_again;
 
-/* As iq_stream_append_ints() and iq_stream_take_ints(), of what a dictionary is made of. */
+/* As iq_stream_append_ints() and iq_stream_take_ints(), of what DICT and AGAIN are made of. */
 int iq_ints_append_inner(struct iq_codec *codec, const int64_t *values, size_t count, struct iq_buf *out);
 int iq_ints_take_inner(struct iq_codec *codec, struct iq_view *rest, struct iq_window window, struct iq_arena *arena,
 		       int64_t **ret_values);

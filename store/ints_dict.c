@@ -7,6 +7,49 @@
 /* Shorter streams have no dictionary. */
 #define LEAST 64u
 
+/* Narrower numbers have no dictionary: bits. */
+#define NARROW 9u
+
+/* ---- What it costs ---- */
+
+#define SLOTS (2 * IQ_INTS_SAMPLE)
+
+/* Each by its first appearance; how many there are. */
+static size_t number_sample(const struct iq_ints_input *input, int64_t *numbers, int64_t *codes)
+{
+	uint16_t slots[SLOTS] = { 0 };
+	size_t count = 0;
+
+	for (size_t i = 0; i < input->sample_size; i++) {
+		size_t at = (uint64_t)input->sample[i] * UINT64_C(0x9e3779b97f4a7c15) >> 32;
+
+		while (slots[at % SLOTS] && numbers[slots[at % SLOTS] - 1] != input->sample[i])
+			at++;
+		if (!slots[at % SLOTS]) {
+			numbers[count] = input->sample[i];
+			slots[at % SLOTS] = (uint16_t)++count;
+		}
+		codes[i] = slots[at % SLOTS] - 1;
+	}
+	return count;
+}
+
+/* What came before the sample is taken to be new: that much it may be better. It takes longer to read, and has to pay. */
+static uint64_t cost(const struct iq_ints_input *input, uint64_t best)
+{
+	int64_t numbers[IQ_INTS_SAMPLE], codes[IQ_INTS_SAMPLE];
+	size_t count;
+
+	if (input->inner || input->count <= LEAST || best <= input->sample_size * NARROW * 16)
+		return UINT64_MAX;
+	count = number_sample(input, numbers, codes);
+	if (count > input->sample_size / 8 * 7)
+		return UINT64_MAX;
+	return (iq_stream_ints_cost(numbers, count) + iq_stream_ints_cost(codes, input->sample_size)) * 17 / 16;
+}
+
+/* ---- Writing ---- */
+
 /* Numbers each by its first appearance. 1 where they repeat so often that a dictionary pays. */
 static int number_values(const int64_t *values, size_t count, int64_t *numbers, size_t *ret_size, int64_t *codes)
 {
@@ -52,6 +95,8 @@ static int append(struct iq_codec *codec, const struct iq_ints_input *input, str
 	return rc;
 }
 
+/* ---- Reading ---- */
+
 static int take(struct iq_codec *codec, struct iq_view *rest, const struct iq_ints_output *output)
 {
 	uint64_t size;
@@ -71,4 +116,4 @@ static int take(struct iq_codec *codec, struct iq_view *rest, const struct iq_in
 	return rc;
 }
 
-const struct iq_ints_layout_methods iq_ints_dict = { NULL, append, take, false };
+const struct iq_ints_layout_methods iq_ints_dict = { cost, append, take, false };

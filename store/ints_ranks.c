@@ -1,16 +1,18 @@
-/* RECENT and FOLLOW: how recently a value came before, at all or after the one before it. Both keep lists of what came
- * last. */
+/* RECENT, AGAIN and FOLLOW: how recently a value came before, at all or after the one before it. All keep lists of what
+ * came last. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "store/ints.h"
 
-/* Values that a list of RECENT and one of FOLLOW holds. */
+/* Values that a list of RECENT or AGAIN and one of FOLLOW holds. */
 #define RECENT 64u
 #define FOLLOWERS 8u
 /* Shorter streams have no ranks. */
 #define LEAST_RECENT 256u
 #define LEAST_FOLLOW 1024u
+/* Numbers that come to fewer bits are not told apart from their ranks. */
+#define NARROW_AGAIN 6u
 /* Larger values have no lists of followers. */
 #define MAX_FOLLOW 8192u
 
@@ -137,6 +139,81 @@ static int take_recent(struct iq_codec *codec, struct iq_view *rest, const struc
 }
 
 const struct iq_ints_layout_methods iq_ints_recent = { cost_recent, append_recent, take_recent, true };
+
+/* ---- AGAIN ---- */
+
+/* Ranks from 1, 0 for what is not in the list; these values. How many they are. */
+static size_t tell_again(const int64_t *values, size_t count, int64_t *ranks, int64_t *others)
+{
+	int64_t list[RECENT];
+	unsigned listed = 0;
+	size_t found = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const unsigned at = pass(list, &listed, RECENT, values[i]);
+
+		ranks[i] = at < RECENT ? (int64_t)at + 1 : 0;
+		if (at == RECENT)
+			others[found++] = values[i];
+	}
+	return found;
+}
+
+static uint64_t cost_again(const struct iq_ints_input *input, uint64_t best)
+{
+	int64_t ranks[IQ_INTS_SAMPLE], others[IQ_INTS_SAMPLE];
+	size_t found;
+
+	if (input->inner || input->count < LEAST_RECENT || best <= input->sample_size * NARROW_AGAIN * 16)
+		return UINT64_MAX;
+	found = tell_again(input->sample, input->sample_size, ranks, others);
+	if (found > input->sample_size / 8 * 7)
+		return UINT64_MAX;
+	return (iq_packed_cost(ranks, input->sample_size) + iq_stream_ints_cost(others, found)) * 17 / 16;
+}
+
+static int append_again(struct iq_codec *codec, const struct iq_ints_input *input, struct iq_buf *out)
+{
+	int64_t *ranks = malloc(2 * input->count * sizeof(*ranks)), *others = ranks + input->count;
+	size_t found;
+	int rc = IQ_ERR_NOMEM;
+
+	if (ranks) {
+		found = tell_again(input->values, input->count, ranks, others);
+		(void)iq_varint_append(out, found);
+		rc = iq_ints_append_inner(codec, ranks, input->count, out);
+		if (rc == 0)
+			rc = iq_ints_append_inner(codec, others, found, out);
+	}
+	free(ranks);
+	return rc < 0 ? rc : 1;
+}
+
+static int take_again(struct iq_codec *codec, struct iq_view *rest, const struct iq_ints_output *output)
+{
+	int64_t list[RECENT], *ranks, *others;
+	unsigned listed = 0;
+	uint64_t count, found = 0;
+	int rc;
+
+	if (output->inner || !iq_varint_take(rest, &count) || count > output->window.all)
+		return IQ_ERR_CORRUPT;
+	rc = iq_ints_take_inner(codec, rest, output->window, output->arena, &ranks);
+	if (rc == 0)
+		rc = iq_ints_take_inner(codec, rest, iq_window_whole((size_t)count), output->arena, &others);
+	for (size_t i = 0; rc == 0 && i < output->window.count; i++) {
+		if (ranks[i] == 0 ? found == count : ranks[i] < 0 || ranks[i] > (int64_t)listed)
+			return IQ_ERR_CORRUPT;
+		output->values[i] = ranks[i] == 0 ? others[found++] : list[ranks[i] - 1];
+		if (ranks[i] == 0)
+			put_front(list, &listed, RECENT, output->values[i]);
+		else
+			move_to_front(list, (unsigned)ranks[i] - 1, output->values[i]);
+	}
+	return rc;
+}
+
+const struct iq_ints_layout_methods iq_ints_again = { cost_again, append_again, take_again, true };
 
 /* ---- FOLLOW ---- */
 

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/repeats.h"
 #include "store/split.h"
 
 /* Slot values that are held at once; texts beyond are kept as they are. */
@@ -311,7 +312,46 @@ static void count_value(struct plan *plan, struct slot *slot, const struct value
 		plan->columns[slot->column - 1].count++;
 }
 
-/* Columns with few values are put together by kind, and the rest numbered anew. */
+static void note_for_repeats(struct plan *plan, struct slot *slot, const struct value *value, void *context)
+{
+	struct iq_repeats *repeats = context;
+	const bool is_text = slot->kind == IQ_SLOT_TEXT;
+	struct iq_repeats_value noted;
+
+	(void)plan;
+	if (!slot->column || slot->kind > IQ_SLOT_DECIMAL || !iq_repeats_next(repeats))
+		return;
+	noted = (struct iq_repeats_value){ .column = slot->column - 1,
+					   .family = value->kind + (uint32_t)value->digits * IQ_SLOT_COUNT,
+					   .is_text = is_text,
+					   .length = value->len };
+	noted.number = is_text ? (int64_t)iq_hash64(iq_view_make(value->text, value->len)) : value->number;
+	iq_repeats_note(repeats, &noted);
+}
+
+/* Columns that repeat what others held become part of these, and are empty then. */
+static void join_repeats(struct plan *plan)
+{
+	struct iq_repeats *repeats = iq_repeats_new(plan->column_count);
+	uint32_t *targets = calloc(plan->column_count + 1, sizeof(*targets));
+
+	if (repeats && targets) {
+		for_each_value(plan, note_for_repeats, repeats);
+		iq_repeats_join(repeats, targets);
+		for (size_t i = 0; i < plan->column_count; i++)
+			if (targets[i] != i) {
+				plan->columns[targets[i]].count += plan->columns[i].count;
+				plan->columns[i].count = 0;
+			}
+		for (size_t i = 0; i < plan->slot_count; i++)
+			if (plan->slots[i].column)
+				plan->slots[i].column = targets[plan->slots[i].column - 1] + 1;
+	}
+	iq_repeats_free(repeats);
+	free(targets);
+}
+
+/* Columns with few values are put together by kind, empty ones left out, and the rest numbered anew. */
 static void merge_small(struct plan *plan)
 {
 	uint32_t shared[IQ_SLOT_COUNT] = { 0 };
@@ -324,6 +364,8 @@ static void merge_small(struct plan *plan)
 		struct column column = plan->columns[i];
 		bool small = column.count < LEAST_COLUMN;
 
+		if (column.count == 0)
+			continue;
 		if (small && shared[column.kind]) {
 			plan->columns[shared[column.kind] - 1].count += column.count;
 			moved[i] = shared[column.kind];
@@ -360,6 +402,7 @@ static int plan_columns(struct plan *plan)
 		if (plan->slots[i].column)
 			plan->columns[plan->slots[i].column - 1].kind = plan->slots[i].kind;
 	for_each_value(plan, count_value, NULL);
+	join_repeats(plan);
 	merge_small(plan);
 	return 0;
 }

@@ -10,6 +10,7 @@
  *	           RECENT  packed ranks: how recently each value came before; see docs/format.md
  *	           FOLLOW  varint n; packed ranks: how recently each value came after the one before it, all below n
  *	           DICT    varint n; ints: n numbers; ints: for each value which of them
+ *	           AGAIN   varint n; ints: how recently each value came before, 0 for those that did not; ints: these n
  *	           GIVEN   ints: a value for each code of a column known beforehand; ints: rows that differ, as differences;
  *	                   ints: their values (both of the count that comes first, a varint)
  *	packed   zigzag varint base, varint scale, byte width; for each of `width` planes, bytes: value = base + scale * u, of
@@ -34,6 +35,7 @@ enum iq_ints_layout {
 	IQ_INTS_RECENT,
 	IQ_INTS_DICT,
 	IQ_INTS_FOLLOW,
+	IQ_INTS_AGAIN,
 	IQ_INTS_LAYOUTS
 };
 

@@ -63,6 +63,15 @@ def recent(ranks):
     return values
 
 
+def again(ranks, numbers):
+    values, recent_ones = [], []
+    for rank in ranks:
+        value = recent_ones.pop(rank - 1) if rank else next(numbers)
+        recent_ones = [value, *recent_ones[:63]]
+        values.append(value)
+    return values
+
+
 def followers(ranks):
     values, lists = [], collections.defaultdict(list)
     for rank in ranks:
@@ -128,7 +137,7 @@ class Stream:
         return [signed(base + scale * sum(plane[i] << 8 * p for p, plane in enumerate(planes))) for i in range(count)]
 
     def ints(self, count, codes=None):
-        layout = met("ints", ("CONST", "PLANES", "DELTA", "DELTA2", "GIVEN", "RECENT", "DICT", "FOLLOW")[self.byte()])
+        layout = met("ints", ("CONST", "PLANES", "DELTA", "DELTA2", "GIVEN", "RECENT", "DICT", "FOLLOW", "AGAIN")[self.byte()])
         if layout == "CONST":
             return [self.zigzag()] * count
         if layout == "PLANES":
@@ -138,6 +147,9 @@ class Stream:
         if layout == "DICT":
             numbers = self.ints(self.varint())
             return [numbers[which] for which in self.ints(count)]
+        if layout == "AGAIN":
+            numbers = self.varint()
+            return again(self.ints(count), iter(self.ints(numbers)))
         if layout == "FOLLOW":
             expect(self.varint() <= 8192, "too many lists")
             return followers(self.packed(count))

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "store/body_finder.h"
+#include "store/repeats.h"
 #include "store/store.h"
 #include "store/texts.h"
 
@@ -92,10 +93,16 @@ Test(columns, of_numbers_take_the_layout_that_is_smallest)
 		values[i] = i > 0 && noise % 16 ? (values[i - 1] * 5 + 3) % 64 : (int64_t)(noise >> 8) % 64;
 	}
 	cr_expect_eq(round_trip_ints(values, COUNT), IQ_INTS_FOLLOW);
-	/* Wide numbers, half of which came shortly before. */
+	/* Numbers of a machine that says each twice or three times. */
 	for (size_t i = 0; i < COUNT; i++) {
 		noise ^= noise << 13, noise ^= noise >> 7, noise ^= noise << 17;
-		values[i] = i < 16 || noise % 2 ? (int64_t)noise : values[i - 1 - (noise >> 20) % 16];
+		values[i] = i > 2 && i % 3 ? values[i - 1 - (noise >> 20) % 2] : (int64_t)(noise % 20000) - 10000;
+	}
+	cr_expect_eq(round_trip_ints(values, COUNT), IQ_INTS_AGAIN);
+	/* Wide numbers, half of which came before. */
+	for (size_t i = 0; i < COUNT; i++) {
+		noise ^= noise << 13, noise ^= noise >> 7, noise ^= noise << 17;
+		values[i] = i < 300 || noise % 2 ? (int64_t)noise : values[i - 1 - (noise >> 20) % 300];
 	}
 	cr_expect_eq(round_trip_ints(values, COUNT), IQ_INTS_DICT);
 }
@@ -221,11 +228,45 @@ static void with_spaces(struct iq_buf *buf, unsigned i)
 	(void)iq_buf_appendf(buf, " %s  %u ", nouns[i % 8], i);
 }
 
+/* The number and the id of a line come again in the one after it. */
+static void said_twice(struct iq_buf *buf, unsigned i)
+{
+	const unsigned number = i / 2 * 2654435761u;
+
+	(void)iq_buf_appendf(buf, i % 2 ? "paid %u by r%08x" : "request %08x wants %u",
+			     i % 2 ? number / 1000 : number * 40503u, i % 2 ? number * 40503u : number / 1000);
+}
+
+Test(columns, of_slots_are_one_where_values_repeat)
+{
+	struct iq_repeats *repeats = iq_repeats_new(4);
+	uint64_t noise = 88172645463325252u;
+	uint32_t targets[4];
+
+	/* 1 holds what 0 held; 2 its own wide numbers; 3 is narrow: what is the same there is so by chance. */
+	for (unsigned i = 0; i < 400; i++) {
+		const int64_t number =
+			(int64_t)((noise ^= noise << 13, noise ^= noise >> 7, noise ^= noise << 17) >> 40);
+		const struct iq_repeats_value noted[] = { { .column = 0, .number = number },
+							  { .column = 1, .number = number },
+							  { .column = 2, .number = ~number },
+							  { .column = 3, .number = number % 3 } };
+
+		for (unsigned column = 0; column < 4; column++)
+			iq_repeats_note(repeats, &noted[column]);
+	}
+	iq_repeats_join(repeats, targets);
+	cr_expect_eq(targets[0], targets[1]);
+	cr_expect_eq(targets[2], 2);
+	cr_expect_eq(targets[3], 3);
+	iq_repeats_free(repeats);
+}
+
 Test(columns, of_texts_come_back_in_every_layout)
 {
 	static void (*const makers[])(struct iq_buf * buf,
 				      unsigned i) = { sentence, repeated_sentence, logged_sentence, id_or_nothing,
-						      few,	with_spaces };
+						      few,	with_spaces,	   said_twice };
 	struct iq_codec *codec = iq_codec_new(IQ_SEGMENT_LEVEL);
 	struct iq_map words = IQ_MAP_INIT;
 
