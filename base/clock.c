@@ -90,17 +90,22 @@ static bool take_fraction(struct iq_view *text, int64_t *ret_ns)
 	return true;
 }
 
-static bool take_date(struct iq_view *text, int64_t *ret_days)
+static bool is_date(unsigned year, unsigned month, unsigned day)
 {
 	static const unsigned lengths[] = { 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+	const bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+
+	return month >= 1 && month <= 12 && day >= 1 && day <= lengths[month - 1] && (month != 2 || day != 29 || leap);
+}
+
+static bool take_date(struct iq_view *text, int64_t *ret_days)
+{
 	unsigned year, month, day;
-	bool leap;
 
 	if (!take_digits(text, 4, &year) || !take_char(text, "-") || !take_digits(text, 2, &month) ||
 	    !take_char(text, "-") || !take_digits(text, 2, &day))
 		return false;
-	leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-	if (month < 1 || month > 12 || day < 1 || day > lengths[month - 1] || (month == 2 && day == 29 && !leap))
+	if (!is_date(year, month, day))
 		return false;
 	*ret_days = days_from_civil(year, month, day);
 	return true;
@@ -139,18 +144,37 @@ static bool take_zone(struct iq_view *text, int64_t *ret_offset)
 	return true;
 }
 
+/* False if it does not fit. */
+static bool add_days(int64_t days, int64_t ns, int64_t *ret_ns)
+{
+	int64_t result;
+
+	if (__builtin_mul_overflow(days, 86400 * IQ_NS_PER_S, &result) || __builtin_add_overflow(result, ns, &result) ||
+	    result == TIME_NONE)
+		return false;
+	*ret_ns = result;
+	return true;
+}
+
 bool iq_time_parse(struct iq_view text, int64_t *ret_ns)
 {
-	int64_t days, time_of_day, offset, result;
+	int64_t days, time_of_day, offset;
 
 	if (!take_date(&text, &days) || !take_char(&text, "Tt ") || !take_time_of_day(&text, &time_of_day) ||
 	    !take_zone(&text, &offset) || text.len > 0)
 		return false;
-	if (__builtin_mul_overflow(days, 86400 * IQ_NS_PER_S, &result) ||
-	    __builtin_add_overflow(result, time_of_day - offset, &result) || result == TIME_NONE)
+	return add_days(days, time_of_day - offset, ret_ns);
+}
+
+bool iq_time_from_civil(const struct iq_civil *civil, int64_t *ret_ns)
+{
+	const int64_t second = (int64_t)civil->hour * 3600 + civil->minute * 60 + civil->second - civil->zone;
+
+	if (!is_date(civil->year, civil->month, civil->day) || civil->hour > 23 || civil->minute > 59 ||
+	    civil->second > 60 || civil->nanosecond >= IQ_NS_PER_S)
 		return false;
-	*ret_ns = result;
-	return true;
+	return add_days(days_from_civil(civil->year, civil->month, civil->day),
+			second * IQ_NS_PER_S + civil->nanosecond, ret_ns);
 }
 
 /* ns in one unit of a number since the epoch, told by the size of its whole part. */
@@ -244,6 +268,16 @@ static time_t split_seconds(int64_t ns, int64_t *ret_fraction)
 		seconds--;
 	}
 	return (time_t)seconds;
+}
+
+unsigned iq_time_year(int64_t ns)
+{
+	int64_t fraction;
+	time_t seconds = split_seconds(ns, &fraction);
+	struct tm parts;
+
+	(void)gmtime_r(&seconds, &parts);
+	return (unsigned)(parts.tm_year + 1900);
 }
 
 const char *iq_time_format(int64_t ns, char ret_text[IQ_RFC3339_SIZE])

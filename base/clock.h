@@ -27,6 +27,22 @@ bool iq_time_parse_epoch(struct iq_view number, int64_t *ret_ns);
 /* `2h`, `30m`, `10s`, `500ms`, `1.5s`, `200us`, `7d`; false otherwise. */
 bool iq_duration_parse(struct iq_view text, int64_t *ret_ns);
 
+/* A date and a time of day, as they are written. */
+struct iq_civil {
+	unsigned year;
+	unsigned month; /* from 1 */
+	unsigned day;
+	unsigned hour;
+	unsigned minute;
+	unsigned second; /* 60: a leap second, the same as the second after it */
+	uint32_t nanosecond;
+	int32_t zone; /* seconds east of UTC */
+};
+/* False for dates and times that are none and for what does not fit int64 ns. */
+bool iq_time_from_civil(const struct iq_civil *civil, int64_t *ret_ns);
+/* The year in UTC. */
+unsigned iq_time_year(int64_t ns);
+
 /* RFC 3339 in UTC with nine digits of fraction; "-" for IQ_TIME_NONE. Returns `ret_text`. */
 const char *iq_time_format(int64_t ns, char ret_text[IQ_RFC3339_SIZE]);
 /* Time of day with milliseconds, `03:07:12.418`, in local time or UTC; "-" for IQ_TIME_NONE. */

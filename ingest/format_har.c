@@ -5,8 +5,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "ingest/element_scan.h"
 #include "ingest/formats.h"
-#include "ingest/har_scan.h"
 #include "ingest/members.h"
 #include "ingest/record.h"
 
@@ -15,9 +15,13 @@
 #define OPCODE_TEXT 1
 #define OPCODE_ERROR (-1)
 
+#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
+
+static const struct iq_view path[] = { { "log", 3 }, { "entries", 7 } };
+
 struct iq_parser {
 	struct iq_output output;
-	struct iq_har_scan scan;
+	struct iq_element_scan scan;
 	uint64_t reached;   /* end of the last range given out */
 	uint64_t sockets;   /* entries that are WebSockets */
 	bool ended;	    /* everything was given out */
@@ -29,7 +33,7 @@ struct iq_parser {
 
 /* What an entry says, as text of the entry or in the parser's scratch. */
 struct entry {
-	const struct iq_har_entry *scanned;
+	const struct iq_element *scanned;
 	struct iq_view url;
 	struct iq_view method;
 	struct iq_view headers; /* of the request, an array of name and value */
@@ -63,7 +67,7 @@ static const struct {
 
 static enum iq_kind kind_of(int64_t opcode)
 {
-	for (size_t i = 0; i < sizeof(opcode_kinds) / sizeof(opcode_kinds[0]); i++)
+	for (size_t i = 0; i < COUNT(opcode_kinds); i++)
 		if (opcode_kinds[i].opcode == opcode)
 			return opcode_kinds[i].kind;
 	return IQ_KIND_WS_MESSAGE;
@@ -224,7 +228,7 @@ static bool has_socket_scheme(struct iq_view url)
 }
 
 /* 0, or IQ_ERR_FORMAT with the place in the stream where the entry stops being JSON. */
-static int read_entry(struct entry *entry, const struct iq_har_entry *scanned, struct iq_buf *scratch,
+static int read_entry(struct entry *entry, const struct iq_element *scanned, struct iq_buf *scratch,
 		      uint64_t *ret_place)
 {
 	struct iq_members members;
@@ -478,17 +482,26 @@ static int give_socket(struct iq_parser *parser, const struct entry *entry, stru
 	return rc == 0 ? give_messages(parser, entry, !opened, error) : rc;
 }
 
+/* What is missing after it is the end of the file's to say, or here, where another entry follows. */
 static int give_truncated(struct iq_parser *parser, const struct entry *entry, struct iq_error *error)
 {
 	bool anything = entry->status == STATUS_SWITCHING_PROTOCOLS || count_messages(entry) > 0;
+	int rc = 0;
 
-	if (!entry->is_socket || !anything)
-		return 0;
-	parser->reached = entry->reach;
-	return give_socket(parser, entry, error);
+	if (entry->is_socket && anything) {
+		parser->reached = entry->reach;
+		rc = give_socket(parser, entry, error);
+	}
+	if (rc < 0 || entry->scanned->ended)
+		return rc;
+	rc = iq_output_damage(&parser->output, parser->reached, entry->scanned->end - parser->reached, error,
+			      "byte %" PRIu64 ": cut off in the middle of an entry; another one follows",
+			      parser->reached);
+	parser->reached = entry->scanned->end;
+	return rc;
 }
 
-static int take_entry(void *context, const struct iq_har_entry *scanned, struct iq_error *error)
+static int take_entry(void *context, const struct iq_element *scanned, struct iq_error *error)
 {
 	struct iq_parser *parser = context;
 	struct entry entry;
@@ -500,7 +513,7 @@ static int take_entry(void *context, const struct iq_har_entry *scanned, struct 
 	if (!scanned->text.data)
 		return iq_output_damage(&parser->output, scanned->start, scanned->end - scanned->start, error,
 					"byte %" PRIu64 ": an entry larger than %u bytes", scanned->offset,
-					IQ_HAR_MAX_ENTRY);
+					IQ_ELEMENT_MAX);
 	/* Texts of the entry stay in `scratch` together. */
 	if (iq_buf_reserve(&parser->scratch, scanned->text.len) < 0)
 		return iq_error_nomem(error);
@@ -519,7 +532,7 @@ static int take_entry(void *context, const struct iq_har_entry *scanned, struct 
 
 static int har_feed(struct iq_parser *parser, struct iq_view bytes, struct iq_error *error)
 {
-	return iq_har_scan_feed(&parser->scan, bytes, error);
+	return iq_element_scan_feed(&parser->scan, bytes, error);
 }
 
 /* A complete HAR without entries: nothing was lost in it. */
@@ -538,10 +551,10 @@ static int give_empty(struct iq_parser *parser, uint64_t end, struct iq_error *e
 
 static int har_end(struct iq_parser *parser, struct iq_error *error)
 {
-	struct iq_har_scan *scan = &parser->scan;
-	uint64_t end = scan->place == IQ_HAR_TRAILING ? scan->trailing : scan->position;
+	struct iq_element_scan *scan = &parser->scan;
+	uint64_t end = scan->place == IQ_ELEMENT_TRAILING ? scan->trailing : scan->position;
 	const bool within_entry = scan->text_open;
-	int rc = parser->ended ? 0 : iq_har_scan_end(scan, error);
+	int rc = parser->ended ? 0 : iq_element_scan_end(scan, error);
 
 	if (parser->ended)
 		return 0;
@@ -549,16 +562,16 @@ static int har_end(struct iq_parser *parser, struct iq_error *error)
 	/* Within the last session, its rest is missing; after it, all that is. */
 	if (!within_entry)
 		parser->output.gap_session = IQ_VIEW_NULL;
-	if (rc == 0 && scan->entries == 0 && scan->place >= IQ_HAR_AFTER)
+	if (rc == 0 && scan->elements == 0 && scan->place >= IQ_ELEMENT_AFTER)
 		rc = give_empty(parser, end, error);
-	if (rc == 0 && scan->place == IQ_HAR_BEFORE)
+	if (rc == 0 && scan->place == IQ_ELEMENT_BEFORE)
 		return iq_output_damage(&parser->output, scan->from, scan->position - scan->from, error,
 					scan->from > 0 ? "not part of the HAR" : "not JSON, so not a HAR");
-	if (rc == 0 && scan->place == IQ_HAR_WITHIN)
+	if (rc == 0 && scan->place == IQ_ELEMENT_WITHIN)
 		rc = iq_output_damage(&parser->output, parser->reached, scan->position - parser->reached, error,
 				      "truncated at byte %" PRIu64 "; what was whole before it is taken in",
 				      scan->position);
-	if (rc == 0 && scan->place == IQ_HAR_TRAILING)
+	if (rc == 0 && scan->place == IQ_ELEMENT_TRAILING)
 		rc = iq_output_damage(&parser->output, scan->trailing, scan->position - scan->trailing, error,
 				      "byte %" PRIu64 ": not part of the HAR", scan->trailing);
 	if (rc == 0 && parser->sockets == 0)
@@ -571,7 +584,7 @@ static int har_end(struct iq_parser *parser, struct iq_error *error)
 /* A HAR is one document: whole, it is given out; of one that is not, the parts may still become others. */
 static int har_settle(struct iq_parser *parser, struct iq_error *error)
 {
-	return parser->scan.place >= IQ_HAR_AFTER ? har_end(parser, error) : 0;
+	return parser->scan.place >= IQ_ELEMENT_AFTER ? har_end(parser, error) : 0;
 }
 
 /* Read again from its beginning: where in the document an entry stands cannot be told from the entry. */
@@ -584,7 +597,7 @@ static void har_close(struct iq_parser *parser)
 {
 	if (!parser)
 		return;
-	iq_har_scan_release(&parser->scan);
+	iq_element_scan_release(&parser->scan);
 	iq_buf_release(&parser->name);
 	iq_buf_release(&parser->attrs);
 	iq_buf_release(&parser->headers);
@@ -592,14 +605,16 @@ static void har_close(struct iq_parser *parser)
 	free(parser);
 }
 
-static struct iq_parser *har_open(const struct iq_parser_options *options, const struct iq_sink *sink)
+static struct iq_parser *har_open(const struct iq_format *format, const struct iq_parser_options *options,
+				  const struct iq_sink *sink)
 {
 	struct iq_parser *parser = calloc(1, sizeof(*parser));
 
+	(void)format;
 	if (!parser)
 		return NULL;
 	parser->output = (struct iq_output){ .options = *options, .sink = sink, .gap_source = options->source };
-	iq_har_scan_init(&parser->scan, options->from.offset, take_entry, parser);
+	iq_element_scan_init(&parser->scan, options->from.offset, path, COUNT(path), take_entry, parser);
 	parser->reached = options->from.offset;
 	return parser;
 }
@@ -615,10 +630,29 @@ static bool is_log(struct iq_view text)
 
 	if (!iq_members_open(&members, text, true) || iq_members_next(&members, &member) <= 0)
 		return false;
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+	for (size_t i = 0; i < COUNT(names); i++)
 		if (iq_view_eq(member.name, names[i]))
 			return true;
 	return false;
+}
+
+static int no_entry(void *context, const struct iq_element *element, struct iq_error *error)
+{
+	(void)context, (void)element, (void)error;
+	return IQ_ERR_LIMIT;
+}
+
+/* Also behind damage. */
+static bool has_entries(struct iq_view head)
+{
+	struct iq_element_scan scan;
+	bool found;
+
+	iq_element_scan_init(&scan, 0, path, COUNT(path), no_entry, NULL);
+	(void)iq_element_scan_feed(&scan, head, NULL);
+	found = scan.elements > 0;
+	iq_element_scan_release(&scan);
+	return found;
 }
 
 static int har_probe(struct iq_view head)
@@ -633,7 +667,7 @@ static int har_probe(struct iq_view head)
 	while (iq_members_next(&members, &member) > 0)
 		if (iq_view_eq(member.name, IQ_LIT("log")) && is_log(member.raw))
 			return 98;
-	return 0;
+	return has_entries(head) ? 90 : 0;
 }
 
 const struct iq_format iq_format_har = {

@@ -1,10 +1,7 @@
 /* NDJSON: one event a line, as docs/events.md defines it. */
-#include <stdlib.h>
-
 #include "ingest/formats.h"
-#include "ingest/lines.h"
+#include "ingest/line_parser.h"
 #include "ingest/members.h"
-#include "ingest/record.h"
 
 enum field {
 	FIELD_KIND, /* first: what it says decides about the others */
@@ -69,53 +66,46 @@ static const struct {
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
-struct iq_parser {
-	struct iq_output output;
-	struct iq_lines lines;
-	struct iq_bad_lines bad;
-	struct iq_buf scratch;
-	struct iq_buf attrs;
-};
-
 /* One line on its way to an event. */
-struct record {
-	struct iq_parser *parser;
-	const struct iq_line *line;
-	struct iq_event event;
+struct reading {
+	const struct iq_line_reading *line;
+	struct iq_event *event;
+	struct iq_buf *scratch;
+	struct iq_buf *attrs;
 	struct iq_member fields[FIELD_COUNT]; /* `name.data` NULL: not there */
 	bool kind_known;
 };
 
 /* ---- Fields: each setter returns false for a value it has no use for, which then stays among the attrs ---- */
 
-static bool set_kind(struct record *record, const struct iq_member *member)
+static bool set_kind(struct reading *reading, const struct iq_member *member)
 {
-	struct iq_view name = iq_member_text(member, &record->parser->scratch);
+	struct iq_view name = iq_member_text(member, reading->scratch);
 
-	record->kind_known = iq_kind_parse(name, &record->event.kind);
-	for (size_t i = 0; i < COUNT(kind_aliases) && !record->kind_known; i++) {
+	reading->kind_known = iq_kind_parse(name, &reading->event->kind);
+	for (size_t i = 0; i < COUNT(kind_aliases) && !reading->kind_known; i++) {
 		if (!iq_view_eq(name, kind_aliases[i].name))
 			continue;
-		record->event.kind = kind_aliases[i].kind;
-		record->event.type = kind_aliases[i].type;
-		record->kind_known = true;
+		reading->event->kind = kind_aliases[i].kind;
+		reading->event->type = kind_aliases[i].type;
+		reading->kind_known = true;
 	}
 	return true;
 }
 
-static bool set_ts(struct record *record, const struct iq_member *member)
+static bool set_ts(struct reading *reading, const struct iq_member *member)
 {
-	return iq_member_time(member, &record->parser->scratch, &record->event.ts);
+	return iq_member_time(member, reading->scratch, &reading->event->ts);
 }
 
-static bool set_observed(struct record *record, const struct iq_member *member)
+static bool set_observed(struct reading *reading, const struct iq_member *member)
 {
-	return iq_member_time(member, &record->parser->scratch, &record->event.observed);
+	return iq_member_time(member, reading->scratch, &reading->event->observed);
 }
 
-static bool set_text(struct record *record, const struct iq_member *member, struct iq_view *text)
+static bool set_text(struct reading *reading, const struct iq_member *member, struct iq_view *text)
 {
-	struct iq_view value = iq_member_text(member, &record->parser->scratch);
+	struct iq_view value = iq_member_text(member, reading->scratch);
 
 	if (!value.data)
 		return false;
@@ -123,72 +113,73 @@ static bool set_text(struct record *record, const struct iq_member *member, stru
 	return true;
 }
 
-static bool set_source(struct record *record, const struct iq_member *member)
+static bool set_source(struct reading *reading, const struct iq_member *member)
 {
-	return set_text(record, member, &record->event.source);
+	return set_text(reading, member, &reading->event->source);
 }
 
-static bool set_session(struct record *record, const struct iq_member *member)
+static bool set_session(struct reading *reading, const struct iq_member *member)
 {
-	return set_text(record, member, &record->event.session);
+	return set_text(reading, member, &reading->event->session);
 }
 
-static bool set_type(struct record *record, const struct iq_member *member)
+static bool set_type(struct reading *reading, const struct iq_member *member)
 {
-	return set_text(record, member, &record->event.type);
+	return set_text(reading, member, &reading->event->type);
 }
 
-static bool set_key(struct record *record, const struct iq_member *member)
+static bool set_key(struct reading *reading, const struct iq_member *member)
 {
-	return set_text(record, member, &record->event.key);
+	return set_text(reading, member, &reading->event->key);
 }
 
-static bool set_direction(struct record *record, const struct iq_member *member)
-{
-	return member->value.type == IQ_JSON_STRING &&
-	       iq_direction_parse(iq_member_text(member, &record->parser->scratch), &record->event.direction);
-}
-
-static bool set_seq(struct record *record, const struct iq_member *member)
-{
-	return member->value.type == IQ_JSON_NUMBER && iq_view_to_int64(member->value.raw, &record->event.seq);
-}
-
-static bool set_severity(struct record *record, const struct iq_member *member)
+static bool set_direction(struct reading *reading, const struct iq_member *member)
 {
 	return member->value.type == IQ_JSON_STRING &&
-	       iq_severity_parse(iq_member_text(member, &record->parser->scratch), &record->event.severity);
+	       iq_direction_parse(iq_member_text(member, reading->scratch), &reading->event->direction);
 }
 
-static bool set_body(struct record *record, const struct iq_member *member)
+static bool set_seq(struct reading *reading, const struct iq_member *member)
+{
+	return member->value.type == IQ_JSON_NUMBER && iq_view_to_int64(member->value.raw, &reading->event->seq);
+}
+
+static bool set_severity(struct reading *reading, const struct iq_member *member)
+{
+	return member->value.type == IQ_JSON_STRING &&
+	       iq_severity_parse(iq_member_text(member, reading->scratch), &reading->event->severity);
+}
+
+static bool set_body(struct reading *reading, const struct iq_member *member)
 {
 	bool is_text = member->value.type == IQ_JSON_STRING;
 
 	if (member->value.type == IQ_JSON_NULL)
 		return true;
-	record->event.body = is_text ? iq_member_text(member, &record->parser->scratch) : member->raw;
+	reading->event->body = is_text ? iq_member_text(member, reading->scratch) : member->raw;
 	if (member->cut)
-		record->event.body = iq_body_trim(record->event.body);
+		reading->event->body = iq_body_trim(reading->event->body);
 	else if (is_text)
-		iq_line_place(record->line, member->value.raw, &record->event.body_offset, &record->event.body_length);
+		iq_line_place(reading->line->line, member->value.raw, &reading->event->body_offset,
+			      &reading->event->body_length);
 	return true;
 }
 
-static bool set_body_base64(struct record *record, const struct iq_member *member)
+static bool set_body_base64(struct reading *reading, const struct iq_member *member)
 {
-	struct iq_buf *scratch = &record->parser->scratch;
+	struct iq_buf *scratch = reading->scratch;
 	struct iq_view text = iq_member_text(member, scratch);
 	size_t start = scratch->len;
 
 	if (member->value.type != IQ_JSON_STRING || member->cut || iq_base64_decode(text, scratch) < 0)
 		return false;
-	record->event.body = iq_view_from(iq_buf_view(scratch), start);
-	record->event.body_length = 0;
+	reading->event->body = iq_view_from(iq_buf_view(scratch), start);
+	reading->event->body_length = 0;
 	return true;
 }
 
 /* The members of attrs become the first members of the event's attrs; see add_attr() for the others. */
-static bool set_attrs(struct record *record, const struct iq_member *member)
+static bool set_attrs(struct reading *reading, const struct iq_member *member)
 {
 	struct iq_members members;
 	struct iq_member inner;
@@ -197,11 +188,11 @@ static bool set_attrs(struct record *record, const struct iq_member *member)
 		return false;
 	while (iq_members_next(&members, &inner) > 0)
 		if (!inner.cut)
-			iq_attrs_raw(&record->parser->attrs, inner.name, inner.raw);
+			iq_attrs_raw(reading->attrs, inner.name, inner.raw);
 	return true;
 }
 
-static bool (*const setters[FIELD_COUNT])(struct record *record, const struct iq_member *member) = {
+static bool (*const setters[FIELD_COUNT])(struct reading *reading, const struct iq_member *member) = {
 	[FIELD_KIND] = set_kind,	 [FIELD_TS] = set_ts,		[FIELD_OBSERVED] = set_observed,
 	[FIELD_SOURCE] = set_source,	 [FIELD_SESSION] = set_session, [FIELD_DIRECTION] = set_direction,
 	[FIELD_TYPE] = set_type,	 [FIELD_KEY] = set_key,		[FIELD_SEQ] = set_seq,
@@ -210,10 +201,10 @@ static bool (*const setters[FIELD_COUNT])(struct record *record, const struct iq
 };
 
 /* Of a cut value there is no JSON to keep. */
-static void add_attr(struct record *record, const struct iq_member *member)
+static void add_attr(struct reading *reading, const struct iq_member *member)
 {
 	if (!member->cut)
-		iq_attrs_raw(&record->parser->attrs, member->name, member->raw);
+		iq_attrs_raw(reading->attrs, member->name, member->raw);
 }
 
 static enum field field_of(struct iq_view name)
@@ -224,52 +215,43 @@ static enum field field_of(struct iq_view name)
 	return FIELD_COUNT;
 }
 
-static void apply_fields(struct record *record)
+static void apply_fields(struct reading *reading)
 {
 	for (size_t i = 0; i < FIELD_COUNT; i++)
-		if (record->fields[i].name.data && !setters[i](record, &record->fields[i]))
-			add_attr(record, &record->fields[i]);
+		if (reading->fields[i].name.data && !setters[i](reading, &reading->fields[i]))
+			add_attr(reading, &reading->fields[i]);
 }
 
 /* ---- What a line becomes ---- */
 
 /* A hole that whoever captured this knew of. */
-static int give_gap(const struct record *record, const struct iq_line *line, struct iq_error *error)
+static void make_gap(const struct reading *reading, struct iq_gap *gap)
 {
-	const struct iq_event *event = &record->event;
-	struct iq_buf *scratch = &record->parser->scratch;
-	struct iq_view reason = iq_json_pointer(event->attrs, IQ_LIT("/reason"), scratch).text;
-	struct iq_view count = iq_json_pointer(event->attrs, IQ_LIT("/count"), scratch).text;
-	struct iq_gap gap = IQ_GAP_INIT;
+	const struct iq_event *event = reading->event;
+	struct iq_view attrs = iq_attrs_end(reading->attrs);
+	struct iq_view reason = iq_json_pointer(attrs, IQ_LIT("/reason"), reading->scratch).text;
+	struct iq_view count = iq_json_pointer(attrs, IQ_LIT("/count"), reading->scratch).text;
 
-	gap.source = event->source;
-	gap.session = event->session;
-	gap.direction = event->direction;
-	gap.ts_min = event->ts;
-	gap.offset = line->offset;
-	gap.bytes = line->length;
-	gap.reason = reason.len > 0 ? reason : IQ_LIT("not recorded");
-	if (!count.data || !iq_view_to_int64(count, &gap.count) || gap.count < 0)
-		gap.count = IQ_NUMBER_NONE;
-	return record->parser->output.sink->gap(record->parser->output.sink->context, &gap, error);
+	gap->source = event->source;
+	gap->session = event->session;
+	gap->direction = event->direction;
+	gap->ts_min = event->ts;
+	gap->reason = reason.len > 0 ? reason : IQ_LIT("not recorded");
+	if (!count.data || !iq_view_to_int64(count, &gap->count) || gap->count < 0)
+		gap->count = IQ_NUMBER_NONE;
 }
 
-static int give_event(struct record *record, const struct iq_line *line, struct iq_error *error)
+/* Back to what is said of the whole file. */
+static void clear_attrs(const struct reading *reading)
 {
-	struct iq_event *event = &record->event;
-
-	if (event->kind == IQ_KIND_NET_ERROR && !event->type.data)
-		event->type = IQ_LIT("cut");
-	event->offset = line->offset;
-	event->length = line->length;
-	iq_event_describe(event, &record->parser->scratch);
-	return iq_output_event(&record->parser->output, event, error);
+	iq_buf_clear(reading->attrs);
+	(void)iq_buf_append(reading->attrs, reading->line->options->attrs);
 }
 
 /* A record of another program's: the line itself is the body, so that nothing of it is lost. */
-static void make_log(struct record *record, struct iq_view text)
+static void make_log(struct reading *reading, struct iq_view text)
 {
-	struct iq_event *event = &record->event;
+	struct iq_event *event = reading->event;
 
 	event->kind = IQ_KIND_LOG;
 	event->session = IQ_VIEW_NULL;
@@ -278,18 +260,11 @@ static void make_log(struct record *record, struct iq_view text)
 	event->body = text;
 	event->body_length = 0;
 	event->seq = IQ_NUMBER_NONE;
-	iq_buf_clear(&record->parser->attrs);
-}
-
-static void note_cut(struct record *record, const struct iq_line *line)
-{
-	iq_attrs_number(&record->parser->attrs, IQ_LIT("line_bytes"), line->bytes);
-	iq_output_problem(&record->parser->output, "line %llu cut at %zu of %llu bytes; the store keeps it whole",
-			  (unsigned long long)line->number, line->text.len, (unsigned long long)line->bytes);
+	clear_attrs(reading);
 }
 
 /* Reads the members of a line. NULL, or what is wrong with it. */
-static const char *read_members(struct record *record, struct iq_view text, bool cut)
+static const char *read_members(struct reading *reading, struct iq_view text, bool cut)
 {
 	struct iq_members members;
 	struct iq_member member;
@@ -300,156 +275,72 @@ static const char *read_members(struct record *record, struct iq_view text, bool
 	while ((rc = iq_members_next(&members, &member)) > 0) {
 		enum field field = field_of(member.name);
 
-		if (field < FIELD_COUNT && !record->fields[field].name.data)
-			record->fields[field] = member;
+		if (field < FIELD_COUNT && !reading->fields[field].name.data)
+			reading->fields[field] = member;
 		else
-			add_attr(record, &member);
+			add_attr(reading, &member);
 	}
 	return rc < 0 ? "not JSON" : NULL;
 }
 
+static void begin(struct reading *reading, const struct iq_line_reading *line, struct iq_event *event)
+{
+	*reading = (struct reading){ .line = line, .event = event, .scratch = line->scratch, .attrs = line->attrs };
+}
+
 /* As read_members(); a line with raw control characters in its strings is read with these escaped. */
-static const char *read_line(struct record *record, const struct iq_line *line, struct iq_view *text)
+static const char *read_line(struct reading *reading, struct iq_view *text)
 {
-	const bool cut = line->bytes > line->text.len;
-	const char *why = read_members(record, *text, cut);
+	const struct iq_line_reading *line = reading->line;
+	const char *why = read_members(reading, *text, line->cut);
 
-	if (!why || text->len == 0 || text->data[0] != '{')
+	if (!why || text->data[0] != '{' || iq_buf_reserve(line->scratch, 16 * text->len) < 0)
 		return why;
-	if (iq_buf_reserve(&record->parser->scratch, 16 * text->len) < 0)
-		return why;
-	*text = iq_line_escape_controls(*text, &record->parser->scratch);
-	iq_buf_clear(&record->parser->attrs);
-	*record = (struct record){ .parser = record->parser, .line = line, .event = IQ_EVENT_INIT };
-	return read_members(record, *text, cut);
+	*text = iq_line_escape_controls(*text, line->scratch);
+	clear_attrs(reading);
+	begin(reading, line, reading->event);
+	return read_members(reading, *text, line->cut);
 }
 
-/* All the texts of an event have to stay where they are in `scratch`: room for the line unescaped, for its body
- * decoded and for what the dialect finds in it. */
-static int begin_line(struct iq_parser *parser, const struct iq_line *line, struct iq_error *error)
+static const char *parse(const struct iq_line_reading *line, struct iq_record *record)
 {
-	iq_buf_clear(&parser->scratch);
-	iq_buf_clear(&parser->attrs);
-	if (line->text.len > SIZE_MAX / 16 || iq_buf_reserve(&parser->scratch, 4 * line->text.len + 64) < 0)
-		return iq_error_nomem(error);
-	return 0;
-}
-
-static const char *parse_line(struct record *record, const struct iq_line *line)
-{
-	const bool cut = line->bytes > line->text.len;
-	struct iq_view text = iq_line_text(line);
-	const char *why = read_line(record, line, &text);
-
-	if (why)
-		return iq_line_damage(line, text, why);
-	record->event.source = record->parser->output.options.source;
-	apply_fields(record);
-	if (!record->kind_known && !record->fields[FIELD_TS].name.data && !cut)
-		return "neither \"kind\" nor \"ts\" (see docs/events.md)";
-	if (!record->kind_known)
-		make_log(record, cut ? iq_body_trim(text) : text);
-	if (cut)
-		note_cut(record, line);
-	record->event.attrs = iq_attrs_end(&record->parser->attrs);
-	return NULL;
-}
-
-static int take_blank(struct iq_parser *parser, const struct iq_line *line, struct iq_error *error)
-{
-	int rc = iq_bad_lines_flush(&parser->bad, &parser->output, error);
-
-	return rc < 0 ? rc : iq_output_blank(&parser->output, line, error);
-}
-
-static int take_line(void *context, const struct iq_line *line, struct iq_error *error)
-{
-	struct iq_parser *parser = context;
-	struct record record = { .parser = parser, .line = line, .event = IQ_EVENT_INIT };
+	struct reading reading;
+	struct iq_view text = line->text;
 	const char *why;
-	int rc = begin_line(parser, line, error);
 
-	if (rc < 0)
-		return rc;
-	if (line->text.len == 0)
-		return take_blank(parser, line, error);
-	why = parse_line(&record, line);
-	if (parser->scratch.failed || parser->attrs.failed)
-		return iq_error_nomem(error);
-	if (why) {
-		iq_bad_lines_add(&parser->bad, line, why);
-		return 0;
-	}
-	rc = iq_bad_lines_flush(&parser->bad, &parser->output, error);
-	if (rc < 0)
-		return rc;
-	return record.event.kind == IQ_KIND_GAP ? give_gap(&record, line, error) : give_event(&record, line, error);
+	begin(&reading, line, &record->event);
+	why = read_line(&reading, &text);
+	if (why)
+		return why;
+	apply_fields(&reading);
+	if (!reading.kind_known && !reading.fields[FIELD_TS].name.data && !line->cut)
+		return "neither \"kind\" nor \"ts\" (see docs/events.md)";
+	if (!reading.kind_known)
+		make_log(&reading, text);
+	if (record->event.kind == IQ_KIND_NET_ERROR && !record->event.type.data)
+		record->event.type = IQ_LIT("cut");
+	if (record->event.kind == IQ_KIND_GAP)
+		make_gap(&reading, &record->gap);
+	return NULL;
 }
 
 /* ---- The format ---- */
 
-static int ndjson_feed(struct iq_parser *parser, struct iq_view bytes, struct iq_error *error)
-{
-	return iq_lines_feed(&parser->lines, bytes, error);
-}
-
-static int ndjson_settle(struct iq_parser *parser, struct iq_error *error)
-{
-	int rc = iq_lines_settle(&parser->lines, iq_line_is_object, error);
-
-	return rc == 0 && parser->lines.line.length == 0 ? iq_bad_lines_flush(&parser->bad, &parser->output, error)
-							 : rc;
-}
-
-static struct iq_restart ndjson_restart(const struct iq_parser *parser)
-{
-	return iq_bad_lines_place(&parser->bad, &parser->lines);
-}
-
-static int ndjson_end(struct iq_parser *parser, struct iq_error *error)
-{
-	int rc = iq_lines_end(&parser->lines, error);
-
-	return rc < 0 ? rc : iq_bad_lines_flush(&parser->bad, &parser->output, error);
-}
-
-static void ndjson_close(struct iq_parser *parser)
-{
-	if (!parser)
-		return;
-	iq_lines_release(&parser->lines);
-	iq_buf_release(&parser->scratch);
-	iq_buf_release(&parser->attrs);
-	free(parser);
-}
-
-static struct iq_parser *ndjson_open(const struct iq_parser_options *options, const struct iq_sink *sink)
-{
-	struct iq_parser *parser = calloc(1, sizeof(*parser));
-
-	if (!parser)
-		return NULL;
-	/* Records name their sources themselves: a damaged line may have been anybody's. */
-	parser->output = (struct iq_output){ .options = *options, .sink = sink };
-	iq_lines_init(&parser->lines, options->max_line, take_line, parser);
-	iq_lines_begin_at(&parser->lines, &options->from);
-	return parser;
-}
-
 /* A record by its kind is surely ours, one that only has a time probably. */
 static int probe_line(struct iq_view text, bool cut)
 {
-	struct iq_parser parser = { 0 };
-	struct record record = { .parser = &parser, .event = IQ_EVENT_INIT };
+	struct iq_buf scratch = IQ_BUF_INIT, attrs = IQ_BUF_INIT;
+	struct iq_event event = IQ_EVENT_INIT;
+	struct reading reading = { .event = &event, .scratch = &scratch, .attrs = &attrs };
 	int score = 0;
 
-	if (!read_members(&record, text, cut)) {
-		if (record.fields[FIELD_KIND].name.data)
-			(void)set_kind(&record, &record.fields[FIELD_KIND]);
-		score = record.kind_known ? 90 : record.fields[FIELD_TS].name.data ? 60 : 0;
+	if (!read_members(&reading, text, cut)) {
+		if (reading.fields[FIELD_KIND].name.data)
+			(void)set_kind(&reading, &reading.fields[FIELD_KIND]);
+		score = reading.kind_known ? 90 : reading.fields[FIELD_TS].name.data ? 60 : 0;
 	}
-	iq_buf_release(&parser.scratch);
-	iq_buf_release(&parser.attrs);
+	iq_buf_release(&scratch);
+	iq_buf_release(&attrs);
 	return score;
 }
 
@@ -458,14 +349,12 @@ static int ndjson_probe(struct iq_view head)
 	return iq_line_probe(head, probe_line);
 }
 
+/* Records name their sources themselves. */
+static const struct iq_line_rules rules = { .parse = parse, .whole = iq_line_is_object, .any_source = true };
+
 const struct iq_format iq_format_ndjson = {
 	.name = "ndjson",
 	.summary = "events, one JSON object a line",
 	.probe = ndjson_probe,
-	.open = ndjson_open,
-	.feed = ndjson_feed,
-	.settle = ndjson_settle,
-	.restart = ndjson_restart,
-	.end = ndjson_end,
-	.close = ndjson_close,
+	IQ_LINE_PARSER(&rules),
 };

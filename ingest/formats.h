@@ -4,6 +4,7 @@
 
 #include "ingest/ingest.h"
 
+extern const struct iq_format iq_format_cri;
 extern const struct iq_format iq_format_docker_json;
 extern const struct iq_format iq_format_har;
 extern const struct iq_format iq_format_ndjson;

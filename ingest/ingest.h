@@ -10,12 +10,24 @@
 #include "event/event.h"
 #include "store/store.h"
 
+/* What a parser leaves behind beside events and gaps. */
+struct iq_parser_notes {
+	uint64_t joined;       /* records that went on with another's text and became one event with it */
+	uint64_t without_zone; /* times that were read by the zone of the options, because they have none */
+	uint64_t without_year; /* and those whose year was chosen by `newest` */
+};
+
 /* What a parser is told about its evidence. Borrowed while the parser lives. */
 struct iq_parser_options {
 	struct iq_view path;	/* for names derived from the path */
 	struct iq_view source;	/* the source's name; parsers use it where the records name none */
 	size_t max_line;	/* bytes of a line or a body kept in an event; see IQ_INGEST_MAX_LINE */
 	struct iq_restart from; /* where in the stream the bytes begin; see restart() */
+	struct iq_view
+		attrs;	/* what is known of the whole evidence, for each event: `{"container":"x"` without its end */
+	int32_t zone;	/* seconds east of UTC, for times without a zone */
+	int64_t newest; /* no time without a year is later than this, by more than a day */
+	struct iq_parser_notes *notes; /* is added to; may be NULL */
 	/* What a person shall hear, in one line without the path: damage (which is a gap as well), a line that was cut.
 	 * A hole that the evidence itself declares is a gap but no problem. Borrowed until the call returns. May be
 	 * NULL. */
@@ -26,19 +38,22 @@ struct iq_parser_options {
 
 struct iq_parser;
 
-/* One evidence format. All members are set. */
+/* One evidence format. All members are set, `rules` where the functions are shared: see ingest/line_parser.h for formats that
+ * have a record a line, ingest/document_parser.h for JSON documents. */
 struct iq_format {
 	const char *name;    /* `docker-json` */
 	const char *summary; /* one line for --help */
+	const void *rules;   /* what the functions below go by */
 	/* How sure, 0 (not mine) to 100, from the head of the stream (at most IQ_PROBE_BYTES of it). Pure. */
 	int (*probe)(struct iq_view head);
 	/* Caller owns; release with close(). NULL when memory is out. */
-	struct iq_parser *(*open)(const struct iq_parser_options *options, const struct iq_sink *sink);
+	struct iq_parser *(*open)(const struct iq_format *format, const struct iq_parser_options *options,
+				  const struct iq_sink *sink);
 	/* Takes the next bytes. 0, or negative from the sink; damaged input is no error but a gap. */
 	int (*feed)(struct iq_parser *parser, struct iq_view bytes, struct iq_error *error);
 	/* There are no more bytes, perhaps only for now: gives out what is complete, and keeps what is not. */
 	int (*settle)(struct iq_parser *parser, struct iq_error *error);
-	/* Where another parser can take this stream up: what it gives that ends beyond everything this one gave is what this
+	/* Where another parser can take this stream up: events are given in the order of their ends, and what it gives that ends beyond everything this one gave is what this
 	 * one would give next. At the end of the bytes where nothing is unfinished. */
 	struct iq_restart (*restart)(const struct iq_parser *parser);
 	/* The stream ended: the rest becomes a record or a gap. */
@@ -50,6 +65,8 @@ struct iq_format {
 /* The registry, ended by NULL. Static. */
 const struct iq_format *const *iq_formats(void);
 const struct iq_format *iq_format_by_name(struct iq_view name);
+/* Their names, `cri|docker-json|har`, for messages. Caller owns; release with free(). NULL when memory is out. */
+char *iq_format_names(void);
 /* The surest format for these bytes, or NULL where none scores. */
 const struct iq_format *iq_format_probe(struct iq_view head);
 

@@ -46,8 +46,8 @@ static size_t take_space(struct iq_lines *lines, struct iq_view bytes)
 {
 	size_t i = 0;
 
-	while (i < bytes.len &&
-	       (bytes.data[i] == '\n' || bytes.data[i] == '\r' || bytes.data[i] == ' ' || bytes.data[i] == '\t'))
+	while (i < bytes.len && (bytes.data[i] == '\n' || bytes.data[i] == '\r' ||
+				 (!lines->keeps_indent && (bytes.data[i] == ' ' || bytes.data[i] == '\t'))))
 		lines->newlines += bytes.data[i++] == '\n';
 	lines->line.length += i;
 	return i;

@@ -28,6 +28,7 @@ struct iq_lines {
 	iq_line_fn *take;
 	void *context;
 	size_t limit;
+	bool keeps_indent;     /* of white space between lines only line ends are taken, the rest is text */
 	struct iq_buf pending; /* the text at hand, where it did not come in one piece */
 	struct iq_line line;   /* the line at hand; its text is set when it is handed out */
 	uint64_t newlines;     /* seen so far */

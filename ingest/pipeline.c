@@ -176,6 +176,17 @@ static const struct iq_format *find_format(const struct intake *intake)
 	return name ? iq_format_by_name(iq_view_cstr(name)) : iq_format_probe(iq_buf_view(&intake->head));
 }
 
+/* Borrowed until the intake is released. */
+static const char *not_recognised(struct intake *intake)
+{
+	char *names = iq_format_names();
+
+	(void)snprintf(intake->problem, sizeof(intake->problem), "format not recognised; name it with --format %s",
+		       names ? names : "NAME");
+	free(names);
+	return intake->problem;
+}
+
 /* NULL, or why there is nothing to take in. */
 static const char *choose_format(struct intake *intake)
 {
@@ -184,7 +195,7 @@ static const char *choose_format(struct intake *intake)
 	if (intake->head.len == 0)
 		return problem ? problem : "empty file: nothing to take in";
 	intake->format = find_format(intake);
-	return intake->format ? NULL : "format not recognised; name it with --format docker-json|har|ndjson";
+	return intake->format ? NULL : not_recognised(intake);
 }
 
 static int open_parser(struct intake *intake, struct iq_error *error)
@@ -195,12 +206,14 @@ static int open_parser(struct intake *intake, struct iq_error *error)
 		.source = iq_view_cstr(options->source ? options->source : intake->source),
 		.max_line = options->max_line ? options->max_line : IQ_INGEST_MAX_LINE,
 		.from = intake->recognised.restart,
+		.newest = iq_clock_now(),
 		.problem = take_problem,
 		.context = intake,
 	};
 
 	intake->position = intake->recognised.restart.offset;
-	intake->parser = intake->format->open(&parser_options, iq_store_writer_sink(intake->ingest->writer));
+	intake->parser =
+		intake->format->open(intake->format, &parser_options, iq_store_writer_sink(intake->ingest->writer));
 	return intake->parser ? 0 : iq_error_nomem(error);
 }
 
@@ -489,6 +502,15 @@ static int ingest_files(struct ingest *ingest, const struct iq_walk *walk, struc
 	return committed < 0 ? committed : rc;
 }
 
+static int no_such_format(const char *name, struct iq_error *error)
+{
+	char *names = iq_format_names();
+
+	(void)iq_error_set(error, IQ_ERR_USAGE, "%s: no such format; there are %s", name, names ? names : "others");
+	free(names);
+	return IQ_ERR_USAGE;
+}
+
 int iq_ingest(const char *store_path, const char *const *paths, size_t path_count,
 	      const struct iq_ingest_options *options, struct iq_ingest_result *ret_result, struct iq_error *error)
 {
@@ -498,8 +520,7 @@ int iq_ingest(const char *store_path, const char *const *paths, size_t path_coun
 	int rc;
 
 	if (options->format && !iq_format_by_name(iq_view_cstr(options->format)))
-		return iq_error_set(error, IQ_ERR_USAGE, "%s: no such format; there are docker-json, har and ndjson",
-				    options->format);
+		return no_such_format(options->format, error);
 	rc = find_files(&walk, store_path, paths, path_count, error);
 	if (rc == 0)
 		rc = check_files(&walk, path_count > 0 ? paths[0] : ".", error);

@@ -10,6 +10,8 @@ static void cover(struct collected *collected, uint64_t offset, uint64_t length)
 	cr_assert(offset <= collected->bytes && length <= collected->bytes - offset,
 		  "range %" PRIu64 "+%" PRIu64 " of %zu", offset, length, collected->bytes);
 	memset(collected->covered + offset, 1, length);
+	if (offset + length > collected->reached)
+		collected->reached = offset + length;
 }
 
 static void field(struct iq_buf *buf, const char *name, struct iq_view value)
@@ -36,6 +38,8 @@ static int take_event(void *context, const struct iq_event *event, struct iq_err
 	(void)error;
 	collected->events++;
 	cover(collected, event->offset, event->length);
+	if (event->offset + event->length <= collected->from)
+		return 0;
 	(void)iq_buf_appendf(buf, "event %" PRIu64 "+%" PRIu64 " %s", event->offset, event->length,
 			     iq_kind_name(event->kind));
 	time_field(buf, "ts", event->ts);
@@ -62,6 +66,8 @@ static int take_gap(void *context, const struct iq_gap *gap, struct iq_error *er
 	(void)error;
 	collected->gaps++;
 	cover(collected, gap->offset, gap->bytes);
+	if (gap->offset + gap->bytes <= collected->from)
+		return 0;
 	(void)iq_buf_appendf(buf, "gap %" PRIu64 "+%" PRIu64, gap->offset, gap->bytes);
 	field(buf, "source", gap->source);
 	field(buf, "session", gap->session);
@@ -85,19 +91,28 @@ static size_t piece(enum feeding feeding, unsigned *seed, size_t left)
 	return size < left ? size : left;
 }
 
+/* Times without a year are of 2026, or of 2025 if they are later than November. */
+#define NEWEST (INT64_C(1795500000) * IQ_NS_PER_S)
+
+static struct iq_parser_options options_for(struct collected *collected, size_t max_line)
+{
+	return (struct iq_parser_options){ .path = IQ_LIT("logs/file.log"),
+					   .source = IQ_LIT("file"),
+					   .max_line = max_line,
+					   .newest = NEWEST,
+					   .problem = take_problem,
+					   .context = collected };
+}
+
 struct collected collect(const char *format_name, struct iq_view text, enum feeding feeding, unsigned seed,
 			 size_t max_line)
 {
 	struct collected collected = { .covered = calloc(1, text.len + 1), .bytes = text.len };
 	const struct iq_format *format = iq_format_by_name(iq_view_cstr(format_name));
 	const struct iq_sink sink = { take_event, take_gap, &collected };
-	const struct iq_parser_options options = { .path = IQ_LIT("logs/file.log"),
-						   .source = IQ_LIT("file"),
-						   .max_line = max_line,
-						   .problem = take_problem,
-						   .context = &collected };
+	const struct iq_parser_options options = options_for(&collected, max_line);
 	struct iq_error error = IQ_ERROR_INIT;
-	struct iq_parser *parser = format->open(&options, &sink);
+	struct iq_parser *parser = format->open(format, &options, &sink);
 
 	for (size_t at = 0; at < text.len;) {
 		size_t size = piece(feeding, &seed, text.len - at);
@@ -154,5 +169,41 @@ void check_all_feedings(const char *format, struct iq_view text, size_t max_line
 	check_same(&whole, format, text, FEED_BYTES, 0, max_line);
 	for (unsigned i = 0; i < 8; i++)
 		check_same(&whole, format, text, FEED_RANDOM, seed + i, max_line);
+	collected_release(&whole);
+}
+
+/* Feeds `text`, of which `from` on is new, to a parser; without `ends` it is settled, as a file that may grow. */
+static void run(const struct iq_format *format, struct iq_view text, struct iq_restart from, bool ends,
+		struct collected *collected, struct iq_restart *ret_restart)
+{
+	const struct iq_sink sink = { take_event, take_gap, collected };
+	struct iq_parser_options options = options_for(collected, IQ_INGEST_MAX_LINE);
+	struct iq_parser *parser;
+
+	options.from = from;
+	parser = format->open(format, &options, &sink);
+	cr_assert_eq(format->feed(parser, iq_view_from(text, from.offset), NULL), 0);
+	cr_assert_eq(ends ? format->end(parser, NULL) : format->settle(parser, NULL), 0);
+	*ret_restart = format->restart(parser);
+	format->close(parser);
+}
+
+void check_taken_up(const char *format_name, struct iq_view text, size_t at)
+{
+	const struct iq_format *format = iq_format_by_name(iq_view_cstr(format_name));
+	struct collected first = { .covered = calloc(1, text.len + 1), .bytes = text.len };
+	struct collected second = first, whole = first;
+	struct iq_restart restart = { 0, 0 }, ignored;
+
+	second.covered = calloc(1, text.len + 1);
+	whole.covered = calloc(1, text.len + 1);
+	run(format, iq_view_make(text.data, at), restart, false, &first, &restart);
+	second.from = whole.from = first.reached;
+	run(format, text, restart, true, &second, &ignored);
+	run(format, text, (struct iq_restart){ 0, 0 }, true, &whole, &ignored);
+	cr_expect_str_eq(text_of(&second.lines), text_of(&whole.lines), "%s taken up at %zu, from %" PRIu64,
+			 format_name, at, restart.offset);
+	collected_release(&first);
+	collected_release(&second);
 	collected_release(&whole);
 }

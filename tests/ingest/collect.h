@@ -16,6 +16,8 @@ struct collected {
 	size_t gaps;
 	uint8_t *covered; /* a flag for each byte of the text */
 	size_t bytes;
+	uint64_t from;	  /* what ends before this is not written down */
+	uint64_t reached; /* the largest end of what was given */
 };
 
 /* Parses `text` as `format`. `seed` is for FEED_RANDOM. Caller owns; release with collected_release(). */
@@ -25,5 +27,9 @@ void collected_release(struct collected *collected);
 size_t first_uncovered(const struct collected *collected);
 /* Fails the test unless all ways of feeding give the same and every byte is covered. */
 void check_all_feedings(const char *format, struct iq_view text, size_t max_line);
+
+/* Fails the test unless a parser that takes the text up where one that was fed its first `at` bytes can be left gives, from what
+ * that one gave on, what one parser gives of it all. */
+void check_taken_up(const char *format, struct iq_view text, size_t at);
 
 #endif

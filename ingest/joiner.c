@@ -1,0 +1,393 @@
+#include "ingest/joiner.h"
+
+#include <stdlib.h>
+
+#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
+
+void iq_joiner_init(struct iq_joiner *joiner, const struct iq_output *output, bool joins_lines)
+{
+	*joiner = (struct iq_joiner){ .output = output, .joins_lines = joins_lines };
+}
+
+void iq_joiner_release(struct iq_joiner *joiner)
+{
+	for (size_t i = 0; i < joiner->count; i++) {
+		iq_buf_release(&joiner->streams[i].name);
+		iq_buf_release(&joiner->streams[i].texts);
+		iq_buf_release(&joiner->streams[i].body);
+	}
+	free(joiner->streams);
+	iq_buf_release(&joiner->scratch);
+	iq_buf_release(&joiner->attrs);
+}
+
+/* ---- Giving out ---- */
+
+static void note_cut_line(const struct iq_joiner *joiner, const struct iq_record *record)
+{
+	iq_output_problem(joiner->output, "line %llu cut at %zu of %llu bytes; the store keeps it whole",
+			  (unsigned long long)record->line, joiner->output->options.max_line,
+			  (unsigned long long)record->line_bytes);
+}
+
+static void note_cut_body(struct iq_joiner *joiner, const struct iq_record *record, uint64_t bytes)
+{
+	iq_attrs_number(&joiner->attrs, IQ_LIT("body_bytes"), bytes);
+	iq_output_problem(joiner->output, "line %llu cut at %zu of %llu bytes; the store keeps it whole",
+			  (unsigned long long)record->line, record->event.body.len, (unsigned long long)bytes);
+}
+
+/* `bytes`: of the body before it was cut; `line_bytes`: of the line of the file before that was. */
+static int give(struct iq_joiner *joiner, const struct iq_record *record, bool partial, uint64_t bytes,
+		uint64_t line_bytes, struct iq_buf *scratch, struct iq_error *error)
+{
+	struct iq_event event = record->event;
+	const bool cut = bytes > event.body.len || line_bytes > 0;
+
+	iq_buf_clear(&joiner->attrs);
+	(void)iq_buf_append(&joiner->attrs, record->attrs);
+	if (partial)
+		iq_attrs_raw(&joiner->attrs, IQ_LIT("partial"), IQ_LIT("true"));
+	if (line_bytes > 0)
+		iq_attrs_number(&joiner->attrs, IQ_LIT("line_bytes"), line_bytes);
+	if (bytes > event.body.len)
+		note_cut_body(joiner, record, bytes);
+	if (cut)
+		event.body = iq_body_trim(event.body);
+	if (event.body.len < bytes)
+		event.body_length = 0;
+	event.attrs = iq_attrs_end(&joiner->attrs);
+	if (joiner->attrs.failed)
+		return iq_error_nomem(error);
+	iq_event_describe(&event, scratch);
+	return iq_output_event(joiner->output, &event, error);
+}
+
+static int give_stream(struct iq_joiner *joiner, struct iq_joiner_stream *stream, struct iq_error *error)
+{
+	struct iq_record *record = &stream->first;
+
+	stream->open = false;
+	record->event.body = stream->body.len > 0 ? iq_buf_view(&stream->body) : IQ_LIT("");
+	record->event.length = stream->end - record->event.offset;
+	iq_buf_clear(&joiner->scratch);
+	if (iq_buf_reserve(&joiner->scratch, stream->body.len) < 0)
+		return iq_error_nomem(error);
+	return give(joiner, record, stream->unfinished, stream->bytes, stream->line_bytes, &joiner->scratch, error);
+}
+
+/* The one that ended first of those that ended before `end`, unfinished ones with `all` only; NULL if there is none. */
+static struct iq_joiner_stream *first_ended(const struct iq_joiner *joiner, uint64_t end, bool all)
+{
+	struct iq_joiner_stream *first = NULL;
+
+	for (size_t i = 0; i < joiner->count; i++) {
+		struct iq_joiner_stream *stream = &joiner->streams[i];
+
+		if (stream->open && (all || !stream->unfinished) && stream->end <= end &&
+		    (!first || stream->end < first->end))
+			first = stream;
+	}
+	return first;
+}
+
+static int give_until(struct iq_joiner *joiner, uint64_t end, bool all, struct iq_error *error)
+{
+	struct iq_joiner_stream *stream;
+	int rc = 0;
+
+	while (rc == 0 && (stream = first_ended(joiner, end, all)))
+		rc = give_stream(joiner, stream, error);
+	return rc;
+}
+
+/* ---- Streams ---- */
+
+static struct iq_joiner_stream *find_stream(struct iq_joiner *joiner, struct iq_view name)
+{
+	if (joiner->last < joiner->count && iq_view_eq(iq_buf_view(&joiner->streams[joiner->last].name), name))
+		return &joiner->streams[joiner->last];
+	for (size_t i = 0; i < joiner->count; i++) {
+		if (iq_view_eq(iq_buf_view(&joiner->streams[i].name), name)) {
+			joiner->last = i;
+			return &joiner->streams[i];
+		}
+	}
+	return NULL;
+}
+
+/* One without anything open; if there is none, and there may be no more, the one that began first is given out. */
+static int free_stream(struct iq_joiner *joiner, struct iq_joiner_stream **ret_stream, struct iq_error *error)
+{
+	struct iq_joiner_stream *oldest = joiner->streams;
+	int rc = give_until(joiner, UINT64_MAX, false, error);
+
+	for (size_t i = 0; i < joiner->count && rc == 0; i++) {
+		if (!joiner->streams[i].open) {
+			*ret_stream = &joiner->streams[i];
+			return 0;
+		}
+		if (joiner->streams[i].first.event.offset < oldest->first.event.offset)
+			oldest = &joiner->streams[i];
+	}
+	*ret_stream = oldest;
+	return rc == 0 ? give_stream(joiner, oldest, error) : rc;
+}
+
+static int add_stream(struct iq_joiner *joiner, struct iq_view name, struct iq_joiner_stream **ret_stream,
+		      struct iq_error *error)
+{
+	int rc = 0;
+
+	if (!joiner->streams)
+		joiner->streams = calloc(IQ_JOINER_STREAMS, sizeof(*joiner->streams));
+	if (!joiner->streams)
+		return iq_error_nomem(error);
+	if (joiner->count < IQ_JOINER_STREAMS)
+		*ret_stream = &joiner->streams[joiner->count++];
+	else
+		rc = free_stream(joiner, ret_stream, error);
+	if (rc < 0)
+		return rc;
+	joiner->last = (size_t)(*ret_stream - joiner->streams);
+	iq_buf_clear(&(*ret_stream)->name);
+	return iq_buf_append(&(*ret_stream)->name, name) < 0 ? iq_error_nomem(error) : 0;
+}
+
+/* ---- Lines that go on ---- */
+
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* The frame of a stack that lost its indentation: `at x.Y(Z.java:12)`, `at /app/x.js:1:2`. */
+static bool is_frame(struct iq_view text)
+{
+	const char last = text.data[text.len - 1];
+
+	return iq_view_starts_with(text, IQ_LIT("at ")) && (last == ')' || is_digit(last));
+}
+
+static bool looks_further(struct iq_view text)
+{
+	static const struct iq_view beginnings[] = {
+		{ "Caused by: ", 11 },
+		{ "Suppressed: ", 12 },
+		{ "... ", 4 },
+		{ "During handling of the above exception", 38 },
+		{ "The above exception was the direct cause", 40 },
+		{ "goroutine ", 10 },
+		{ "stack backtrace:", 16 },
+	};
+
+	if (is_space(text.data[0]) || text.data[0] == '}' || text.data[0] == ')' || text.data[0] == ']')
+		return true;
+	for (size_t i = 0; i < COUNT(beginnings); i++)
+		if (iq_view_starts_with(text, beginnings[i]))
+			return true;
+	return is_frame(text);
+}
+
+/* `ValueError: ...`, `app.errors.Refused`: what ends a traceback of Python. */
+static bool names_exception(struct iq_view text)
+{
+	size_t len = 0;
+
+	while (len < text.len && (is_digit(text.data[len]) || text.data[len] == '.' || text.data[len] == '_' ||
+				  ((text.data[len] | 0x20) >= 'a' && (text.data[len] | 0x20) <= 'z')))
+		len++;
+	return len > 0 && (len == text.len || text.data[len] == ':');
+}
+
+/* `main.run(0x1, ...)`, `created by main.main`: the lines of a goroutine between those that are indented. */
+static bool is_call(struct iq_view text)
+{
+	return text.data[text.len - 1] == ')' || iq_view_starts_with(text, IQ_LIT("created by "));
+}
+
+static bool is_traceback(struct iq_view text)
+{
+	return iq_view_starts_with(text, IQ_LIT("Traceback (most recent call last):"));
+}
+
+static bool goes_on_with(const struct iq_joiner_stream *stream, struct iq_view text)
+{
+	if (text.len == 0)
+		return stream->lines > 1 || stream->trace != IQ_TRACE_NONE;
+	if (looks_further(text))
+		return true;
+	/* Of one line that was logged, not of another trace. */
+	if (is_traceback(text))
+		return stream->lines == 1 || stream->trace == IQ_TRACE_PYTHON;
+	return stream->trace == IQ_TRACE_PYTHON ? names_exception(text)
+	       : stream->trace == IQ_TRACE_GO	? is_call(text)
+						: false;
+}
+
+static enum iq_trace trace_after(enum iq_trace trace, struct iq_view text)
+{
+	if (is_traceback(text) || iq_view_starts_with(text, IQ_LIT("During handling of the above")) ||
+	    iq_view_starts_with(text, IQ_LIT("The above exception was")))
+		return IQ_TRACE_PYTHON;
+	if (iq_view_starts_with(text, IQ_LIT("goroutine ")) || iq_view_starts_with(text, IQ_LIT("panic: ")))
+		return IQ_TRACE_GO;
+	return trace == IQ_TRACE_PYTHON && text.len > 0 && !is_space(text.data[0]) ? IQ_TRACE_NONE : trace;
+}
+
+/* ---- Records ---- */
+
+/* The record's texts, copied into the stream's buffer; the source of the parser lives as long as that. */
+static int keep_texts(struct iq_joiner *joiner, struct iq_joiner_stream *stream)
+{
+	struct iq_event *event = &stream->first.event;
+	struct iq_view *const views[] = { &event->source, &event->session, &event->type, &event->key,
+					  &stream->first.attrs };
+	size_t bytes = 0;
+
+	iq_buf_clear(&stream->texts);
+	for (size_t i = 0; i < COUNT(views); i++)
+		bytes += views[i]->len;
+	if (iq_buf_reserve(&stream->texts, bytes) < 0)
+		return IQ_ERR_NOMEM;
+	for (size_t i = 0; i < COUNT(views); i++) {
+		size_t start = stream->texts.len;
+
+		if (!views[i]->data || views[i]->data == joiner->output->options.source.data)
+			continue;
+		(void)iq_buf_append(&stream->texts, *views[i]);
+		*views[i] = iq_view_make(stream->texts.data + start, views[i]->len);
+	}
+	return 0;
+}
+
+static int append_text(const struct iq_joiner *joiner, struct iq_joiner_stream *stream, struct iq_view text)
+{
+	size_t room = joiner->output->options.max_line - stream->body.len;
+
+	stream->bytes += text.len;
+	return iq_buf_append(&stream->body, iq_view_make(text.data, text.len < room ? text.len : room));
+}
+
+static int add_record(struct iq_joiner *joiner, struct iq_joiner_stream *stream, const struct iq_record *record)
+{
+	stream->end = record->event.offset + record->event.length;
+	stream->last_ts = record->event.ts;
+	stream->unfinished = record->unfinished;
+	if (record->line_bytes > 0)
+		stream->line_bytes = record->line_bytes;
+	return append_text(joiner, stream, record->event.body);
+}
+
+static int begin_record(struct iq_joiner *joiner, struct iq_joiner_stream *stream, const struct iq_record *record)
+{
+	stream->open = true;
+	stream->first = *record;
+	stream->bytes = stream->line_bytes = 0;
+	stream->lines = 1;
+	stream->trace = IQ_TRACE_NONE;
+	iq_buf_clear(&stream->body);
+	return keep_texts(joiner, stream) < 0 ? IQ_ERR_NOMEM : add_record(joiner, stream, record);
+}
+
+static bool is_further(const struct iq_joiner *joiner, const struct iq_joiner_stream *stream,
+		       const struct iq_record *record)
+{
+	if (record->event.ts != IQ_TIME_NONE && stream->last_ts != IQ_TIME_NONE &&
+	    (record->event.ts < stream->last_ts || record->event.ts - IQ_JOINER_PAUSE > stream->last_ts))
+		return false;
+	return record->continues || (joiner->joins_lines && goes_on_with(stream, record->event.body));
+}
+
+/* Is there room for one more line of it? */
+static bool has_room(const struct iq_joiner *joiner, const struct iq_joiner_stream *stream,
+		     const struct iq_record *record)
+{
+	const size_t limit = joiner->output->options.max_line;
+
+	return stream->lines < IQ_JOINER_LINES && record->event.body.len < limit &&
+	       stream->bytes < limit - record->event.body.len;
+}
+
+static int go_on(struct iq_joiner *joiner, struct iq_joiner_stream *stream, const struct iq_record *record)
+{
+	int rc = 0;
+
+	if (joiner->output->options.notes)
+		joiner->output->options.notes->joined++;
+	stream->first.event.body_length = 0; /* it stands in several places */
+	if (!stream->unfinished) {
+		stream->lines++;
+		rc = append_text(joiner, stream, IQ_LIT("\n"));
+	}
+	return rc < 0 ? rc : add_record(joiner, stream, record);
+}
+
+/* Does the record go on with what its stream has open? What it does not go on with is given out. Where a text became too long
+ * that is everything, so that one who begins in the middle comes to the same. */
+static int continue_or_close(struct iq_joiner *joiner, const struct iq_joiner_stream *stream,
+			     const struct iq_record *record, bool *ret_goes_on, struct iq_error *error)
+{
+	const bool open = stream && stream->open;
+	const bool further = open && !stream->unfinished && is_further(joiner, stream, record);
+
+	*ret_goes_on = open && (stream->unfinished || (further && has_room(joiner, stream, record)));
+	return open && !*ret_goes_on ? give_until(joiner, further ? UINT64_MAX : stream->end, false, error) : 0;
+}
+
+/* Into the stream, and out again if nothing can follow. */
+static int keep_record(struct iq_joiner *joiner, struct iq_joiner_stream *stream, const struct iq_record *record,
+		       bool goes_on, struct iq_error *error)
+{
+	int rc = 0;
+
+	if (!stream)
+		rc = add_stream(joiner, record->stream, &stream, error);
+	if (rc == 0 && (goes_on ? go_on(joiner, stream, record) : begin_record(joiner, stream, record)) < 0)
+		rc = iq_error_nomem(error);
+	if (rc < 0)
+		return rc;
+	stream->trace = joiner->joins_lines ? trace_after(stream->trace, record->event.body) : IQ_TRACE_NONE;
+	return stream->unfinished || joiner->joins_lines ? 0 : give_stream(joiner, stream, error);
+}
+
+int iq_joiner_take(struct iq_joiner *joiner, struct iq_record *record, struct iq_buf *scratch, struct iq_error *error)
+{
+	struct iq_joiner_stream *stream = find_stream(joiner, record->stream);
+	bool goes_on;
+	int rc = continue_or_close(joiner, stream, record, &goes_on, error);
+
+	if (record->line_bytes > 0) {
+		note_cut_line(joiner, record);
+		record->unfinished = false;
+	}
+	if (rc == 0 && !goes_on && !record->unfinished && !joiner->joins_lines)
+		return give(joiner, record, false, record->event.body.len, record->line_bytes, scratch, error);
+	return rc == 0 ? keep_record(joiner, stream, record, goes_on, error) : rc;
+}
+
+int iq_joiner_flush(struct iq_joiner *joiner, struct iq_error *error)
+{
+	return give_until(joiner, UINT64_MAX, false, error);
+}
+
+struct iq_restart iq_joiner_place(const struct iq_joiner *joiner, struct iq_restart place)
+{
+	for (size_t i = 0; i < joiner->count; i++) {
+		const struct iq_record *first = &joiner->streams[i].first;
+
+		if (joiner->streams[i].open && first->event.offset < place.offset)
+			place = (struct iq_restart){ first->event.offset, first->before };
+	}
+	return place;
+}
+
+int iq_joiner_end(struct iq_joiner *joiner, struct iq_error *error)
+{
+	return give_until(joiner, UINT64_MAX, true, error);
+}
