@@ -12,13 +12,13 @@
 
 struct sample {
 	char format[64];
-	char path[512]; /* without .in */
+	char path[700]; /* without .in */
 	struct iq_buf text;
 };
 
 static void read_whole(const char *path, const char *suffix, struct iq_buf *buf)
 {
-	char name[600];
+	char name[720];
 
 	(void)snprintf(name, sizeof(name), "%s%s", path, suffix);
 	cr_assert_eq(iq_file_read(name, 1 << 20, buf, NULL), 0, "%s", name);
@@ -83,7 +83,7 @@ static void each_sample(void (*check)(struct sample *sample))
 
 static void write_golden(const struct sample *sample, const struct iq_buf *got)
 {
-	char name[600];
+	char name[720];
 	FILE *file;
 
 	(void)snprintf(name, sizeof(name), "%s.out", sample->path);
