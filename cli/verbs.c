@@ -1,5 +1,6 @@
 /* The option table of the whole program. */
 #include "cli/cli.h"
+#include "ingest/ingest.h"
 
 #define SPEC_OPTION \
 	{ \
@@ -68,8 +69,7 @@ static const struct cli_option help_options[] = {
 static const struct cli_option ingest_options[] = {
 	{ CLI_OPTION_STORE, "DIR", "the store to fill; made if it is not there. Default: $INQUEST_STORE, else ./case",
 	  NULL, false },
-	{ CLI_OPTION_FORMAT, "NAME", "do not detect the format: docker-json, har or ndjson", "docker-json|har|ndjson",
-	  false },
+	{ CLI_OPTION_FORMAT, "NAME", "do not detect the format", IQ_FORMAT_NAMES, false },
 	{ CLI_OPTION_SOURCE, "NAME", "name of what produced the evidence, where the records name none", NULL, false },
 	HELP_OPTION,
 	END,

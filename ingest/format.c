@@ -1,9 +1,8 @@
 #include "ingest/formats.h"
 
-/* Of equal scores the first wins. */
-static const struct iq_format *const formats[] = {
-	&iq_format_cri, &iq_format_docker_json, &iq_format_har, &iq_format_ndjson, NULL,
-};
+#define ENTRY(symbol, name) &iq_format_##symbol,
+
+static const struct iq_format *const formats[] = { IQ_FORMATS(ENTRY) NULL };
 
 const struct iq_format *const *iq_formats(void)
 {
@@ -15,20 +14,6 @@ const struct iq_format *iq_format_by_name(struct iq_view name)
 	for (size_t i = 0; formats[i]; i++)
 		if (iq_view_eq(name, iq_view_cstr(formats[i]->name)))
 			return formats[i];
-	return NULL;
-}
-
-char *iq_format_names(void)
-{
-	struct iq_buf names = IQ_BUF_INIT;
-
-	for (size_t i = 0; formats[i]; i++) {
-		(void)iq_buf_append_cstr(&names, i > 0 ? "|" : "");
-		(void)iq_buf_append_cstr(&names, formats[i]->name);
-	}
-	if (!names.failed)
-		return iq_buf_detach(&names);
-	iq_buf_release(&names);
 	return NULL;
 }
 

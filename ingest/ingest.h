@@ -62,11 +62,19 @@ struct iq_format {
 };
 #define IQ_PROBE_BYTES 65536u
 
+/* All formats, as X(iq_format_SYMBOL, "name"). Of equal scores the first wins. */
+#define IQ_FORMATS(X) \
+	X(cri, "cri") \
+	X(docker_json, "docker-json") \
+	X(har, "har") \
+	X(ndjson, "ndjson")
+/* `cri|docker-json|har`, for messages and options. */
+#define IQ_FORMAT_NAME(symbol, name) "|" name
+#define IQ_FORMAT_NAMES (&(IQ_FORMATS(IQ_FORMAT_NAME))[1])
+
 /* The registry, ended by NULL. Static. */
 const struct iq_format *const *iq_formats(void);
 const struct iq_format *iq_format_by_name(struct iq_view name);
-/* Their names, `cri|docker-json|har`, for messages. Caller owns; release with free(). NULL when memory is out. */
-char *iq_format_names(void);
 /* The surest format for these bytes, or NULL where none scores. */
 const struct iq_format *iq_format_probe(struct iq_view head);
 

@@ -371,6 +371,17 @@ int iq_joiner_take(struct iq_joiner *joiner, struct iq_record *record, struct iq
 	return rc == 0 ? keep_record(joiner, stream, record, goes_on, error) : rc;
 }
 
+int iq_joiner_settle(struct iq_joiner *joiner, struct iq_error *error)
+{
+	struct iq_joiner_stream *stream;
+	int rc = 0;
+
+	while (rc == 0 && (stream = first_ended(joiner, UINT64_MAX, false)) && stream->lines == 1 &&
+	       stream->trace == IQ_TRACE_NONE)
+		rc = give_stream(joiner, stream, error);
+	return rc;
+}
+
 int iq_joiner_flush(struct iq_joiner *joiner, struct iq_error *error)
 {
 	return give_until(joiner, UINT64_MAX, false, error);

@@ -70,6 +70,8 @@ void iq_joiner_release(struct iq_joiner *joiner);
 /* Takes the next record. The views in it are Borrowed until the call returns; `scratch` is the buffer that some of them
  * may be in. 0, or negative from the sink. */
 int iq_joiner_take(struct iq_joiner *joiner, struct iq_record *record, struct iq_buf *scratch, struct iq_error *error);
+/* There may be no more records: gives out what is whole, but for a text that has several lines already: that may go on. */
+int iq_joiner_settle(struct iq_joiner *joiner, struct iq_error *error);
 /* Before a gap: gives out what is whole. */
 int iq_joiner_flush(struct iq_joiner *joiner, struct iq_error *error);
 /* Where the first record that was not given out begins, or `place` if that is earlier. */

@@ -125,7 +125,10 @@ int iq_line_parser_settle(struct iq_parser *parser, struct iq_error *error)
 {
 	int rc = iq_lines_settle(&parser->lines, parser->rules->whole ? parser->rules->whole : never_whole, error);
 
-	return rc == 0 && parser->lines.line.length == 0 ? flush_bad(parser, error) : rc;
+	if (rc < 0 || parser->lines.line.length > 0)
+		return rc;
+	rc = flush_bad(parser, error);
+	return rc == 0 ? iq_joiner_settle(&parser->joiner, error) : rc;
 }
 
 /* What has begun is taken up at its first record. */

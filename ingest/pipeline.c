@@ -176,17 +176,6 @@ static const struct iq_format *find_format(const struct intake *intake)
 	return name ? iq_format_by_name(iq_view_cstr(name)) : iq_format_probe(iq_buf_view(&intake->head));
 }
 
-/* Borrowed until the intake is released. */
-static const char *not_recognised(struct intake *intake)
-{
-	char *names = iq_format_names();
-
-	(void)snprintf(intake->problem, sizeof(intake->problem), "format not recognised; name it with --format %s",
-		       names ? names : "NAME");
-	free(names);
-	return intake->problem;
-}
-
 /* NULL, or why there is nothing to take in. */
 static const char *choose_format(struct intake *intake)
 {
@@ -195,7 +184,11 @@ static const char *choose_format(struct intake *intake)
 	if (intake->head.len == 0)
 		return problem ? problem : "empty file: nothing to take in";
 	intake->format = find_format(intake);
-	return intake->format ? NULL : not_recognised(intake);
+	if (intake->format)
+		return NULL;
+	(void)snprintf(intake->problem, sizeof(intake->problem), "format not recognised; name it with --format %s",
+		       IQ_FORMAT_NAMES);
+	return intake->problem;
 }
 
 static int open_parser(struct intake *intake, struct iq_error *error)
@@ -502,15 +495,6 @@ static int ingest_files(struct ingest *ingest, const struct iq_walk *walk, struc
 	return committed < 0 ? committed : rc;
 }
 
-static int no_such_format(const char *name, struct iq_error *error)
-{
-	char *names = iq_format_names();
-
-	(void)iq_error_set(error, IQ_ERR_USAGE, "%s: no such format; there are %s", name, names ? names : "others");
-	free(names);
-	return IQ_ERR_USAGE;
-}
-
 int iq_ingest(const char *store_path, const char *const *paths, size_t path_count,
 	      const struct iq_ingest_options *options, struct iq_ingest_result *ret_result, struct iq_error *error)
 {
@@ -520,7 +504,8 @@ int iq_ingest(const char *store_path, const char *const *paths, size_t path_coun
 	int rc;
 
 	if (options->format && !iq_format_by_name(iq_view_cstr(options->format)))
-		return no_such_format(options->format, error);
+		return iq_error_set(error, IQ_ERR_USAGE, "%s: no such format; there are %s", options->format,
+				    IQ_FORMAT_NAMES);
 	rc = find_files(&walk, store_path, paths, path_count, error);
 	if (rc == 0)
 		rc = check_files(&walk, path_count > 0 ? paths[0] : ".", error);

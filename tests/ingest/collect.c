@@ -40,6 +40,7 @@ static int take_event(void *context, const struct iq_event *event, struct iq_err
 	cover(collected, event->offset, event->length);
 	if (event->offset + event->length <= collected->from)
 		return 0;
+	collected->straddled |= event->offset < collected->from;
 	(void)iq_buf_appendf(buf, "event %" PRIu64 "+%" PRIu64 " %s", event->offset, event->length,
 			     iq_kind_name(event->kind));
 	time_field(buf, "ts", event->ts);
@@ -188,7 +189,7 @@ static void run(const struct iq_format *format, struct iq_view text, struct iq_r
 	format->close(parser);
 }
 
-void check_taken_up(const char *format_name, struct iq_view text, size_t at)
+void check_taken_up(const char *format_name, struct iq_view text, size_t at, bool joins)
 {
 	const struct iq_format *format = iq_format_by_name(iq_view_cstr(format_name));
 	struct collected first = { .covered = calloc(1, text.len + 1), .bytes = text.len };
@@ -201,8 +202,9 @@ void check_taken_up(const char *format_name, struct iq_view text, size_t at)
 	second.from = whole.from = first.reached;
 	run(format, text, restart, true, &second, &ignored);
 	run(format, text, (struct iq_restart){ 0, 0 }, true, &whole, &ignored);
-	cr_expect_str_eq(text_of(&second.lines), text_of(&whole.lines), "%s taken up at %zu, from %" PRIu64,
-			 format_name, at, restart.offset);
+	if (!joins || !whole.straddled || first.reached != at)
+		cr_expect_str_eq(text_of(&second.lines), text_of(&whole.lines), "%s taken up at %zu, from %" PRIu64,
+				 format_name, at, restart.offset);
 	collected_release(&first);
 	collected_release(&second);
 	collected_release(&whole);

@@ -18,6 +18,7 @@ struct collected {
 	size_t bytes;
 	uint64_t from;	  /* what ends before this is not written down */
 	uint64_t reached; /* the largest end of what was given */
+	bool straddled;	  /* an event began before `from` and ended behind it */
 };
 
 /* Parses `text` as `format`. `seed` is for FEED_RANDOM. Caller owns; release with collected_release(). */
@@ -29,7 +30,8 @@ size_t first_uncovered(const struct collected *collected);
 void check_all_feedings(const char *format, struct iq_view text, size_t max_line);
 
 /* Fails the test unless a parser that takes the text up where one that was fed its first `at` bytes can be left gives, from what
- * that one gave on, what one parser gives of it all. */
-void check_taken_up(const char *format, struct iq_view text, size_t at);
+ * that one gave on, what one parser gives of it all. With `joins`, an event that began before `at` and ended there for the first
+ * parser may go on: see docs/design/0003-ingest-goes-on.md. */
+void check_taken_up(const char *format, struct iq_view text, size_t at, bool joins);
 
 #endif

@@ -150,7 +150,7 @@ static void check_taking_up(struct sample *sample)
 {
 	for (size_t at = 0; at <= sample->text.len; at++)
 		if (!is_space(sample->text.data[at]))
-			check_taken_up(sample->format, view_of(sample), at);
+			check_taken_up(sample->format, view_of(sample), at, strstr(sample->path, "trace") != NULL);
 }
 
 Test(samples, are_the_same_when_taken_up_in_the_middle)
