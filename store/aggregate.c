@@ -328,6 +328,11 @@ static bool zone_total(const struct adding *adding, const struct iq_zone *zone, 
 						.min = zone->ts_min,
 						.max = zone->ts_max };
 		return !(adding->options->sums >> column & 1);
+	case IQ_COLUMN_LENGTH:
+		*ret_total = (struct iq_total){
+			.count = zone->rows, .min = zone->length_min, .max = zone->length_max, .sum = zone->length_sum
+		};
+		return true;
 	case IQ_COLUMN_EVIDENCE:
 		if (zone->evidence_count != 1)
 			return false;

@@ -57,6 +57,9 @@ struct iq_zone {
 	int64_t ts_min; /* INT64_MAX..INT64_MIN where no row has a ts */
 	int64_t ts_max;
 	uint32_t ts_nulls;
+	int64_t length_min;
+	int64_t length_max;
+	int64_t length_sum;
 	uint32_t kinds; /* bits */
 	const struct iq_zone_entry *sources;
 	size_t source_count;

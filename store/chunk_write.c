@@ -622,6 +622,25 @@ static int count_types(const struct iq_chunk_builder *builder, struct iq_arena *
 	return rc < 0 || !list ? IQ_ERR_NOMEM : 0;
 }
 
+/* As readers find it: see iq_segment_locate(). */
+static int64_t length_of(const struct iq_chunk_builder *builder, uint32_t row)
+{
+	return (int64_t)builder->texts[IQ_STORED_RAW][row].len - builder->numbers[IQ_STORED_LEAD][row] +
+	       builder->numbers[IQ_STORED_EXCESS][row];
+}
+
+static void add_lengths(const struct iq_chunk_builder *builder, struct iq_zone *zone)
+{
+	zone->length_min = zone->length_max = builder->rows > 0 ? length_of(builder, 0) : 0;
+	for (uint32_t row = 0; row < builder->rows; row++) {
+		const int64_t length = length_of(builder, row);
+
+		zone->length_min = length < zone->length_min ? length : zone->length_min;
+		zone->length_max = length > zone->length_max ? length : zone->length_max;
+		zone->length_sum = (int64_t)((uint64_t)zone->length_sum + (uint64_t)length);
+	}
+}
+
 static int make_zone(const struct iq_chunk_builder *builder, struct iq_arena *arena, struct iq_zone *zone)
 {
 	struct iq_zone_entry *evidence = iq_arena_calloc(arena, builder->evidence_count + 1, sizeof(*evidence));
@@ -637,6 +656,7 @@ static int make_zone(const struct iq_chunk_builder *builder, struct iq_arena *ar
 		.evidence_count = builder->evidence_count,
 	};
 	memcpy(evidence, builder->evidence, builder->evidence_count * sizeof(*evidence));
+	add_lengths(builder, zone);
 	for (uint32_t row = 0; row < builder->rows; row++) {
 		int64_t ts = builder->numbers[IQ_COLUMN_TS][row];
 

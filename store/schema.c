@@ -46,10 +46,11 @@ static const struct iq_schema_table tables[] = {
 	{ "chunks",
 	  "CREATE TABLE chunks(id INTEGER PRIMARY KEY, rows INTEGER NOT NULL, id_first INTEGER NOT NULL, ts_min "
 	  "INTEGER, ts_max INTEGER, "
-	  "ts_nulls INTEGER NOT NULL, kinds INTEGER NOT NULL, sources BLOB NOT NULL, sessions BLOB NOT NULL, types "
-	  "BLOB NOT NULL, evidence BLOB NOT NULL)",
-	  "SELECT id, rows, id_first, ts_min, ts_max, ts_nulls, kinds, sources, sessions, types, evidence FROM "
-	  "chunks ORDER BY id" },
+	  "ts_nulls INTEGER NOT NULL, length_min INTEGER NOT NULL, length_max INTEGER NOT NULL, length_sum INTEGER NOT "
+	  "NULL, kinds INTEGER NOT NULL, sources BLOB NOT NULL, sessions BLOB NOT NULL, types BLOB NOT NULL, evidence "
+	  "BLOB NOT NULL)",
+	  "SELECT id, rows, id_first, ts_min, ts_max, ts_nulls, length_min, length_max, length_sum, kinds, sources, "
+	  "sessions, types, evidence FROM chunks ORDER BY id" },
 	{ "columns", "CREATE TABLE columns(id INTEGER PRIMARY KEY, sha256 BLOB NOT NULL, data BLOB NOT NULL)",
 	  "SELECT id, sha256 FROM columns ORDER BY id" },
 	{ NULL, NULL, NULL },

@@ -451,15 +451,19 @@ static bool read_zone(struct iq_segment *segment, sqlite3_stmt *statement, void 
 	zone->id_first = (uint64_t)sqlite3_column_int64(statement, 2);
 	zone->ts_min = timed ? sqlite3_column_int64(statement, 3) : INT64_MAX;
 	zone->ts_max = timed ? sqlite3_column_int64(statement, 4) : INT64_MIN;
-	zone->kinds = (uint32_t)sqlite3_column_int64(statement, 6);
+	zone->length_min = sqlite3_column_int64(statement, 6);
+	zone->length_max = sqlite3_column_int64(statement, 7);
+	zone->length_sum = sqlite3_column_int64(statement, 8);
+	zone->kinds = (uint32_t)sqlite3_column_int64(statement, 9);
 	return read_no(statement, 0, &zone->chunk) && zone->chunk > 0 && zone->chunk < MAX_CHUNKS &&
 	       read_no(statement, 1, &zone->rows) && zone->rows > 0 && zone->rows <= IQ_CHUNK_MAX_EVENTS &&
 	       read_no(statement, 5, &zone->ts_nulls) &&
-	       iq_zone_take_entries(column_view(statement, 7), &segment->memory, &zone->sources, &zone->source_count) &&
-	       iq_zone_take_entries(column_view(statement, 8), &segment->memory, &zone->sessions,
+	       iq_zone_take_entries(column_view(statement, 10), &segment->memory, &zone->sources,
+				    &zone->source_count) &&
+	       iq_zone_take_entries(column_view(statement, 11), &segment->memory, &zone->sessions,
 				    &zone->session_count) &&
-	       iq_zone_take_types(column_view(statement, 9), &segment->memory, &zone->types, &zone->type_count) &&
-	       iq_zone_take_entries(column_view(statement, 10), &segment->memory, &zone->evidence,
+	       iq_zone_take_types(column_view(statement, 12), &segment->memory, &zone->types, &zone->type_count) &&
+	       iq_zone_take_entries(column_view(statement, 13), &segment->memory, &zone->evidence,
 				    &zone->evidence_count);
 }
 

@@ -28,7 +28,7 @@ static const char *const statement_texts[STATEMENT_COUNT] = {
 	[INSERT_SESSION] = "INSERT INTO sessions VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
 	[INSERT_EVIDENCE] = "INSERT INTO evidence VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[INSERT_GAP] = "INSERT INTO gaps VALUES(NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-	[INSERT_CHUNK] = "INSERT INTO chunks VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+	[INSERT_CHUNK] = "INSERT INTO chunks VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
 	[INSERT_COLUMN] = "INSERT INTO columns VALUES(?1, ?2, ?3)",
 	[INSERT_RAW] = "INSERT INTO raw VALUES(NULL, ?1, ?2, ?3, ?4, ?5)",
 	[INSERT_TEMPLATE] = "INSERT INTO templates VALUES(?1, ?2, ?3, ?4, ?5)",
@@ -319,9 +319,12 @@ static int insert_zone(struct iq_segment_writer *writer, const struct iq_zone *z
 	bind_number(statement, 4, timed ? zone->ts_min : IQ_TIME_NONE);
 	bind_number(statement, 5, timed ? zone->ts_max : IQ_TIME_NONE);
 	(void)sqlite3_bind_int64(statement, 6, zone->ts_nulls);
-	(void)sqlite3_bind_int64(statement, 7, zone->kinds);
+	(void)sqlite3_bind_int64(statement, 7, zone->length_min);
+	(void)sqlite3_bind_int64(statement, 8, zone->length_max);
+	(void)sqlite3_bind_int64(statement, 9, zone->length_sum);
+	(void)sqlite3_bind_int64(statement, 10, zone->kinds);
 	for (int i = 0; i < 4; i++)
-		bind_blob(statement, 8 + i, lists[i].data, lists[i].len);
+		bind_blob(statement, 11 + i, lists[i].data, lists[i].len);
 	rc = lists[0].failed || lists[1].failed || lists[2].failed || lists[3].failed
 		     ? iq_error_nomem(error)
 		     : insert(writer, INSERT_CHUNK, error);

@@ -269,6 +269,8 @@ static bool zone_may_pass(const struct iq_test *test, const struct iq_zone *zone
 	case IQ_COLUMN_TS:
 		return (test->nulls && zone->ts_nulls > 0) ||
 		       (zone->ts_min <= zone->ts_max && span_may_pass(test, zone->ts_min, zone->ts_max));
+	case IQ_COLUMN_LENGTH:
+		return span_may_pass(test, zone->length_min, zone->length_max);
 	case IQ_COLUMN_SESSION:
 		return zone_has_session(test, zone);
 	case IQ_COLUMN_SOURCE:
@@ -299,6 +301,8 @@ static bool zone_passes(const struct iq_test *test, const struct iq_zone *zone, 
 	case IQ_COLUMN_TS:
 		return (test->nulls || zone->ts_nulls == 0) &&
 		       (zone->ts_min > zone->ts_max || span_passes(test, zone->ts_min, zone->ts_max));
+	case IQ_COLUMN_LENGTH:
+		return span_passes(test, zone->length_min, zone->length_max);
 	case IQ_COLUMN_SOURCE:
 		return count_sources(test, zone, segment) == zone->rows;
 	case IQ_COLUMN_TYPE:

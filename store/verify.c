@@ -73,16 +73,46 @@ static void append_evidence(struct iq_buf *text, const struct iq_segment *segmen
 	}
 }
 
-static void report_chunk(const struct iq_segment *segment, const struct iq_zone *zone, struct inspection *inspection)
+static void report_chunk(const struct iq_segment *segment, const struct iq_zone *zone, const char *what,
+			 struct inspection *inspection)
 {
 	struct iq_buf text = IQ_BUF_INIT;
 
 	append_span(&text, zone->id_first, zone->id_first + zone->rows - 1, zone->ts_min, zone->ts_max);
 	append_evidence(&text, segment, zone);
-	report(inspection, "chunk %u (%s): does not match its hash; these events are withheld", zone->chunk,
-	       text.data ? text.data : "");
-	inspection->result->lost_events += zone->rows;
+	report(inspection, "chunk %u (%s): %s", zone->chunk, text.data ? text.data : "", what);
 	iq_buf_release(&text);
+}
+
+/* The times and lengths of a chunk as its zone map should have them. */
+static struct iq_zone measure(const struct iq_chunk *chunk)
+{
+	const int64_t *ts = chunk->numbers[IQ_COLUMN_TS];
+	struct iq_zone zone = {
+		.ts_min = INT64_MAX, .ts_max = INT64_MIN, .length_min = INT64_MAX, .length_max = INT64_MIN
+	};
+
+	for (uint32_t row = 0; row < chunk->zone->rows; row++) {
+		const int64_t length = (int64_t)chunk->lengths[row];
+
+		zone.length_min = length < zone.length_min ? length : zone.length_min;
+		zone.length_max = length > zone.length_max ? length : zone.length_max;
+		zone.length_sum = (int64_t)((uint64_t)zone.length_sum + (uint64_t)length);
+		zone.ts_nulls += ts[row] == IQ_TIME_NONE;
+		zone.ts_min = ts[row] != IQ_TIME_NONE && ts[row] < zone.ts_min ? ts[row] : zone.ts_min;
+		zone.ts_max = ts[row] > zone.ts_max && ts[row] != IQ_TIME_NONE ? ts[row] : zone.ts_max;
+	}
+	return zone;
+}
+
+/* What queries leave out, and what they add up, by the zone map. */
+static bool zone_agrees(const struct iq_chunk *chunk)
+{
+	const struct iq_zone *zone = chunk->zone, measured = measure(chunk);
+
+	return zone->ts_min == measured.ts_min && zone->ts_max == measured.ts_max &&
+	       zone->ts_nulls == measured.ts_nulls && zone->length_min == measured.length_min &&
+	       zone->length_max == measured.length_max && zone->length_sum == measured.length_sum;
 }
 
 static void verify_chunk(struct iq_segment *segment, const struct iq_zone *zone, struct inspection *inspection)
@@ -94,10 +124,17 @@ static void verify_chunk(struct iq_segment *segment, const struct iq_zone *zone,
 	rc = iq_chunk_load(&chunk, IQ_STORED_ALL, NULL);
 	if (rc == 0)
 		rc = read_texts(&chunk);
-	if (rc == IQ_ERR_NOMEM)
+	if (rc == 0)
+		rc = iq_segment_locate(segment, &chunk, NULL);
+	if (rc == IQ_ERR_NOMEM) {
 		inspection->out_of_memory = true;
-	else if (rc < 0)
-		report_chunk(segment, zone, inspection);
+	} else if (rc < 0) {
+		report_chunk(segment, zone, "does not match its hash; these events are withheld", inspection);
+		inspection->result->lost_events += zone->rows;
+	} else if (!zone_agrees(&chunk)) {
+		report_chunk(segment, zone, "its zone map is that of other events; queries are led astray by it",
+			     inspection);
+	}
 	inspection->result->chunks++;
 	inspection->result->events += zone->rows;
 	iq_chunk_release(&chunk);

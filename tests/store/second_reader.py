@@ -400,7 +400,8 @@ class Chunk:
 
     def __init__(self, segment, row):
         self.segment = segment
-        (self.no, self.rows, self.id_first, self.ts_min, self.ts_max, self.ts_nulls, self.kinds, *zones) = row
+        (self.no, self.rows, self.id_first, self.ts_min, self.ts_max, self.ts_nulls, *self.lengths, self.kinds) = row[:10]
+        zones = row[10:]
         self.sources, self.sessions, self.evidence = [list(pairs(Stream(zone))) for zone in (zones[0], zones[1], zones[3])]
         self.types = list(type_zone(Stream(zones[2])))
         self.columns, self.decoded = {}, None
@@ -681,6 +682,8 @@ def check_zone(chunk):
 
     expect((chunk.ts_min, chunk.ts_max) == ((min(times), max(times)) if times else (None, None)), "ts_min and ts_max")
     expect(chunk.ts_nulls == len(events) - len(times), "ts_nulls")
+    lengths = [event["length"] for event in events]
+    expect(chunk.lengths == [min(lengths), max(lengths), sum(lengths)], "length_min, length_max and length_sum")
     expect(chunk.kinds == sum({1 << KINDS.index(event["kind"]) for event in events}), "kinds")
     expect(sorted(chunk.sources, key=str) == counted(numbers.get(event["source"], 0) for event in events), "sources")
     expect(sorted(chunk.sessions, key=str) == counted(event["session_no"] for event in events), "sessions")
