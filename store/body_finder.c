@@ -138,3 +138,79 @@ bool iq_body_know(struct iq_body_finder *finder, struct iq_view raw, size_t at, 
 	}
 	return false;
 }
+
+/* ---- In pieces ---- */
+
+/* What is left of a line, or of the JSON string in it. */
+static struct iq_view inside(struct iq_view rest, unsigned escape)
+{
+	const char *end = rest.len ? memchr(rest.data, '\n', rest.len) : NULL;
+	size_t at = 0;
+
+	if (end)
+		rest = iq_view_make(rest.data, (size_t)(end - rest.data));
+	while (escape != IQ_ESCAPE_VERBATIM && (at = iq_string_end(rest, at)) < rest.len) {
+		if (rest.data[at] == '"')
+			return iq_view_make(rest.data, at);
+		at += rest.data[at] == '\\' ? 2 : 1;
+	}
+	return rest;
+}
+
+/* As much of the front of `body` as stands at `at`; false where what stands there is something else. */
+static bool match_part(struct iq_view raw, size_t at, struct iq_view body, unsigned escape,
+		       struct iq_body_part *ret_part)
+{
+	const struct iq_view place = inside(iq_view_from(raw, at), escape);
+	const size_t written = escape == IQ_ESCAPE_VERBATIM ? place.len : iq_escape_written(place, escape);
+	const size_t body_len = written < body.len ? written : body.len;
+	size_t len;
+
+	if (body_len == 0 || written == SIZE_MAX || body_len > IQ_BODY_MAX_PART ||
+	    ((unsigned char)body.data[0] & 0xC0) == 0x80)
+		return false;
+	len = iq_escape_match(place, iq_view_make(body.data, body_len), escape);
+	*ret_part = (struct iq_body_part){ (uint32_t)at, (uint32_t)len, (uint32_t)body_len };
+	return len != SIZE_MAX && (body_len == body.len || len == place.len);
+}
+
+/* Each piece stands in its line where the first one, at `at`, stands in its own. */
+static size_t match_parts(struct iq_view raw, struct iq_view body, size_t at, unsigned escape,
+			  struct iq_body_part parts[IQ_BODY_MAX_PARTS])
+{
+	size_t lead = 0;
+
+	while (lead < at && raw.data[at - lead - 1] != '\n')
+		lead++;
+	for (size_t count = 0; count < IQ_BODY_MAX_PARTS && at < raw.len; count++) {
+		const char *end;
+
+		if (!match_part(raw, at, body, escape, &parts[count]))
+			return 0;
+		body = iq_view_from(body, parts[count].body_len);
+		if (body.len == 0)
+			return count + 1;
+		at += parts[count].len;
+		end = memchr(raw.data + at, '\n', raw.len - at);
+		if (!end)
+			return 0;
+		at = (size_t)(end - raw.data) + 1 + lead;
+	}
+	return 0;
+}
+
+size_t iq_body_find_parts(struct iq_view raw, struct iq_view body, struct iq_body_part parts[IQ_BODY_MAX_PARTS],
+			  unsigned *ret_escape)
+{
+	const struct iq_view run = find_run(body);
+	const struct iq_view before = iq_view_make(body.data, (size_t)(run.data - body.data));
+	const size_t run_at = run.len > 0 ? iq_view_find(raw, run) : SIZE_MAX;
+	size_t at, count = 0;
+
+	for (size_t i = 0; run_at != SIZE_MAX && raw.len < UINT32_MAX && count == 0 && i < STYLES; i++) {
+		*ret_escape = styles[i];
+		if (begins_at(before, run_at, styles[i], &at))
+			count = match_parts(raw, body, at, styles[i], parts);
+	}
+	return count;
+}

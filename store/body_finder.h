@@ -18,5 +18,9 @@ bool iq_body_find(struct iq_body_finder *finder, struct iq_view raw, struct iq_v
  * in which they are escaped. Several times as fast. */
 bool iq_body_know(struct iq_body_finder *finder, struct iq_view raw, size_t at, size_t len, size_t body_len,
 		  unsigned *ret_escape);
+/* The same of a body that stands there in several pieces, each in a line of its own (what Docker splits): how many, and where;
+ * 0 where it does not. No piece begins within a character. */
+size_t iq_body_find_parts(struct iq_view raw, struct iq_view body, struct iq_body_part parts[IQ_BODY_MAX_PARTS],
+			  unsigned *ret_escape);
 
 #endif

@@ -436,6 +436,9 @@ static void know_for_raw(void *context, size_t index, struct iq_known *known)
 	known->texts[IQ_SLOT_TYPE] = columns->types[index];
 	known->texts[IQ_SLOT_KIND] = coding->kinds[columns->kind[index]];
 	known->texts[IQ_SLOT_DIRECTION] = coding->directions[columns->direction[index]];
+	known->texts[IQ_SLOT_BODY] = IQ_VIEW_NULL;
+	if (coding->holes[index].at == IQ_HOLE_NONE) /* it may stand there in pieces */
+		known->texts[IQ_SLOT_BODY] = coding->builder->texts[IQ_COLUMN_BODY][row_at(coding, index)];
 }
 
 static int64_t number_template(void *context, struct iq_view pattern, uint64_t texts)

@@ -154,6 +154,11 @@ static int referred_length(const struct measure *measure, const struct item *ite
 
 	if (item->piece->kind == IQ_SLOT_SEQ)
 		return outside && outside->seq ? iq_slot_length(item->piece, &value, ret_length) : IQ_ERR_CORRUPT;
+	/* The body's length is that of all its parts. */
+	if (item->piece->kind == IQ_SLOT_PART) {
+		*ret_length = 0;
+		return 0;
+	}
 	if (item->piece->kind == IQ_SLOT_BODY)
 		rc = outside && outside->bodies ? outside->bodies(outside->context, item->piece->escape, &lengths)
 						: IQ_ERR_CORRUPT;

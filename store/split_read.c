@@ -444,13 +444,31 @@ static int append_varying(struct iq_split *split, const struct iq_piece *piece, 
 	return rc < 0 ? rc : append_number(piece, &value, known, scratch);
 }
 
-static int append_reference(const struct iq_piece *piece, const struct iq_known *known, struct iq_buf *scratch)
+/* The part of the body that follows the `*taken` bytes before it; BODY is the rest. */
+static int take_part(const struct iq_piece *piece, size_t *taken, struct iq_view *text)
 {
-	const struct iq_slot_value value = { .kind = piece->kind,
-					     .number = known->seq,
-					     .text = known->texts[piece->kind] };
+	const struct iq_view rest = *text;
+
+	if (*taken > rest.len || (piece->kind == IQ_SLOT_PART && piece->part > rest.len - *taken))
+		return IQ_ERR_CORRUPT;
+	*text = iq_view_from(rest, *taken);
+	if (piece->kind == IQ_SLOT_PART)
+		text->len = piece->part;
+	*taken = piece->kind == IQ_SLOT_PART ? *taken + piece->part : 0;
+	return *taken < rest.len && ((unsigned char)rest.data[*taken] & 0xC0) == 0x80 && *taken > 0 ? IQ_ERR_CORRUPT
+												    : 0;
+}
+
+static int append_reference(const struct iq_piece *piece, const struct iq_known *known, size_t *taken,
+			    struct iq_buf *scratch)
+{
+	struct iq_slot_value value = { .kind = piece->kind,
+				       .number = known->seq,
+				       .text = known->texts[piece->kind == IQ_SLOT_PART ? IQ_SLOT_BODY : piece->kind] };
 
 	if (piece->kind != IQ_SLOT_SEQ && !value.text.data)
+		return IQ_ERR_CORRUPT;
+	if (piece->kind >= IQ_SLOT_BODY && take_part(piece, taken, &value.text) < 0)
 		return IQ_ERR_CORRUPT;
 	return iq_slot_append(scratch, piece, &value);
 }
@@ -459,7 +477,7 @@ static int append_pieces(struct iq_split *split, size_t index, const struct iq_k
 {
 	const struct iq_split_shape *shape = &split->shapes[split->shape_of[index] - 1];
 	const uint32_t *place = split->places + split->first_place[index];
-	size_t slot = shape->first_slot, start = scratch->len;
+	size_t slot = shape->first_slot, start = scratch->len, taken = 0;
 	int rc = 0;
 
 	for (size_t i = 0; i < shape->piece_count && rc == 0; i++) {
@@ -471,7 +489,7 @@ static int append_pieces(struct iq_split *split, size_t index, const struct iq_k
 		if (!known && piece->kind > IQ_SLOT_TIME)
 			return IQ_ERR_CORRUPT;
 		if (!iq_slot_has_value(piece->kind))
-			rc = append_reference(piece, known, scratch);
+			rc = append_reference(piece, known, &taken, scratch);
 		else if (split->columns_of[slot] == 0)
 			rc = append_constant(split, piece, slot++, known, scratch);
 		else

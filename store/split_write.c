@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/body_finder.h"
 #include "store/repeats.h"
 #include "store/split.h"
 
@@ -8,6 +9,8 @@
 #define MAX_VALUES (3u << 20)
 /* Columns with fewer values share one with the others of their kind. */
 #define LEAST_COLUMN 12u
+/* Shorter bodies are not looked for in pieces. */
+#define LEAST_BODY_IN_PARTS 1024u
 /* A label is at most so much of the constant text before a slot. */
 #define MAX_LABEL 24u
 
@@ -128,21 +131,34 @@ static int take_shape(struct plan *plan, const struct iq_splitter *splitter, siz
 	return keep_values(plan, splitter);
 }
 
+/* A body that does not stand in one place, and is long enough to have been split. */
+static bool split_in_parts(struct iq_splitter *splitter, struct iq_view text)
+{
+	const struct iq_view body = splitter->known.texts[IQ_SLOT_BODY];
+	struct iq_body_part parts[IQ_BODY_MAX_PARTS];
+	unsigned escape;
+	size_t count = body.len < LEAST_BODY_IN_PARTS ? 0 : iq_body_find_parts(text, body, parts, &escape);
+
+	return count > 0 && iq_template_split_parts(splitter, text, parts, count, escape);
+}
+
 static int split_one(struct plan *plan, struct iq_splitter *splitter, size_t index)
 {
 	const struct iq_split_input *input = plan->input;
 	const struct iq_hole *hole =
 		input->holes && input->holes[index].at != IQ_HOLE_NONE ? &input->holes[index] : NULL;
 	uint32_t shape;
+	bool in_parts;
 	int rc;
 
 	if (input->known)
 		input->known(input->context, index, &splitter->known);
 	if (plan->value_count + IQ_TEMPLATE_MAX_SLOTS > MAX_VALUES && !hole)
 		return 0;
-	if (iq_template_follow(splitter, input->values[index], hole, &shape))
+	in_parts = input->holes && !hole && split_in_parts(splitter, input->values[index]);
+	if (!in_parts && iq_template_follow(splitter, input->values[index], hole, &shape))
 		return take_shape(plan, splitter, index, shape);
-	if (!iq_template_split(splitter, input->values[index], hole)) {
+	if (!in_parts && !iq_template_split(splitter, input->values[index], hole)) {
 		if (!hole)
 			return splitter->pattern.failed ? IQ_ERR_NOMEM : 0;
 		iq_template_keep(splitter, input->values[index], hole);
@@ -154,7 +170,8 @@ static int split_one(struct plan *plan, struct iq_splitter *splitter, size_t ind
 		rc = add_shape(plan, shape, splitter->count);
 	if (rc < 0)
 		return rc;
-	iq_template_learn(splitter, input->values[index], shape);
+	if (!in_parts)
+		iq_template_learn(splitter, input->values[index], shape);
 	return take_shape(plan, splitter, index, shape);
 }
 

@@ -247,12 +247,12 @@ static const struct iq_view names[IQ_SLOT_COUNT] = {
 	[IQ_SLOT_SESSION] = { "session", 7 },	[IQ_SLOT_SOURCE] = { "source", 6 },
 	[IQ_SLOT_TYPE] = { "type", 4 },		[IQ_SLOT_KEY] = { "key", 3 },
 	[IQ_SLOT_KIND] = { "kind", 4 },		[IQ_SLOT_DIRECTION] = { "direction", 9 },
-	[IQ_SLOT_BODY] = { "body", 4 },
+	[IQ_SLOT_BODY] = { "body", 4 },		[IQ_SLOT_PART] = { "part", 4 },
 };
 
 static bool has_style(enum iq_slot_kind kind)
 {
-	return (kind >= IQ_SLOT_TIME && kind <= IQ_SLOT_OBSERVED) || kind == IQ_SLOT_BODY;
+	return (kind >= IQ_SLOT_TIME && kind <= IQ_SLOT_OBSERVED) || kind >= IQ_SLOT_BODY;
 }
 
 static bool is_date_style(struct iq_view style)
@@ -267,16 +267,30 @@ static bool is_unit_style(struct iq_view style)
 	       iq_view_eq(style, IQ_LIT("ns")) || iq_view_eq(style, IQ_LIT("s."));
 }
 
+/* How a body is escaped; of a part, also how many bytes it has. */
+static bool set_body_style(struct iq_piece *piece, struct iq_view style)
+{
+	if (style.len < 1 || style.len > 8 || (piece->kind == IQ_SLOT_BODY && style.len > 1))
+		return false;
+	piece->escape = (uint8_t)(style.data[0] - '@');
+	for (size_t i = 1; i < style.len; i++) {
+		if (!is_digit(style.data[i]))
+			return false;
+		piece->part = piece->part * 10 + (uint32_t)(style.data[i] - '0');
+	}
+	return piece->escape <= IQ_ESCAPE_VERBATIM && (piece->kind == IQ_SLOT_BODY || piece->part > 0);
+}
+
 static bool set_style(struct iq_piece *piece, struct iq_view style)
 {
 	if (!has_style(piece->kind))
 		return style.data == NULL;
-	if (!style.data || style.len > 3)
+	if (!style.data)
 		return false;
-	if (piece->kind == IQ_SLOT_BODY) {
-		piece->escape = style.len == 1 ? (uint8_t)(style.data[0] - '@') : 0xff;
-		return piece->escape <= IQ_ESCAPE_VERBATIM;
-	}
+	if (piece->kind >= IQ_SLOT_BODY)
+		return set_body_style(piece, style);
+	if (style.len > 3)
+		return false;
 	memcpy(piece->style, style.data, style.len);
 	return is_date_style(style) || (piece->kind != IQ_SLOT_TIME && is_unit_style(style));
 }
@@ -321,6 +335,21 @@ static size_t count_slots(struct iq_view pattern)
 	return count;
 }
 
+/* Parts and the rest of a body, escaped alike: put together they are as long as it is. */
+static bool parts_fit(const struct iq_piece *pieces, size_t count)
+{
+	const struct iq_piece *before = NULL;
+
+	for (size_t i = 0; i < count; i++) {
+		if (pieces[i].kind != IQ_SLOT_PART && pieces[i].kind != IQ_SLOT_BODY)
+			continue;
+		if (before && before->escape != pieces[i].escape)
+			return false;
+		before = pieces[i].kind == IQ_SLOT_PART ? &pieces[i] : NULL;
+	}
+	return !before;
+}
+
 int iq_template_parse(struct iq_view pattern, struct iq_arena *arena, struct iq_piece **ret_pieces, size_t *ret_count)
 {
 	struct iq_piece *pieces = iq_arena_calloc(arena, count_slots(pattern) + 1, sizeof(*pieces));
@@ -345,7 +374,7 @@ int iq_template_parse(struct iq_view pattern, struct iq_arena *arena, struct iq_
 	}
 	*ret_pieces = pieces;
 	*ret_count = count;
-	return 0;
+	return parts_fit(pieces, count) ? 0 : IQ_ERR_CORRUPT;
 }
 
 static int append_unit_time(struct iq_buf *buf, const char *style, int64_t ns, uint8_t digits)
@@ -398,6 +427,7 @@ int iq_slot_append(struct iq_buf *buf, const struct iq_piece *piece, const struc
 			return append_unit_time(buf, piece->style, value->number, value->digits);
 		return append_time(buf, piece->style, value->number, value->digits);
 	case IQ_SLOT_BODY:
+	case IQ_SLOT_PART:
 		return iq_escape_append(buf, value->text, piece->escape);
 	default:
 		return iq_buf_append(buf, value->text);
@@ -1007,6 +1037,44 @@ bool iq_template_split(struct iq_splitter *splitter, struct iq_view text, const 
 		put_body(&split, hole);
 		split_range(&split);
 	}
+	return !split.full && !splitter->pattern.failed;
+}
+
+static void put_part(struct split *split, const struct iq_body_part *part, unsigned escape)
+{
+	const struct iq_slot_value value = { .kind = IQ_SLOT_PART };
+	char style[16];
+
+	(void)snprintf(style, sizeof(style), "%c%u", (int)('@' + escape), (unsigned)part->body_len);
+	put_slot(split, part->len, &value, style);
+	if (!split->full && escape != IQ_ESCAPE_VERBATIM)
+		skip_quote_end(split);
+}
+
+bool iq_template_split_parts(struct iq_splitter *splitter, struct iq_view text, const struct iq_body_part *parts,
+			     size_t count, unsigned escape)
+{
+	struct split split = { .splitter = splitter, .text = text.data };
+	size_t other = text.len;
+
+	iq_buf_clear(&splitter->pattern);
+	splitter->count = 0;
+	for (size_t i = 0; i < count; i++)
+		other -= parts[i].len;
+	if (other > IQ_TEMPLATE_MAX_TEXT)
+		return false;
+	for (size_t i = 0; i < count && !split.full; i++) {
+		split.len = parts[i].at;
+		split_range(&split);
+		split.len = text.len;
+		if (split.full)
+			break;
+		if (i + 1 < count)
+			put_part(&split, &parts[i], escape);
+		else
+			put_body(&split, &(struct iq_hole){ parts[i].at, parts[i].len, (uint8_t)escape });
+	}
+	split_range(&split);
 	return !split.full && !splitter->pattern.failed;
 }
 

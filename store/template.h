@@ -15,7 +15,10 @@
  *
  * STYLE of a time: the separator of the date, of date and time and, where there is one, of the fraction (`-T.` for RFC
  * 3339); or `s`, `ms`, `us`, `ns` for an integer and `s.` for a decimal fraction of seconds.
- * STYLE of a body: one character, `@` plus the bits of enum iq_escape: how the JSON string around it escapes it.
+ *	<part:STYLE>      the next bytes of the body; the <body> that follows is the rest of it. No character is cut
+ *
+ * STYLE of a body: one character, `@` plus the bits of enum iq_escape: how the JSON string around it escapes it; of a part, as many digits more: how
+ * many bytes.
  */
 #ifndef IQ_STORE_TEMPLATE_H
 #define IQ_STORE_TEMPLATE_H
@@ -45,6 +48,7 @@ enum iq_slot_kind {
 	IQ_SLOT_KIND,
 	IQ_SLOT_DIRECTION,
 	IQ_SLOT_BODY,
+	IQ_SLOT_PART, /* of the body, which BODY is the rest of then */
 	IQ_SLOT_COUNT
 };
 
@@ -70,6 +74,7 @@ struct iq_piece {
 	enum iq_slot_kind kind;
 	char style[4];
 	uint8_t escape;
+	uint32_t part; /* PART: bytes of the body */
 };
 
 /* The template that texts of one beginning are likely to have. */
@@ -101,9 +106,22 @@ struct iq_hole {
 };
 #define IQ_HOLE_NONE UINT32_MAX
 
+/* Where a piece of the body stands, and how much of it that is. */
+struct iq_body_part {
+	uint32_t at;
+	uint32_t len;
+	uint32_t body_len;
+};
+/* A body in more pieces is not told from other text, and neither is a longer piece but the last. */
+#define IQ_BODY_MAX_PARTS 64u
+#define IQ_BODY_MAX_PART 9999999u
+
 /* Splits `text`; what stands in `hole` (NULL: nowhere) is the body. False where it does not fit into a template; memory
  * that is out shows as `splitter->pattern.failed`. */
 bool iq_template_split(struct iq_splitter *splitter, struct iq_view text, const struct iq_hole *hole);
+/* As iq_template_split() of a text in which the body stands in `count` pieces. */
+bool iq_template_split_parts(struct iq_splitter *splitter, struct iq_view text, const struct iq_body_part *parts,
+			     size_t count, unsigned escape);
 /* As iq_template_split() where the text has the template that was learned for texts that begin alike: then its number and the values
  * are set, but not `pattern`. That is several times as fast. */
 bool iq_template_follow(struct iq_splitter *splitter, struct iq_view text, const struct iq_hole *hole,

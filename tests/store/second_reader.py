@@ -223,18 +223,25 @@ class Slot:
 
     def __init__(self, text):
         self.kind, _, self.style = text.decode().partition(":")
-        self.source = None
-        met("slot", self.kind + (" " + self.style if self.style else ""))
+        self.source, self.begins = None, 0
+        style = self.style[:1] if self.kind == "part" else self.style
+        met("slot", self.kind + (" " + style if style else ""))
 
     def valued(self):
         return self.kind in self.VALUED
 
+    def piece_of(self, body):
+        end = self.begins + int(self.style[1:]) if self.kind == "part" else len(body)
+        expect(self.begins <= end <= len(body) and not 0x80 <= (body[self.begins:] or b"-")[0] <= 0xbf or self.begins == 0,
+               "a part that is not one")
+        return body[self.begins:end]
+
     def text(self, chunk, row):
         if self.valued():
             return self.source.next(self, chunk, row)
+        if self.kind in ("part", "body"):
+            return json_string(self.piece_of(chunk.column("body")[row]), ord(self.style[0]) - 64)
         value = chunk.column(self.kind)[row]
-        if self.kind == "body":
-            return json_string(value, ord(self.style) - 64)
         return value if isinstance(value, bytes) else str(value).encode()
 
 
@@ -342,7 +349,7 @@ def json_string(data, style):
 
 def parse_template(text):
     """Constant parts and slots, in order."""
-    parts, at = [], 0
+    parts, at, taken = [], 0, 0
     while at < len(text):
         if text[at:at + 1] != b"<":
             end = (text + b"<").index(b"<", at)
@@ -353,6 +360,8 @@ def parse_template(text):
         else:
             end = text.index(b">", at) + 1
             parts.append(Slot(text[at + 1:end - 1]))
+            parts[-1].begins = taken
+            taken = taken + int(parts[-1].style[1:]) if parts[-1].kind == "part" else 0 if parts[-1].kind == "body" else taken
         at = end
     return parts
 

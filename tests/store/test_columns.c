@@ -303,6 +303,63 @@ Test(columns, find_bodies_that_begin_with_what_is_escaped)
 	finds("{\"x\":\"at\",\"log\":\"\\\"at\\\" last\"}", "\"at\" last", 17, 11);
 }
 
+/* The first piece is no shorter than what is looked for first. */
+#define ONE "the first piece of a long line of text "
+
+Test(columns, find_bodies_in_pieces)
+{
+	static const struct {
+		const char *raw;
+		size_t parts;
+	} cases[] = {
+		{ "{\"log\":\"" ONE "\"}\n{\"log\":\"two\\t\"}\n{\"log\":\"three\\n\"}", 3 },
+		{ "{\"log\":\"" ONE "two\\t\"}\n{\"log\":\"three\"}", 2 },
+		{ "1 P " ONE "\n2 P two\t\n3 F three\n", 3 },
+		{ "{\"log\":\"" ONE "\"}\n{\"log\":\"two\\t\"}\n{\"log\":\"other\"}", 0 },
+		{ "{\"log\":\"" ONE "\"}\n{\"log\":\"two\\t\"}\n", 0 },
+		{ "{\"log\":\"" ONE "\"}\n {\"log\":\"two\\tthree\"}\n", 0 },
+		{ "nothing of it", 0 },
+	};
+	const struct iq_view body = IQ_LIT(ONE "two\tthree");
+	struct iq_body_part parts[IQ_BODY_MAX_PARTS];
+	unsigned escape;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		cr_expect_eq(iq_body_find_parts(iq_view_cstr(cases[i].raw), body, parts, &escape), cases[i].parts, "%s",
+			     cases[i].raw);
+	/* No piece begins within a character. */
+	cr_expect_eq(iq_body_find_parts(IQ_LIT("1 P " ONE "caf\xc3\n2 F \xa9s\n"), IQ_LIT(ONE "caf\xc3\xa9s"), parts,
+					&escape),
+		     0);
+}
+
+Test(columns, refuse_templates_whose_parts_are_no_body)
+{
+	static const struct {
+		const char *template;
+		int rc;
+	} cases[] = {
+		{ "<part:A3>|<part:A9999999>|<body:A>", 0 },
+		{ "<body:A>|<body:B>", 0 },
+		{ "<part:A3>", IQ_ERR_CORRUPT },
+		{ "<body:A>|<part:A3>", IQ_ERR_CORRUPT },
+		{ "<part:A3>|<body:B>", IQ_ERR_CORRUPT },
+		{ "<part:A>|<body:A>", IQ_ERR_CORRUPT },
+		{ "<part:A0>|<body:A>", IQ_ERR_CORRUPT },
+		{ "<part:A99999999>|<body:A>", IQ_ERR_CORRUPT },
+		{ "<body:A3>", IQ_ERR_CORRUPT },
+		{ "<part:A-3>|<body:A>", IQ_ERR_CORRUPT },
+	};
+	struct iq_arena arena = IQ_ARENA_INIT;
+	struct iq_piece *pieces;
+	size_t count;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		cr_expect_eq(iq_template_parse(iq_view_cstr(cases[i].template), &arena, &pieces, &count), cases[i].rc,
+			     "%s", cases[i].template);
+	iq_arena_release(&arena);
+}
+
 /* What a style writes is told from what it does not: by writing text of all sorts and reading it again. */
 Test(columns, tell_what_a_style_writes)
 {

@@ -19,10 +19,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from tap import Tap, seed
 
 INQUEST, EXAMPLE = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
-EVERYTHING = {*(f"ints {name}" for name in ("CONST", "PLANES", "DELTA", "DELTA2", "GIVEN", "RECENT", "DICT")),
+EVERYTHING = {*(f"ints {name}" for name in ("CONST", "PLANES", "DELTA", "DELTA2", "GIVEN", "RECENT", "DICT", "AGAIN")),
               *(f"texts {name}" for name in ("CONST", "PLAIN", "DICT", "FIXED", "WORDS", "SPLIT", "NULL")),
               *(f"slot {name}" for name in ("str", "int", "num", "time", "near", "ts", "observed", "seq", "session", "source", "type",
-                                            "key", "kind", "direction", "body")),
+                                            "key", "kind", "direction", "body", "part")),
               "digits 0", "digits 1", "digits 2", "numbers with a bit for each", "bytes zstd", "raw block", "filter none", "filter bits"}
 START = 1795403232_000_000_000
 seed()
@@ -118,6 +118,24 @@ def app_log():
         yield json.dumps({"log": line + "\n", "stream": random.choice(["stdout", "stderr"]), "time": rfc3339(now + random.randint(0, 10**6)) + "Z"})
 
 
+def split_lines():
+    """What Docker does to long lines, with all sorts of characters where it cuts, and what comes close to it."""
+    for i in range(60):
+        line = "".join(random.choice(["word ", "\t", "<b>", "caf\u00e9", "\U0001f600", str(random.random())]) for _ in range(random.randint(200, 9000)))
+        size = random.choice([16384, 16384, 5000, 999])
+        pieces = [line[at:at + size] for at in range(0, len(line), size)]
+        for piece in pieces[:-1] + [pieces[-1] + "\n"]:
+            text = json.dumps(piece, ensure_ascii=i % 5 == 0).replace("<", "\\u003c").replace(">", "\\u003e")
+            yield f'{{"log":{text},"stream":"stdout","time":"{rfc3339(START + i * 10**6)}Z"}}'
+
+
+def repeated_numbers():
+    """Numbers of no great width that two slots of a line and the line after it have."""
+    for i in range(1500):
+        number = random.randint(0, 40_000) if i % 3 == 0 else number
+        yield record(START + i, kind="log", body=f"paid {number} leaves {number}" if i % 2 else f"asked for {number} of them")
+
+
 def noise():
     """Bodies with every piece there is, and no record at the end."""
     for i in range(200):
@@ -131,8 +149,8 @@ def one_byte_lines():
         yield "{\"log\":\"%c\\n\",\"stream\":\"stdout\",\"time\":\"%sZ\"}" % (97 + i % 26, rfc3339(START + i))
 
 
-SMALL = (metronome, fixed_ids, accounts, own_words, times, binaries, broken, noise)
-GENERATORS = (*SMALL, conversations, app_log, one_byte_lines)
+SMALL = (metronome, fixed_ids, accounts, own_words, times, binaries, broken, noise, repeated_numbers)
+GENERATORS = (*SMALL, split_lines, conversations, app_log, one_byte_lines)
 
 
 # ---- Comparison ----
