@@ -37,14 +37,28 @@ void iq_arena_release(struct iq_arena *arena)
 	*arena = (struct iq_arena)IQ_ARENA_INIT;
 }
 
+static struct iq_arena_block *keep_largest(struct iq_arena_block *blocks)
+{
+	struct iq_arena_block *kept = blocks, *next;
+
+	for (struct iq_arena_block *block = blocks->next; block; block = next) {
+		struct iq_arena_block *smaller = block->cap > kept->cap ? kept : block;
+
+		next = block->next;
+		kept = block->cap > kept->cap ? block : kept;
+		free(smaller);
+	}
+	kept->next = NULL;
+	kept->len = 0;
+	return kept;
+}
+
 void iq_arena_clear(struct iq_arena *arena)
 {
 	if (BLOCK_SIZE == 0) {
 		iq_arena_release(arena);
 	} else if (arena->blocks) {
-		free_blocks(arena->blocks->next);
-		arena->blocks->next = NULL;
-		arena->blocks->len = 0;
+		arena->blocks = keep_largest(arena->blocks);
 	}
 	arena->used = 0;
 	arena->failed = false;

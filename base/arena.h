@@ -20,7 +20,7 @@ struct iq_arena {
 	}
 
 void iq_arena_release(struct iq_arena *arena);
-/* Forgets everything given out; keeps one block for the next round. */
+/* Forgets everything given out; keeps the largest block for the next round. */
 void iq_arena_clear(struct iq_arena *arena);
 /* `size` bytes aligned for any type, not initialised; NULL when memory is out. Borrowed until clear or release. */
 void *iq_arena_alloc(struct iq_arena *arena, size_t size);

@@ -158,10 +158,11 @@ struct iq_chunk {
 	uint32_t loaded;		   /* bits of enum iq_column and enum iq_stored */
 	int64_t *numbers[IQ_STORED_COUNT]; /* ID: only where it was narrowed */
 	struct iq_texts *texts[IQ_STORED_COUNT];
-	uint32_t *rows;	       /* session order -> row; NULL: the same */
-	uint32_t *positions;   /* row -> session order; NULL: the same */
-	struct iq_view filter; /* IQ_STORED_FILTER */
-	struct iq_view *types; /* by the codes that are numbers[IQ_COLUMN_TYPE] */
+	struct iq_shapes shapes; /* IQ_STORED_SHAPE, in session order */
+	uint32_t *rows;		 /* session order -> row; NULL: the same */
+	uint32_t *positions;	 /* row -> session order; NULL: the same */
+	struct iq_view filter;	 /* IQ_STORED_FILTER */
+	struct iq_view *types;	 /* by the codes that are numbers[IQ_COLUMN_TYPE] */
 	size_t type_count;
 	uint64_t *offsets; /* see iq_segment_locate() */
 	uint64_t *lengths;

@@ -43,6 +43,11 @@ int iq_chunk_to_rows(struct iq_chunk *chunk, int64_t **values)
 	return 0;
 }
 
+struct iq_arena *iq_chunk_memory_by_row(struct iq_chunk *chunk)
+{
+	return chunk->narrowed ? iq_codec_passing(chunk->codec) : &chunk->memory;
+}
+
 int iq_chunk_pick_rows(struct iq_chunk *chunk, int64_t **values)
 {
 	int64_t *picked;
@@ -151,7 +156,8 @@ static int find_rows(struct iq_chunk *chunk, const int64_t *places)
 int iq_chunk_load_sessions(struct iq_chunk *chunk, struct iq_view bytes)
 {
 	int64_t *places;
-	int rc = iq_stream_take_ints(chunk->codec, &bytes, chunk->zone->rows, NULL, &chunk->memory, &places);
+	int rc = iq_stream_take_ints(chunk->codec, &bytes, chunk->zone->rows, NULL, iq_chunk_memory_by_row(chunk),
+				     &places);
 
 	if (rc < 0 || bytes.len > 0)
 		return rc < 0 ? rc : IQ_ERR_CORRUPT;

@@ -9,6 +9,8 @@
 int iq_chunk_load_sessions(struct iq_chunk *chunk, struct iq_view bytes);
 /* Brings numbers from session order into that of rows. */
 int iq_chunk_to_rows(struct iq_chunk *chunk, int64_t **values);
+/* Where numbers by row of the zone are decoded: where they stay, unless few of them are picked. */
+struct iq_arena *iq_chunk_memory_by_row(struct iq_chunk *chunk);
 /* Leaves of numbers by row of the zone those of the chunk. */
 int iq_chunk_pick_rows(struct iq_chunk *chunk, int64_t **values);
 /* One text into a scratch buffer of its own. */

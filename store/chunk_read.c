@@ -26,14 +26,8 @@ void iq_chunk_release(struct iq_chunk *chunk)
 
 /* ---- Numbers ---- */
 
-/* Shapes of the rows, by which other columns may be told. */
-static const int64_t *own_shapes(const struct iq_chunk *chunk)
-{
-	return chunk->numbers[IQ_STORED_SHAPE] ? chunk->numbers[IQ_STORED_SHAPE] + chunk->window.first : NULL;
-}
-
 static int take_numbers(struct iq_chunk *chunk, struct iq_view *rest, struct iq_window window, const int64_t *shapes,
-			int64_t **ret_values)
+			struct iq_arena *memory, int64_t **ret_values)
 {
 	struct iq_presence presence;
 	struct iq_window present;
@@ -45,11 +39,11 @@ static int take_numbers(struct iq_chunk *chunk, struct iq_view *rest, struct iq_
 	if (!iq_byte_take(rest, &nulls) || nulls > 1)
 		return IQ_ERR_CORRUPT;
 	if (!nulls)
-		return iq_stream_take_some(chunk->codec, rest, window, shapes, &chunk->memory, ret_values);
-	rc = iq_presence_take(chunk->codec, rest, window, &chunk->memory, &presence, &present);
+		return iq_stream_take_some(chunk->codec, rest, window, shapes, memory, ret_values);
+	rc = iq_presence_take(chunk->codec, rest, window, memory, &presence, &present);
 	if (rc == 0)
-		rc = iq_stream_take_some(chunk->codec, rest, present, NULL, &chunk->memory, &known);
-	values = iq_arena_alloc(&chunk->memory, (window.count + 1) * sizeof(*values));
+		rc = iq_stream_take_some(chunk->codec, rest, present, NULL, memory, &known);
+	values = iq_arena_alloc(memory, (window.count + 1) * sizeof(*values));
 	if (rc < 0 || !values)
 		return rc < 0 ? rc : IQ_ERR_NOMEM;
 	for (size_t i = 0; i < window.count; i++)
@@ -61,7 +55,8 @@ static int take_numbers(struct iq_chunk *chunk, struct iq_view *rest, struct iq_
 /* Of a column that lies by row. */
 static int take_by_row(struct iq_chunk *chunk, struct iq_view *rest, int64_t **ret_values)
 {
-	int rc = take_numbers(chunk, rest, iq_window_whole(chunk->zone->rows), NULL, ret_values);
+	int rc = take_numbers(chunk, rest, iq_window_whole(chunk->zone->rows), NULL, iq_chunk_memory_by_row(chunk),
+			      ret_values);
 
 	return rc == 0 ? iq_chunk_pick_rows(chunk, ret_values) : rc;
 }
@@ -77,7 +72,7 @@ static int load_observed(struct iq_chunk *chunk, struct iq_view *rest)
 		return IQ_ERR_CORRUPT;
 	if (!relative)
 		return take_by_row(chunk, rest, observed);
-	rc = iq_stream_take_ints(chunk->codec, rest, chunk->zone->rows, NULL, &chunk->memory, observed);
+	rc = iq_stream_take_ints(chunk->codec, rest, chunk->zone->rows, NULL, iq_chunk_memory_by_row(chunk), observed);
 	if (rc == 0)
 		rc = iq_chunk_pick_rows(chunk, observed);
 	for (uint32_t i = 0; rc == 0 && i < chunk->count; i++)
@@ -119,19 +114,11 @@ static int load_numbers(struct iq_chunk *chunk, unsigned column, struct iq_view 
 		return IQ_ERR_CORRUPT;
 	if (by_row)
 		return take_by_row(chunk, rest, values);
-	rc = take_numbers(chunk, rest, chunk->window, is_given(column) ? own_shapes(chunk) : NULL, values);
+	rc = take_numbers(chunk, rest, chunk->window, is_given(column) ? chunk->shapes.of : NULL, &chunk->memory,
+			  values);
 	if (rc == 0)
 		rc = iq_chunk_to_rows(chunk, values);
 	return rc == 0 && !in_range(chunk, column) ? IQ_ERR_CORRUPT : rc;
-}
-
-/* Shapes stay in session order: that is how they are asked for, with those before. */
-static int load_shapes(struct iq_chunk *chunk, struct iq_view *rest)
-{
-	const struct iq_window up_to_last = { chunk->zone->rows, 0, chunk->window.first + chunk->window.count };
-
-	return iq_stream_take_some(chunk->codec, rest, up_to_last, NULL, &chunk->memory,
-				   &chunk->numbers[IQ_STORED_SHAPE]);
 }
 
 /* ---- Texts ---- */
@@ -172,7 +159,7 @@ static int load_types(struct iq_chunk *chunk, struct iq_view *rest)
 	if (rc == 0)
 		rc = copy_types(chunk, names);
 	if (rc == 0)
-		rc = iq_stream_take_some(chunk->codec, rest, chunk->window, own_shapes(chunk), &chunk->memory, codes);
+		rc = iq_stream_take_some(chunk->codec, rest, chunk->window, chunk->shapes.of, &chunk->memory, codes);
 	for (uint32_t i = 0; rc == 0 && i < chunk->count; i++)
 		if ((uint64_t)(*codes)[i] > count)
 			rc = IQ_ERR_CORRUPT;
@@ -190,7 +177,7 @@ static int load_texts(struct iq_chunk *chunk, unsigned column, struct iq_view by
 	const struct iq_texts_outside outside = { .pattern = body ? chunk->outside->pattern : NULL,
 						  .word = chunk->outside->word,
 						  .context = chunk->outside->context,
-						  .shapes = body ? chunk->numbers[IQ_STORED_SHAPE] : NULL };
+						  .shapes = body ? &chunk->shapes : NULL };
 
 	return iq_texts_open(chunk->codec, bytes, chunk->window, &chunk->memory, &outside, &chunk->texts[column]);
 }
@@ -399,7 +386,7 @@ static int load_one(struct iq_chunk *chunk, unsigned column, struct iq_view byte
 	case IQ_COLUMN_OBSERVED:
 		return load_observed(chunk, &bytes);
 	case IQ_STORED_SHAPE:
-		return load_shapes(chunk, &bytes);
+		return iq_shapes_take(chunk->codec, &bytes, chunk->window, &chunk->memory, &chunk->shapes);
 	case IQ_COLUMN_TYPE:
 		return load_types(chunk, &bytes);
 	case IQ_COLUMN_KEY:

@@ -1,7 +1,5 @@
 #include "store/lengths.h"
 
-#include <string.h>
-
 #include "event/event.h"
 #include "store/texts_parts.h"
 
@@ -21,9 +19,9 @@ static int dict_lengths(struct iq_texts *texts, int64_t *lengths)
 static int word_lengths(const struct iq_texts *texts, int64_t *lengths)
 {
 	for (size_t i = 0; i < texts->count; i++) {
-		int64_t sum = texts->lengths[i] > 0 ? texts->lengths[i] - 1 : 0;
+		int64_t sum = texts->starts[i + 1] > texts->starts[i] ? texts->starts[i + 1] - texts->starts[i] - 1 : 0;
 
-		for (uint64_t j = texts->starts[i]; j < texts->starts[i + 1]; j++) {
+		for (uint32_t j = texts->starts[i]; j < texts->starts[i + 1]; j++) {
 			struct iq_view word = texts->inner.word(texts->inner.context, (uint64_t)texts->codes[j]);
 
 			if (!word.data)
@@ -258,7 +256,8 @@ static int present_lengths(struct iq_texts *texts, const struct iq_lengths_outsi
 		all_of(texts, texts->bytes.len, lengths);
 		return 0;
 	case IQ_TEXTS_PLAIN:
-		memcpy(lengths, texts->lengths, texts->count * sizeof(*lengths));
+		for (size_t i = 0; i < texts->count; i++)
+			lengths[i] = texts->starts[i + 1] - texts->starts[i];
 		return 0;
 	case IQ_TEXTS_DICT:
 		return dict_lengths(texts, lengths);

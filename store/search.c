@@ -156,7 +156,7 @@ static int search_words(struct iq_texts *texts, const struct iq_needle *needle, 
 	if (!known)
 		return IQ_ERR_NOMEM;
 	for (size_t i = 0; i < texts->count; i++)
-		for (uint64_t j = texts->starts[i]; j < texts->starts[i + 1] && !marks[i]; j++)
+		for (uint32_t j = texts->starts[i]; j < texts->starts[i + 1] && !marks[i]; j++)
 			marks[i] = word_holds(texts, texts->codes[j], &part, known);
 	free(known);
 	return 0;

@@ -120,10 +120,10 @@ struct iq_segment {
 	struct iq_template *templates; /* by number; see iq_segment_templates() */
 	size_t template_count;
 	bool templates_read;
-	struct iq_view *words; /* that the chunks share, by index; see iq_segment_words() */
-	size_t word_count;
-	atomic_bool out_of_memory; /* when templates or words were read */
-	atomic_bool words_read;
+	struct iq_view *words; /* that the chunks share, by index; see iq_segment_word() */
+	atomic_size_t word_count;
+	size_t word_chunks;		 /* whose words are among them */
+	atomic_bool out_of_memory;	 /* when templates or words were read */
 	struct iq_raw_block *raw_blocks; /* by evidence and offset */
 	size_t raw_block_count;
 	struct iq_chunk_outside outside; /* for the chunks of this segment */
@@ -150,9 +150,9 @@ bool iq_segment_is(const char *path);
 
 /* A chunk of the segment, with nothing loaded yet. Release with iq_chunk_release(), before the segment is closed. */
 void iq_segment_chunk(struct iq_segment *segment, const struct iq_zone *zone, struct iq_chunk *ret_chunk);
-/* The words that the chunks share, read when they are first needed. Borrowed until the segment is closed. */
-int iq_segment_words(struct iq_segment *segment, const struct iq_view **ret_words, size_t *ret_count,
-		     struct iq_error *error);
+/* One of the words that the chunks of the segment at `context` share, the NULL view where there is none. Each chunk's words are read
+ * when one of them is first needed. Borrowed until the segment is closed. */
+struct iq_view iq_segment_word(void *context, uint64_t index);
 /* The templates. Borrowed until the segment is closed. */
 int iq_segment_templates(struct iq_segment *segment, const struct iq_template **ret_templates, size_t *ret_count,
 			 struct iq_error *error);

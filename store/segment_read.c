@@ -694,95 +694,7 @@ static struct iq_view pattern_of(void *context, uint64_t number)
 	return templates[number].text;
 }
 
-/* ---- Shared words ---- */
-
-static int keep_words(struct iq_segment *segment, struct iq_texts *texts, size_t count)
-{
-	struct iq_view *grown = iq_arena_alloc(&segment->memory, (segment->word_count + count + 1) * sizeof(*grown));
-	struct iq_buf scratch = IQ_BUF_INIT;
-	struct iq_view text;
-	int rc = grown ? 0 : IQ_ERR_NOMEM;
-
-	if (rc == 0 && segment->word_count > 0)
-		memcpy(grown, segment->words, segment->word_count * sizeof(*grown));
-	for (size_t i = 0; i < count && rc == 0; i++) {
-		iq_buf_clear(&scratch);
-		rc = iq_texts_get(texts, i, NULL, &scratch, &text);
-		if (rc == 0)
-			grown[segment->word_count + i] = iq_arena_copy(&segment->memory, text);
-		if (rc == 0 && !grown[segment->word_count + i].data)
-			rc = text.data ? IQ_ERR_NOMEM : IQ_ERR_CORRUPT;
-	}
-	if (rc == 0) {
-		segment->words = grown;
-		segment->word_count += count;
-	}
-	iq_buf_release(&scratch);
-	return rc;
-}
-
-/* Those that one chunk added. */
-static int read_words(struct iq_segment *segment, struct iq_codec *codec, uint32_t chunk, struct iq_error *error)
-{
-	struct iq_arena memory = IQ_ARENA_INIT;
-	struct iq_view bytes;
-	struct iq_texts *texts;
-	uint64_t count = 0;
-	int rc = read_column(segment, chunk, IQ_STORED_WORDS, &memory, &bytes, error);
-
-	if (rc == 0 && (!iq_varint_take(&bytes, &count) || count > IQ_WORDS_MAX - segment->word_count))
-		rc = IQ_ERR_CORRUPT;
-	if (rc == 0)
-		rc = iq_texts_open(codec, bytes, iq_window_whole((size_t)count), &memory, NULL, &texts);
-	if (rc == 0 && count > 0)
-		rc = keep_words(segment, texts, (size_t)count);
-	iq_arena_release(&memory);
-	if (rc == IQ_ERR_NOMEM)
-		return iq_error_nomem(error);
-	return rc;
-}
-
-static int read_all_words(struct iq_segment *segment, struct iq_error *error)
-{
-	struct iq_codec *codec = iq_codec_new(IQ_SEGMENT_LEVEL);
-	int rc = codec ? 0 : iq_error_nomem(error);
-
-	segment->word_count = 0;
-	for (size_t i = 0; i < segment->zone_count && rc == 0; i++)
-		rc = read_words(segment, codec, segment->zones[i].chunk, error);
-	iq_codec_free(codec);
-	return rc;
-}
-
-int iq_segment_words(struct iq_segment *segment, const struct iq_view **ret_words, size_t *ret_count,
-		     struct iq_error *error)
-{
-	int rc = 0;
-
-	iq_segment_lock(segment);
-	if (!atomic_load(&segment->words_read))
-		rc = read_all_words(segment, error);
-	/* What could not be read is not there: chunks that need it are damaged. From here on words are read without a lock. */
-	atomic_store(&segment->words_read, rc != IQ_ERR_NOMEM);
-	iq_segment_unlock(segment);
-	*ret_words = segment->words;
-	*ret_count = segment->word_count;
-	return rc;
-}
-
-static struct iq_view word_of(void *context, uint64_t index)
-{
-	struct iq_segment *segment = context;
-	const struct iq_view *words;
-	size_t count;
-
-	if (!atomic_load_explicit(&segment->words_read, memory_order_acquire) &&
-	    iq_segment_words(segment, &words, &count, NULL) == IQ_ERR_NOMEM) {
-		atomic_store(&segment->out_of_memory, true);
-		return IQ_VIEW_NULL;
-	}
-	return index < segment->word_count ? segment->words[index] : IQ_VIEW_NULL;
-}
+/* ---- Names ---- */
 
 static struct iq_view source_name(void *context, uint32_t no)
 {
@@ -831,9 +743,8 @@ int iq_segment_open(const char *path, struct iq_segment **ret_segment, struct iq
 		return iq_error_nomem(error);
 	segment->path = strdup(path);
 	segment->codec = iq_codec_new(IQ_SEGMENT_LEVEL);
-	segment->outside = (struct iq_chunk_outside){
-		read_column, pattern_of, word_of, source_name, session_name, segment, &segment->out_of_memory
-	};
+	segment->outside = (struct iq_chunk_outside){ read_column,  pattern_of, iq_segment_word,	source_name,
+						      session_name, segment,	&segment->out_of_memory };
 	if (!segment->path || !segment->codec)
 		rc = iq_error_nomem(error);
 	if (rc == 0)
@@ -866,6 +777,7 @@ void iq_segment_close(struct iq_segment *segment)
 	free(segment->zones);
 	free(segment->templates);
 	free(segment->raw_blocks);
+	free(segment->words);
 	free(segment->path);
 	free(segment);
 }

@@ -66,20 +66,21 @@ static int parse_patterns(struct iq_split *split, struct iq_view *rest, const st
 
 static int take_shapes(struct iq_split *split, struct iq_view *rest, const struct iq_texts_outside *outside)
 {
-	const struct iq_window up_to_last = { split->window.all, 0, split->window.first + split->count };
 	uint8_t outer;
-	int64_t *own = NULL;
 	int rc = 0;
 
 	if (!iq_byte_take(rest, &outer) || outer > 1 || (outer && (!outside || !outside->shapes)))
 		return IQ_ERR_CORRUPT;
 	if (!outer)
-		rc = iq_stream_take_some(split->codec, rest, up_to_last, NULL, split->arena, &own);
-	split->all_shapes = outer ? outside->shapes : own;
-	for (size_t i = 0; rc == 0 && i < up_to_last.count; i++)
-		if ((uint64_t)split->all_shapes[i] > split->shape_count)
+		rc = iq_shapes_take(split->codec, rest, split->window, split->arena, &split->of_texts);
+	else
+		split->of_texts = *outside->shapes;
+	split->shape_of = split->of_texts.of;
+	if (rc == 0 && split->of_texts.limit > split->shape_count + 1)
+		rc = IQ_ERR_CORRUPT;
+	for (size_t i = 0; rc == 0 && i < split->count; i++)
+		if ((uint64_t)split->shape_of[i] > split->shape_count)
 			rc = IQ_ERR_CORRUPT;
-	split->shape_of = rc == 0 ? split->all_shapes + split->window.first : NULL;
 	return rc;
 }
 
@@ -178,16 +179,6 @@ static int take_columns(struct iq_split *split, struct iq_view *rest)
 
 /* ---- The window ---- */
 
-/* How often each shape occurs, from `shapes[0]` on; 0 stands for texts that did not fit. */
-static uint32_t *count_shapes(struct iq_split *split, const int64_t *shapes, size_t count)
-{
-	uint32_t *counts = iq_arena_calloc(split->arena, split->shape_count + 1, sizeof(*counts));
-
-	for (size_t i = 0; counts && i < count; i++)
-		counts[shapes[i]]++;
-	return counts;
-}
-
 static int narrow_column(struct iq_window *window, uint64_t before, uint64_t count)
 {
 	if (before > window->all || count > window->all - before)
@@ -196,28 +187,39 @@ static int narrow_column(struct iq_window *window, uint64_t before, uint64_t cou
 	return 0;
 }
 
+/* Adds up, for the columns of a shape's slots, what `count` texts of it need. */
+static void add_values(const struct iq_split *split, size_t shape, uint32_t count, uint64_t *sums)
+{
+	const struct iq_split_shape *of = &split->shapes[shape];
+	size_t slot = of->first_slot;
+
+	for (size_t i = 0; count > 0 && i < of->piece_count; i++)
+		if (iq_slot_has_value(of->pieces[i].kind))
+			sums[split->columns_of[slot++]] += count;
+}
+
 /* Values stand in a column in the order of the texts: how many belong to texts before tells where those of the window are. */
 static int narrow_columns(struct iq_split *split)
 {
-	const uint32_t *before = count_shapes(split, split->all_shapes, split->window.first);
-	const uint32_t *within = count_shapes(split, split->shape_of, split->count);
-	uint64_t *sums = iq_arena_calloc(split->arena, 2 * (split->column_count + 1), sizeof(*sums));
-	size_t slot = 0;
+	const struct iq_shapes *shapes = &split->of_texts;
+	uint64_t *before = iq_arena_calloc(split->arena, split->column_count + 1, sizeof(*before));
+	uint64_t *within = iq_arena_calloc(split->arena, split->column_count + 1, sizeof(*within));
+	size_t unfit = 0;
 	int rc;
 
-	if (!before || !within || !sums)
+	if (!before || !within)
 		return IQ_ERR_NOMEM;
-	for (size_t i = 0; i < split->shape_count; i++)
-		for (size_t j = 0; j < split->shapes[i].piece_count; j++) {
-			if (!iq_slot_has_value(split->shapes[i].pieces[j].kind))
-				continue;
-			sums[2 * split->columns_of[slot]] += before[i + 1];
-			sums[2 * split->columns_of[slot++] + 1] += within[i + 1];
-		}
-	rc = narrow_column(&split->unfit_window, before[0], within[0]);
-	split->unfit_count = split->unfit_window.count;
+	for (size_t shape = 1; shape < shapes->limit; shape++)
+		add_values(split, shape - 1, shapes->before[shape], before);
+	for (size_t i = 0; i < split->count; i++) {
+		unfit += split->shape_of[i] == 0;
+		if (split->shape_of[i] > 0)
+			add_values(split, (size_t)split->shape_of[i] - 1, 1, within);
+	}
+	rc = narrow_column(&split->unfit_window, shapes->limit > 0 ? shapes->before[0] : 0, unfit);
+	split->unfit_count = unfit;
 	for (size_t i = 0; i < split->column_count && rc == 0; i++) {
-		rc = narrow_column(&split->columns[i].window, sums[2 * i + 2], sums[2 * i + 3]);
+		rc = narrow_column(&split->columns[i].window, before[i + 1], within[i + 1]);
 		split->columns[i].count = split->columns[i].window.count;
 	}
 	return rc;

@@ -14,6 +14,7 @@ struct iq_codec {
 	ZSTD_DCtx *decompressor;
 	int level;
 	struct iq_buf scratch[IQ_SCRATCH_COUNT];
+	struct iq_arena passing;
 	struct iq_map *words;
 };
 
@@ -45,6 +46,7 @@ void iq_codec_free(struct iq_codec *codec)
 	ZSTD_freeDCtx(codec->decompressor);
 	for (unsigned i = 0; i < IQ_SCRATCH_COUNT; i++)
 		iq_buf_release(&codec->scratch[i]);
+	iq_arena_release(&codec->passing);
 	free(codec);
 }
 
@@ -69,6 +71,12 @@ void *iq_codec_scratch(struct iq_codec *codec, enum iq_scratch which, size_t siz
 
 	iq_buf_clear(buf);
 	return iq_buf_reserve(buf, size + 1) < 0 ? NULL : buf->data;
+}
+
+struct iq_arena *iq_codec_passing(struct iq_codec *codec)
+{
+	iq_arena_clear(&codec->passing);
+	return &codec->passing;
 }
 
 /* ---- Varints ---- */

@@ -69,6 +69,8 @@ struct iq_map *iq_codec_words(const struct iq_codec *codec);
 /* Room for `size` bytes, for the one that is at work; NULL when memory is out. Borrowed until it is asked for again. */
 enum iq_scratch { IQ_SCRATCH_PLANES, IQ_SCRATCH_NUMBERS, IQ_SCRATCH_BYTES, IQ_SCRATCH_COUNT };
 void *iq_codec_scratch(struct iq_codec *codec, enum iq_scratch which, size_t size);
+/* Memory for a stream of which little is kept. Borrowed until it is asked for again. */
+struct iq_arena *iq_codec_passing(struct iq_codec *codec);
 
 int iq_varint_append(struct iq_buf *buf, uint64_t value);
 int iq_zigzag_append(struct iq_buf *buf, int64_t value);

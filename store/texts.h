@@ -18,6 +18,7 @@
 #ifndef IQ_STORE_TEXTS_H
 #define IQ_STORE_TEXTS_H
 
+#include "store/shapes.h"
 #include "store/stream.h"
 #include "store/template.h"
 
@@ -56,8 +57,8 @@ struct iq_texts_outside {
 	/* Shared word `index` of the segment, or the NULL view. */
 	struct iq_view (*word)(void *context, uint64_t index);
 	void *context;
-	const int64_t *
-		shapes; /* of a SPLIT whose shapes are a column of their own: one for each value up to the last wanted */
+	/* Of a SPLIT whose shapes are a column of their own: those of the window. */
+	const struct iq_shapes *shapes;
 };
 
 /* Opens a column of texts that `bytes` holds from its first to its last byte, of which those of the window are numbered from

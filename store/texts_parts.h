@@ -16,8 +16,7 @@ struct iq_texts {
 	struct iq_arena *arena;
 	struct iq_presence presence;
 	struct iq_view bytes; /* CONST: the value; PLAIN: all; FIXED: the packed digits */
-	int64_t *lengths;     /* PLAIN; WORDS: counts */
-	uint64_t *starts;     /* PLAIN: of the bytes; WORDS: of the codes */
+	uint32_t *starts;     /* PLAIN: of the bytes; WORDS: of the codes; and where the last one ends */
 	int64_t *codes;	      /* DICT, WORDS */
 	size_t word_count;
 	struct iq_texts *words;
@@ -56,10 +55,10 @@ struct iq_split {
 	size_t count; /* of texts in it */
 	struct iq_split_shape *shapes;
 	size_t shape_count;
-	const int64_t *all_shapes; /* from the first text of all up to the last of the window */
-	const int64_t *shape_of;
-	int64_t *columns_of;  /* by valued slot */
-	int64_t *constant_of; /* by valued slot: which constant of its kind */
+	struct iq_shapes of_texts;
+	const int64_t *shape_of; /* of these, those of the window */
+	int64_t *columns_of;	 /* by valued slot */
+	int64_t *constant_of;	 /* by valued slot: which constant of its kind */
 	struct iq_texts *constant_texts;
 	int64_t *constant_numbers;
 	int64_t *constant_digits;

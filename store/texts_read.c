@@ -22,7 +22,7 @@ static int add_up(struct iq_texts *texts, const int64_t *lengths, struct iq_wind
 		if (i == window.first)
 			ret_part->first = (size_t)sum;
 		if (i >= window.first && i - window.first <= window.count)
-			texts->starts[i - window.first] = sum - ret_part->first;
+			texts->starts[i - window.first] = (uint32_t)(sum - ret_part->first);
 		if (i == window.all)
 			break;
 		if (lengths[i] < 0 || (uint64_t)lengths[i] > IQ_STREAM_MAX_BYTES - sum)
@@ -30,7 +30,7 @@ static int add_up(struct iq_texts *texts, const int64_t *lengths, struct iq_wind
 		sum += (uint64_t)lengths[i];
 	}
 	ret_part->all = (size_t)sum;
-	ret_part->count = (size_t)texts->starts[window.count];
+	ret_part->count = texts->starts[window.count];
 	return 0;
 }
 
@@ -38,12 +38,9 @@ static int take_lengths(struct iq_texts *texts, struct iq_view *rest, struct iq_
 			struct iq_window *ret_part)
 {
 	int64_t *lengths;
-	int rc = iq_stream_take_ints(texts->codec, rest, window.all, NULL, texts->arena, &lengths);
+	int rc = iq_stream_take_ints(texts->codec, rest, window.all, NULL, iq_codec_passing(texts->codec), &lengths);
 
-	if (rc < 0)
-		return rc;
-	texts->lengths = lengths + window.first;
-	return add_up(texts, lengths, window, ret_part);
+	return rc == 0 ? add_up(texts, lengths, window, ret_part) : rc;
 }
 
 static int open_const(struct iq_texts *texts, struct iq_view *rest)
@@ -238,7 +235,7 @@ static int get_words(const struct iq_texts *texts, size_t index, struct iq_buf *
 	struct iq_view word;
 	int rc = 0;
 
-	for (uint64_t i = texts->starts[index]; i < texts->starts[index + 1] && rc == 0; i++) {
+	for (uint32_t i = texts->starts[index]; i < texts->starts[index + 1] && rc == 0; i++) {
 		if (i > texts->starts[index])
 			(void)iq_buf_append_char(scratch, ' ');
 		word = texts->inner.word(texts->inner.context, (uint64_t)texts->codes[i]);
@@ -265,7 +262,8 @@ int iq_texts_get(struct iq_texts *texts, size_t index, const struct iq_known *kn
 		*ret_text = texts->bytes;
 		return 0;
 	case IQ_TEXTS_PLAIN:
-		*ret_text = iq_view_make(texts->bytes.data + texts->starts[rank], (size_t)texts->lengths[rank]);
+		*ret_text = iq_view_make(texts->bytes.data + texts->starts[rank],
+					 texts->starts[rank + 1] - texts->starts[rank]);
 		return 0;
 	case IQ_TEXTS_DICT:
 		return iq_texts_get(texts->words, (size_t)texts->codes[rank], NULL, scratch, ret_text);

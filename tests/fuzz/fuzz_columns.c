@@ -49,13 +49,13 @@ static void read_texts(struct iq_codec *codec, struct iq_view bytes, size_t coun
 {
 	struct iq_arena memory = IQ_ARENA_INIT;
 	const struct iq_known known = an_event();
-	const int64_t *shapes = iq_arena_calloc(&memory, count + 1, sizeof(*shapes));
-	const struct iq_texts_outside outside = { line_of, line_of, &bytes, shapes };
+	const struct iq_shapes shapes = { .of = iq_arena_calloc(&memory, count + 1, sizeof(*shapes.of)) };
+	const struct iq_texts_outside outside = { line_of, line_of, &bytes, &shapes };
 	struct iq_buf scratch = IQ_BUF_INIT;
 	struct iq_texts *texts;
 	size_t printed = 0;
 
-	if (shapes && iq_texts_open(codec, bytes, iq_window_whole(count), &memory, &outside, &texts) == 0)
+	if (shapes.of && iq_texts_open(codec, bytes, iq_window_whole(count), &memory, &outside, &texts) == 0)
 		for (size_t i = 0; i < count && printed < MAX_PRINTED; i++) {
 			struct iq_view text;
 
