@@ -99,6 +99,7 @@ struct iq_segment {
 	char *path;
 	sqlite3 *db; /* NULL while the pool has it closed: get it by iq_segment_database() */
 	sqlite3_stmt *column_statement;
+	sqlite3_blob *column_blob;
 	struct iq_segment_pool *pool;
 	struct iq_segment *older;
 	struct iq_segment *newer;

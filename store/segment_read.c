@@ -220,8 +220,10 @@ static int open_checked(struct iq_segment *segment, uint8_t ret_root[IQ_SHA256_S
 static void close_database(struct iq_segment *segment)
 {
 	(void)sqlite3_finalize(segment->column_statement);
+	(void)sqlite3_blob_close(segment->column_blob);
 	(void)sqlite3_close(segment->db);
 	segment->column_statement = NULL;
+	segment->column_blob = NULL;
 	segment->db = NULL;
 }
 
@@ -586,30 +588,50 @@ static int read_tables(struct iq_segment *segment, struct iq_error *error)
 
 /* ---- What chunks need ---- */
 
-/* Columns `first` and the next one of the row: SHA-256 and bytes, copied. */
-static int take_blob(sqlite3_stmt *statement, int first, uint8_t ret_digest[IQ_SHA256_SIZE], struct iq_arena *arena,
-		     struct iq_view *ret_bytes)
-{
-	struct iq_view digest = column_view(statement, first), bytes = column_view(statement, first + 1);
-
-	if (digest.len != IQ_SHA256_SIZE || !bytes.data)
-		return IQ_ERR_CORRUPT;
-	memcpy(ret_digest, digest.data, IQ_SHA256_SIZE);
-	*ret_bytes = iq_arena_copy(arena, bytes);
-	return ret_bytes->data ? 0 : IQ_ERR_NOMEM;
-}
-
 static int prepare_column(struct iq_segment *segment, sqlite3_stmt **ret_statement, struct iq_error *error)
 {
 	sqlite3 *db;
 	int rc = iq_segment_database(segment, &db, error);
 
 	if (rc == 0 && !segment->column_statement &&
-	    sqlite3_prepare_v2(db, "SELECT sha256, data FROM columns WHERE id = ?1", -1, &segment->column_statement,
-			       NULL) != SQLITE_OK)
+	    sqlite3_prepare_v2(db, "SELECT sha256 FROM columns WHERE id = ?1", -1, &segment->column_statement, NULL) !=
+		    SQLITE_OK)
 		rc = iq_segment_sqlite_error(db, segment->path, error);
 	*ret_statement = segment->column_statement;
 	return rc;
+}
+
+static int read_digest(sqlite3_stmt *statement, int64_t id, uint8_t ret_digest[IQ_SHA256_SIZE])
+{
+	struct iq_view digest = IQ_VIEW_NULL;
+
+	(void)sqlite3_bind_int64(statement, 1, id);
+	if (sqlite3_step(statement) == SQLITE_ROW)
+		digest = column_view(statement, 0);
+	if (digest.data && digest.len == IQ_SHA256_SIZE)
+		memcpy(ret_digest, digest.data, IQ_SHA256_SIZE);
+	(void)sqlite3_reset(statement);
+	return digest.len == IQ_SHA256_SIZE ? 0 : IQ_ERR_CORRUPT;
+}
+
+/* A statement would copy the bytes once more. */
+static int read_data(struct iq_segment *segment, int64_t id, struct iq_arena *arena, struct iq_view *ret_bytes)
+{
+	sqlite3_blob **blob = &segment->column_blob;
+	int code = *blob ? sqlite3_blob_reopen(*blob, id)
+			 : sqlite3_blob_open(segment->db, "main", "columns", "data", id, 0, blob);
+	size_t size;
+	char *data;
+
+	if (code != SQLITE_OK)
+		return IQ_ERR_CORRUPT;
+	size = (size_t)sqlite3_blob_bytes(*blob);
+	data = iq_arena_alloc(arena, size + 1);
+	if (!data)
+		return IQ_ERR_NOMEM;
+	data[size] = '\0';
+	*ret_bytes = iq_view_make(data, size);
+	return sqlite3_blob_read(*blob, data, (int)size, 0) == SQLITE_OK ? 0 : IQ_ERR_CORRUPT;
 }
 
 static int read_blob(struct iq_segment *segment, int64_t id, uint8_t ret_digest[IQ_SHA256_SIZE], struct iq_arena *arena,
@@ -620,14 +642,10 @@ static int read_blob(struct iq_segment *segment, int64_t id, uint8_t ret_digest[
 
 	if (rc < 0)
 		return rc;
-	rc = IQ_ERR_CORRUPT;
-	(void)sqlite3_bind_int64(statement, 1, id);
-	if (sqlite3_step(statement) == SQLITE_ROW)
-		rc = take_blob(statement, 0, ret_digest, arena, ret_bytes);
-	if (rc == IQ_ERR_CORRUPT && iq_segment_no_memory(segment->db))
-		rc = IQ_ERR_NOMEM;
-	(void)sqlite3_reset(statement);
-	return rc;
+	rc = read_digest(statement, id, ret_digest);
+	if (rc == 0)
+		rc = read_data(segment, id, arena, ret_bytes);
+	return rc == IQ_ERR_CORRUPT && iq_segment_no_memory(segment->db) ? IQ_ERR_NOMEM : rc;
 }
 
 /* Others may read while the bytes are hashed. */
