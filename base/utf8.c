@@ -204,3 +204,18 @@ struct iq_view iq_utf8_cut(struct iq_view view, size_t len)
 		cut = len;
 	return iq_view_make(view.data, cut);
 }
+
+int iq_utf8_append_repaired(struct iq_buf *buf, struct iq_view view)
+{
+	uint32_t code_point;
+
+	if (iq_utf8_valid(view))
+		return iq_buf_append(buf, view);
+	while (view.len > 0) {
+		size_t len = iq_utf8_decode(view, &code_point);
+
+		(void)iq_utf8_encode(buf, len ? code_point : 0xFFFD);
+		view = iq_view_from(view, len ? len : 1);
+	}
+	return buf->failed ? IQ_ERR_NOMEM : 0;
+}

@@ -19,6 +19,8 @@ size_t iq_utf8_width(struct iq_view view);
 /* Appends `view` made safe for a terminal: C0, DEL and C1 control characters, bidirectional overrides, line and
  * paragraph separators and invalid bytes become visible escapes (`\x1b`, `\n`, `\t`, `\u202e`). */
 int iq_utf8_append_safe(struct iq_buf *buf, struct iq_view view);
+/* Appends `view`; bytes that are not UTF-8 become U+FFFD. */
+int iq_utf8_append_repaired(struct iq_buf *buf, struct iq_view view);
 /* The longest prefix of at most `len` bytes that ends at a code point boundary. */
 struct iq_view iq_utf8_cut(struct iq_view view, size_t len);
 

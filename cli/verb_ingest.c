@@ -110,6 +110,7 @@ bool cli_ingest(struct cli *cli, const char *store, const char *const *paths, si
 	};
 	struct run run = { .cli = cli, .quiet = quiet };
 	struct iq_ingest_options options = { .format = quiet ? NULL : cli_get(cli, CLI_OPTION_FORMAT),
+					     .dialect = quiet ? NULL : cli_get(cli, CLI_OPTION_DIALECT),
 					     .source = quiet ? NULL : cli_get(cli, CLI_OPTION_SOURCE),
 					     .report = add_report,
 					     .progress = show_progress,

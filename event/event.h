@@ -6,6 +6,7 @@
 #include <inquest/event.h>
 
 #include "base/base.h"
+#include "event/dialect.h"
 
 #define IQ_EVENT_INIT \
 	{ \

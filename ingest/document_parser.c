@@ -41,7 +41,7 @@ int iq_element_give(const struct iq_element_reading *reading, struct iq_record *
 	record->attrs = iq_buf_view(&parser->attrs);
 	if (parser->scratch.failed || parser->attrs.failed)
 		return iq_error_nomem(error);
-	rc = iq_joiner_take(&parser->joiner, record, &parser->scratch, error);
+	rc = iq_joiner_take(&parser->joiner, record, error);
 	iq_buf_clear(&parser->attrs);
 	(void)iq_buf_append(&parser->attrs, parser->output.options.attrs);
 	return rc;

@@ -320,7 +320,6 @@ static int give(struct iq_parser *parser, struct iq_event *event, struct iq_erro
 	if (parser->attrs.failed || parser->headers.failed || parser->scratch.failed || parser->name.failed)
 		return iq_error_nomem(error);
 	event->source = parser->output.options.source;
-	iq_event_describe(event, &parser->scratch);
 	return iq_output_event(&parser->output, event, error);
 }
 

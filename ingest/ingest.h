@@ -78,6 +78,23 @@ const struct iq_format *iq_format_by_name(struct iq_view name);
 /* The surest format for these bytes, or NULL where none scores. */
 const struct iq_format *iq_format_probe(struct iq_view head);
 
+/* ---- What bodies say ------------------------------------------------------------------------------------- */
+
+/* Stands between a parser and whoever takes what it gives. Of an event it finds, where the record itself did not say it: type and
+ * key of messages and log lines, by the dialect of their session (event/dialect.h), which may make several events of one;
+ * the severity of a log line (its `level`, `severity` or `lvl`); whether the body is binary. Other kinds get their own name as
+ * type. Names become valid UTF-8. One thread at a time. */
+struct iq_describer;
+
+/* `dialect`: a name, or NULL to detect it. Caller owns; release with iq_describer_free(). NULL when memory is out, or where there is
+ * no such dialect. */
+struct iq_describer *iq_describer_new(const char *dialect);
+void iq_describer_free(struct iq_describer *describer); /* NULL allowed */
+/* An evidence begins: the sink for its parser, from which things go on to `next`. Borrowed until the describer is freed. */
+const struct iq_sink *iq_describer_begin(struct iq_describer *describer, const struct iq_sink *next);
+/* What it knows of sessions. Borrowed until the describer is freed. */
+struct iq_dialects *iq_describer_dialects(struct iq_describer *describer);
+
 /* ---- The pipeline --------------------------------------------------------------------------------------- */
 
 /* What became of one evidence. Strings: Borrowed until the callback returns. */
@@ -106,6 +123,7 @@ struct iq_ingest_report {
 
 struct iq_ingest_options {
 	const char *format;    /* name, or NULL to detect */
+	const char *dialect;   /* name, or NULL to detect */
 	const char *source;    /* --source: the name for stdin or for every file, or NULL */
 	size_t max_line;       /* 0: IQ_INGEST_MAX_LINE */
 	uint64_t commit_bytes; /* 0: IQ_INGEST_COMMIT_BYTES */

@@ -17,7 +17,6 @@ void iq_joiner_release(struct iq_joiner *joiner)
 		iq_buf_release(&joiner->streams[i].body);
 	}
 	free(joiner->streams);
-	iq_buf_release(&joiner->scratch);
 	iq_buf_release(&joiner->attrs);
 }
 
@@ -39,7 +38,7 @@ static void note_cut_body(struct iq_joiner *joiner, const struct iq_record *reco
 
 /* `bytes`: of the body before it was cut; `line_bytes`: of the line of the file before that was. */
 static int give(struct iq_joiner *joiner, const struct iq_record *record, bool partial, uint64_t bytes,
-		uint64_t line_bytes, struct iq_buf *scratch, struct iq_error *error)
+		uint64_t line_bytes, struct iq_error *error)
 {
 	struct iq_event event = record->event;
 	const bool cut = bytes > event.body.len || line_bytes > 0;
@@ -59,7 +58,6 @@ static int give(struct iq_joiner *joiner, const struct iq_record *record, bool p
 	event.attrs = iq_attrs_end(&joiner->attrs);
 	if (joiner->attrs.failed)
 		return iq_error_nomem(error);
-	iq_event_describe(&event, scratch);
 	return iq_output_event(joiner->output, &event, error);
 }
 
@@ -70,10 +68,7 @@ static int give_stream(struct iq_joiner *joiner, struct iq_joiner_stream *stream
 	stream->open = false;
 	record->event.body = stream->body.len > 0 ? iq_buf_view(&stream->body) : IQ_LIT("");
 	record->event.length = stream->end - record->event.offset;
-	iq_buf_clear(&joiner->scratch);
-	if (iq_buf_reserve(&joiner->scratch, stream->body.len) < 0)
-		return iq_error_nomem(error);
-	return give(joiner, record, stream->unfinished, stream->bytes, stream->line_bytes, &joiner->scratch, error);
+	return give(joiner, record, stream->unfinished, stream->bytes, stream->line_bytes, error);
 }
 
 /* The one that ended first of those that ended before `end`, unfinished ones with `all` only; NULL if there is none. */
@@ -356,7 +351,7 @@ static int keep_record(struct iq_joiner *joiner, struct iq_joiner_stream *stream
 	return stream->unfinished || joiner->joins_lines ? 0 : give_stream(joiner, stream, error);
 }
 
-int iq_joiner_take(struct iq_joiner *joiner, struct iq_record *record, struct iq_buf *scratch, struct iq_error *error)
+int iq_joiner_take(struct iq_joiner *joiner, struct iq_record *record, struct iq_error *error)
 {
 	struct iq_joiner_stream *stream = find_stream(joiner, record->stream);
 	bool goes_on;
@@ -367,7 +362,7 @@ int iq_joiner_take(struct iq_joiner *joiner, struct iq_record *record, struct iq
 		record->unfinished = false;
 	}
 	if (rc == 0 && !goes_on && !record->unfinished && !joiner->joins_lines)
-		return give(joiner, record, false, record->event.body.len, record->line_bytes, scratch, error);
+		return give(joiner, record, false, record->event.body.len, record->line_bytes, error);
 	return rc == 0 ? keep_record(joiner, stream, record, goes_on, error) : rc;
 }
 

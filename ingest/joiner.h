@@ -58,7 +58,6 @@ struct iq_joiner {
 	struct iq_joiner_stream *streams;
 	size_t count;
 	size_t last; /* the stream that was found last */
-	struct iq_buf scratch;
 	struct iq_buf attrs;
 };
 
@@ -67,9 +66,8 @@ struct iq_joiner {
  * what goes on with a traceback of Python or Go. */
 void iq_joiner_init(struct iq_joiner *joiner, const struct iq_output *output, bool joins_lines);
 void iq_joiner_release(struct iq_joiner *joiner);
-/* Takes the next record. The views in it are Borrowed until the call returns; `scratch` is the buffer that some of them
- * may be in. 0, or negative from the sink. */
-int iq_joiner_take(struct iq_joiner *joiner, struct iq_record *record, struct iq_buf *scratch, struct iq_error *error);
+/* Takes the next record. The views in it are Borrowed until the call returns. 0, or negative from the sink. */
+int iq_joiner_take(struct iq_joiner *joiner, struct iq_record *record, struct iq_error *error);
 /* There may be no more records: gives out what is whole, but for a text that has several lines already: that may go on. */
 int iq_joiner_settle(struct iq_joiner *joiner, struct iq_error *error);
 /* Before a gap: gives out what is whole. */

@@ -105,7 +105,7 @@ static int take_line(void *context, const struct iq_line *line, struct iq_error 
 	if (rc < 0)
 		return rc;
 	return record.gap.reason.data ? take_gap(parser, &record.gap, &record, error)
-				      : iq_joiner_take(&parser->joiner, &record, &parser->scratch, error);
+				      : iq_joiner_take(&parser->joiner, &record, error);
 }
 
 /* ---- The format ---- */

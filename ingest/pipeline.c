@@ -6,10 +6,16 @@
 #include "ingest/input.h"
 #include "ingest/walk.h"
 
+/* Places are kept for as long as dialects remember, and one that is older. */
+#define PLACE_BYTES (1u << 20)
+#define PLACES (IQ_DIALECT_WINDOW / PLACE_BYTES + 2)
+
 /* The whole run. */
 struct ingest {
 	const struct iq_ingest_options *options;
 	struct iq_store_writer *writer;
+	struct iq_describer *describer;
+	bool recalled; /* the describer knows the handshakes of the store */
 	struct iq_ingest_result result;
 	uint64_t bytes_done; /* of the files, as they lie on disk */
 	uint64_t bytes_total;
@@ -30,7 +36,9 @@ struct intake {
 	bool stopped; /* while it was recognised: what was read by then counts */
 	const struct iq_format *format;
 	struct iq_parser *parser;
-	uint64_t position; /* in the stream, of what the parser gets next */
+	uint64_t position;		  /* in the stream, of what the parser gets next */
+	struct iq_restart places[PLACES]; /* where the parser could be taken up, PLACE_BYTES apart, the oldest first */
+	size_t place_count;
 	char *source;
 	char problem[320]; /* the first */
 	uint64_t problems;
@@ -110,10 +118,35 @@ static int commit(struct ingest *ingest, struct iq_error *error)
 	return iq_store_writer_commit(ingest->writer, error);
 }
 
+/* ---- Where an evidence is taken up ---- */
+
+static void note_place(struct intake *intake)
+{
+	const struct iq_restart place = intake->format->restart(intake->parser);
+
+	if (intake->place_count > 0 && place.offset - intake->places[intake->place_count - 1].offset < PLACE_BYTES)
+		return;
+	if (intake->place_count == PLACES)
+		memmove(intake->places, intake->places + 1, --intake->place_count * sizeof(place));
+	intake->places[intake->place_count++] = place;
+}
+
+/* Where the parser says, or earlier, so that what is remembered of messages then is again. */
+static struct iq_restart restart_place(const struct intake *intake)
+{
+	struct iq_restart place = intake->format->restart(intake->parser);
+	const uint64_t wanted = iq_dialects_place(iq_describer_dialects(intake->ingest->describer), place.offset);
+
+	for (size_t i = intake->place_count; i-- > 0 && place.offset > wanted;)
+		if (intake->places[i].offset < place.offset)
+			place = intake->places[i];
+	return place;
+}
+
 /* In the middle of an evidence. */
 static int commit_part(struct intake *intake, struct iq_error *error)
 {
-	const struct iq_restart restart = intake->format->restart(intake->parser);
+	const struct iq_restart restart = restart_place(intake);
 
 	begin_batch(intake->ingest);
 	return iq_store_writer_evidence_commit(intake->ingest->writer, &restart, error);
@@ -205,8 +238,11 @@ static int open_parser(struct intake *intake, struct iq_error *error)
 	};
 
 	intake->position = intake->recognised.restart.offset;
-	intake->parser =
-		intake->format->open(intake->format, &parser_options, iq_store_writer_sink(intake->ingest->writer));
+	intake->places[0] = intake->recognised.restart;
+	intake->place_count = 1;
+	intake->parser = intake->format->open(
+		intake->format, &parser_options,
+		iq_describer_begin(intake->ingest->describer, iq_store_writer_sink(intake->ingest->writer)));
 	return intake->parser ? 0 : iq_error_nomem(error);
 }
 
@@ -217,14 +253,56 @@ static const char *evidence_path(const struct intake *intake)
 	return intake->ingest->options->source ? intake->ingest->options->source : "stdin";
 }
 
+/* The handshakes of the sessions that are open before the place at which the evidence is taken up. */
+static int read_handshakes(const struct intake *intake, struct iq_store *store, struct iq_error *error)
+{
+	struct iq_filter filter = IQ_FILTER_INIT;
+	struct iq_cursor *cursor = NULL;
+	struct iq_event event;
+	int rc = iq_store_load(store, error);
+
+	filter.kinds = 1u << IQ_KIND_WS_OPEN | 1u << IQ_KIND_WS_CLOSE | 1u << IQ_KIND_NET_ERROR;
+	filter.columns = 1u << IQ_COLUMN_SOURCE | 1u << IQ_COLUMN_SESSION | 1u << IQ_COLUMN_KIND |
+			 1u << IQ_COLUMN_ATTRS | 1u << IQ_COLUMN_EVIDENCE | 1u << IQ_COLUMN_OFFSET;
+	if (rc == 0)
+		rc = iq_cursor_open(store, &filter, &cursor, error);
+	while (rc == 0 && (rc = iq_cursor_next(cursor, &event, error)) > 0) {
+		const struct iq_session *session = iq_store_find_session(store, event.session_no);
+		const bool comes_again = event.evidence == intake->recognised.evidence &&
+					 event.offset >= intake->recognised.restart.offset;
+
+		event.session = session ? session->name : IQ_VIEW_NULL;
+		rc = comes_again ? 0 : iq_dialects_describe(iq_describer_dialects(intake->ingest->describer), &event);
+	}
+	iq_cursor_close(cursor);
+	return rc;
+}
+
+/* Sessions go on whose handshakes were read by another run. */
+static int recall_handshakes(const struct intake *intake, struct iq_error *error)
+{
+	struct ingest *ingest = intake->ingest;
+	struct iq_store *store;
+	int rc = ingest->recalled ? 0 : iq_store_open_lazily(iq_store_writer_path(ingest->writer), &store, error);
+
+	if (rc < 0 || ingest->recalled)
+		return rc;
+	ingest->recalled = true;
+	rc = read_handshakes(intake, store, error);
+	iq_store_close(store);
+	return rc;
+}
+
 static int begin_evidence(struct intake *intake, struct iq_error *error)
 {
 	struct iq_store_writer *writer = intake->ingest->writer;
 	struct iq_view path = iq_view_cstr(evidence_path(intake));
+	int rc;
 
-	if (intake->recognised.outcome == IQ_STREAM_CONTINUES)
-		return iq_store_writer_evidence_continue(writer, intake->recogniser, path, error);
-	return iq_store_writer_evidence_begin(writer, path, iq_view_cstr(intake->format->name), error);
+	if (intake->recognised.outcome != IQ_STREAM_CONTINUES)
+		return iq_store_writer_evidence_begin(writer, path, iq_view_cstr(intake->format->name), error);
+	rc = iq_store_writer_evidence_continue(writer, intake->recogniser, path, error);
+	return rc == 0 ? recall_handshakes(intake, error) : rc;
 }
 
 /* The next bytes of the stream; those that the store has only go to the parser. */
@@ -240,6 +318,7 @@ static int take_piece(struct intake *intake, struct iq_view piece, bool stored, 
 	}
 	if (rc == 0)
 		rc = intake->format->feed(intake->parser, piece, error);
+	note_place(intake);
 	return rc == 0 && commit_is_due(ingest) ? commit_part(intake, error) : rc;
 }
 
@@ -347,7 +426,7 @@ static int end_evidence(struct intake *intake, struct iq_evidence *ret_evidence,
 	int rc = intake->format->settle(intake->parser, error);
 
 	if (rc == 0) {
-		restart = intake->format->restart(intake->parser);
+		restart = restart_place(intake);
 		rc = iq_store_writer_evidence_settle(writer, &restart, error);
 	}
 	if (rc == 0)
@@ -506,7 +585,8 @@ int iq_ingest(const char *store_path, const char *const *paths, size_t path_coun
 	if (options->format && !iq_format_by_name(iq_view_cstr(options->format)))
 		return iq_error_set(error, IQ_ERR_USAGE, "%s: no such format; there are %s", options->format,
 				    IQ_FORMAT_NAMES);
-	rc = find_files(&walk, store_path, paths, path_count, error);
+	ingest.describer = iq_describer_new(options->dialect);
+	rc = ingest.describer ? find_files(&walk, store_path, paths, path_count, error) : iq_error_nomem(error);
 	if (rc == 0)
 		rc = check_files(&walk, path_count > 0 ? paths[0] : ".", error);
 	if (rc == 0)
@@ -520,6 +600,7 @@ int iq_ingest(const char *store_path, const char *const *paths, size_t path_coun
 	ingest.result.bytes_read = ingest.bytes_done;
 	ingest.result.bytes_total = ingest.bytes_total;
 	iq_store_writer_free(ingest.writer);
+	iq_describer_free(ingest.describer);
 	iq_walk_release(&walk);
 	if (rc == 0 || rc == IQ_ERR_INTERRUPTED)
 		*ret_result = ingest.result;

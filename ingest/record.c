@@ -3,8 +3,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "ingest/members.h"
-
 /* One line for a person is not longer than this. */
 #define PROBLEM_SIZE 320
 /* So many lines are looked at to tell a format. */
@@ -12,55 +10,8 @@
 
 /* ---- The way out ---- */
 
-/* Appends `text`; bytes that are not UTF-8 become U+FFFD. */
-static void append_utf8(struct iq_buf *buf, struct iq_view text)
-{
-	uint32_t code_point;
-
-	if (iq_utf8_valid(text)) {
-		(void)iq_buf_append(buf, text);
-		return;
-	}
-	while (text.len > 0) {
-		size_t len = iq_utf8_decode(text, &code_point);
-
-		(void)iq_utf8_encode(buf, len ? code_point : 0xFFFD);
-		text = iq_view_from(text, len ? len : 1);
-	}
-}
-
-static bool is_plain(const struct iq_event *event)
-{
-	return iq_utf8_valid(event->source) && iq_utf8_valid(event->session) && iq_utf8_valid(event->type) &&
-	       iq_utf8_valid(event->key);
-}
-
-static int give_repaired(const struct iq_output *output, const struct iq_event *event, struct iq_error *error)
-{
-	struct iq_event repaired = *event;
-	struct iq_view *const names[] = { &repaired.source, &repaired.session, &repaired.type, &repaired.key };
-	struct iq_buf texts[4] = { IQ_BUF_INIT, IQ_BUF_INIT, IQ_BUF_INIT, IQ_BUF_INIT };
-	int rc = 0;
-
-	for (size_t i = 0; i < 4; i++) {
-		if (!names[i]->data)
-			continue;
-		append_utf8(&texts[i], *names[i]);
-		if (texts[i].failed)
-			rc = iq_error_nomem(error);
-		*names[i] = iq_view_make(texts[i].data ? texts[i].data : "", texts[i].len);
-	}
-	if (rc == 0)
-		rc = output->sink->event(output->sink->context, &repaired, error);
-	for (size_t i = 0; i < 4; i++)
-		iq_buf_release(&texts[i]);
-	return rc;
-}
-
 int iq_output_event(const struct iq_output *output, const struct iq_event *event, struct iq_error *error)
 {
-	if (!is_plain(event))
-		return give_repaired(output, event, error);
 	return output->sink->event(output->sink->context, event, error);
 }
 
@@ -102,53 +53,6 @@ int iq_output_damage(const struct iq_output *output, uint64_t offset, uint64_t b
 
 /* ---- An event ---- */
 
-struct iq_view iq_event_own_type(enum iq_kind kind)
-{
-	switch (kind) {
-	case IQ_KIND_WS_OPEN:
-	case IQ_KIND_WS_CLOSE:
-	case IQ_KIND_WS_PING:
-	case IQ_KIND_WS_PONG:
-	case IQ_KIND_HTTP_REQUEST:
-	case IQ_KIND_HTTP_RESPONSE:
-		return iq_view_cstr(iq_kind_name(kind));
-	default:
-		return IQ_VIEW_NULL;
-	}
-}
-
-static bool names_severity(struct iq_view name)
-{
-	return iq_view_eq(name, IQ_LIT("level")) || iq_view_eq(name, IQ_LIT("severity")) ||
-	       iq_view_eq(name, IQ_LIT("lvl"));
-}
-
-/* The first member of a JSON line that names a severity. */
-static enum iq_severity line_severity(struct iq_view body)
-{
-	enum iq_severity severity = IQ_SEVERITY_NONE;
-	struct iq_members members;
-	struct iq_member member;
-
-	if (!iq_members_open(&members, body, false))
-		return severity;
-	while (severity == IQ_SEVERITY_NONE && iq_members_next(&members, &member) > 0)
-		if (names_severity(member.name) && member.value.type == IQ_JSON_STRING)
-			(void)iq_severity_parse(member.value.raw, &severity);
-	return severity;
-}
-
-void iq_event_describe(struct iq_event *event, struct iq_buf *scratch)
-{
-	if (!event->type.data)
-		event->type = iq_event_own_type(event->kind);
-	event->body_is_binary = event->body.data && !iq_utf8_valid(event->body);
-	if (event->kind == IQ_KIND_WS_MESSAGE || event->kind == IQ_KIND_SSE_MESSAGE || event->kind == IQ_KIND_LOG)
-		iq_dialect_json(event, scratch);
-	if (event->kind == IQ_KIND_LOG && event->severity == IQ_SEVERITY_NONE)
-		event->severity = line_severity(event->body);
-}
-
 struct iq_view iq_body_trim(struct iq_view text)
 {
 	for (size_t back = 1; back <= 3 && back <= text.len; back++) {
@@ -168,9 +72,9 @@ struct iq_view iq_body_trim(struct iq_view text)
 void iq_attrs_raw(struct iq_buf *attrs, struct iq_view name, struct iq_view json)
 {
 	(void)iq_buf_append_cstr(attrs, attrs->len == 0 ? "{\"" : ",\"");
-	append_utf8(attrs, name);
+	(void)iq_utf8_append_repaired(attrs, name);
 	(void)iq_buf_append_cstr(attrs, "\":");
-	append_utf8(attrs, json);
+	(void)iq_utf8_append_repaired(attrs, json);
 }
 
 void iq_attrs_text(struct iq_buf *attrs, struct iq_view name, struct iq_view text)

@@ -15,7 +15,7 @@ struct iq_output {
 	struct iq_view gap_session; /* likewise */
 };
 
-/* Gives the event out; its names become valid UTF-8 first. */
+/* Gives the event out. What its body says of it is found behind the parser: see iq_describer. */
 int iq_output_event(const struct iq_output *output, const struct iq_event *event, struct iq_error *error);
 /* Tells a person, in one line without the path. */
 void iq_output_problem(const struct iq_output *output, const char *format, ...) IQ_PRINTF(2, 3);
@@ -24,13 +24,6 @@ int iq_output_damage(const struct iq_output *output, uint64_t offset, uint64_t b
 		     const char *format, ...) IQ_PRINTF(5, 6);
 
 /* ---- An event ---- */
-
-/* Sets what the body says about the event, where the record itself did not: type and key (iq_dialect_json()) for
- * messages and log lines, the severity of a log line (its `level` or `severity`), whether it is binary. Other kinds get
- * their own name as type. `scratch` has to have room for the body once more, or views into it are lost. */
-void iq_event_describe(struct iq_event *event, struct iq_buf *scratch);
-/* A WebSocket close, open, ping and so on are named like their kind; NULL for messages, log lines and errors. */
-struct iq_view iq_event_own_type(enum iq_kind kind);
 
 /* A text that was cut somewhere, without the incomplete character at its end. */
 struct iq_view iq_body_trim(struct iq_view text);

@@ -76,11 +76,41 @@ static int refuse_cut(const struct iq_plan *plan, const struct iq_event *event, 
 			    plan->message_count + 1, event->id);
 }
 
+/* Messages that share their bytes were one frame (docs/dialects.md), and are sent as one. */
+static bool goes_on(const struct iq_plan *plan, const struct iq_event *event)
+{
+	return plan->message_count > 0 && event->length > 0 && event->evidence == plan->last_evidence &&
+	       event->offset == plan->last_offset && event->length == plan->last_length;
+}
+
+static int join_message(struct iq_plan *plan, const struct iq_event *event, struct iq_error *error)
+{
+	struct iq_plan_message *message = &plan->messages[plan->message_count - 1];
+	char *joined;
+
+	if (plan->memory.used > IQ_PLAN_MAX_BYTES)
+		return iq_error_set(error, IQ_ERR_LIMIT, "the session holds more than %llu bytes to send",
+				    IQ_PLAN_MAX_BYTES);
+	joined = iq_arena_alloc(&plan->memory, message->body.len + event->body.len + 1);
+	if (!joined)
+		return iq_error_nomem(error);
+	memcpy(joined, message->body.data, message->body.len);
+	if (event->body.len > 0)
+		memcpy(joined + message->body.len, event->body.data, event->body.len);
+	message->body = iq_view_make(joined, message->body.len + event->body.len);
+	return 0;
+}
+
 static int add_message(struct iq_plan *plan, struct counts *counts, const struct iq_event *event,
 		       struct iq_error *error)
 {
 	struct iq_plan_message *message;
 
+	if (goes_on(plan, event))
+		return join_message(plan, event, error);
+	plan->last_evidence = event->evidence;
+	plan->last_offset = event->offset;
+	plan->last_length = event->length;
 	if (plan->message_count == IQ_PLAN_MAX_MESSAGES || plan->memory.used > IQ_PLAN_MAX_BYTES)
 		return iq_error_set(error, IQ_ERR_LIMIT,
 				    "the session holds more than %u messages or %llu bytes to send",

@@ -33,6 +33,9 @@ struct iq_plan {
 	struct iq_plan_message *messages;
 	size_t message_count;
 	size_t message_capacity;
+	uint32_t last_evidence; /* where the bytes of the last message are */
+	uint64_t last_offset;
+	uint64_t last_length;
 	const struct iq_plan_need *last_needs; /* after the last client message */
 	size_t last_need_count;
 	uint64_t expected; /* server messages in all */

@@ -6,7 +6,6 @@ struct iq_recorder {
 	struct iq_live *live;
 	struct iq_buf session;
 	struct iq_buf line;
-	struct iq_buf scratch;
 	int64_t seq;
 	uint32_t session_no;
 };
@@ -95,10 +94,7 @@ int iq_recorder_event(struct iq_recorder *recorder, const struct iq_event *event
 	stored.source = run_source;
 	stored.session = iq_buf_view(&recorder->session);
 	stored.seq = recorder->seq++;
-	iq_buf_clear(&recorder->scratch);
-	if (stored.kind == IQ_KIND_WS_MESSAGE)
-		iq_dialect_json(&stored, &recorder->scratch);
-	else if (!stored.type.data)
+	if (stored.kind != IQ_KIND_WS_MESSAGE && !stored.type.data)
 		stored.type = iq_view_cstr(iq_kind_name(stored.kind));
 	iq_buf_clear(&recorder->line);
 	if (iq_event_append_ndjson(&recorder->line, &stored) < 0)
@@ -120,6 +116,5 @@ void iq_recorder_free(struct iq_recorder *recorder)
 	iq_live_free(recorder->live);
 	iq_buf_release(&recorder->session);
 	iq_buf_release(&recorder->line);
-	iq_buf_release(&recorder->scratch);
 	free(recorder);
 }

@@ -16,8 +16,8 @@ int iq_recorder_open(const char *store_path, const char *name, struct iq_view se
 		     struct iq_recorder **ret_recorder, struct iq_error *error);
 /* The number that the run's session has in the store. */
 uint32_t iq_recorder_session_no(const struct iq_recorder *recorder);
-/* Records one event: its time, source, session and seq are filled in here, and type and key by the dialect for
- * messages. */
+/* Records one event: its time, source, session and seq are filled in here, and the type of what is no
+ * message. */
 int iq_recorder_event(struct iq_recorder *recorder, const struct iq_event *event, struct iq_error *error);
 /* Ends the evidence and seals it. Without it the evidence stays in the spool, as a crash would leave it. */
 int iq_recorder_close(struct iq_recorder *recorder, struct iq_error *error);

@@ -26,6 +26,7 @@ struct driver {
 	struct iq_url url;
 	struct iq_plan plan;
 	struct iq_recorder *recorder;
+	struct iq_dialects *dialects;
 	struct iq_replay_result result;
 	struct iq_error *error;
 	int failure; /* of recording: the run cannot go on */
@@ -56,10 +57,28 @@ static void finish(struct driver *driver)
 		uv_close((uv_handle_t *)&driver->stopper, NULL);
 }
 
+static int count_received(struct driver *driver, struct iq_view type);
+
+/* A message as its dialect reads it. */
+static int take_described(void *context, const struct iq_event *event, struct iq_error *error)
+{
+	struct driver *driver = context;
+	int rc = iq_recorder_event(driver->recorder, event, error);
+
+	if (rc < 0 || event->kind != IQ_KIND_WS_MESSAGE || event->direction != IQ_DIRECTION_SERVER)
+		return rc;
+	driver->result.received++;
+	return count_received(driver, event->type) < 0 ? iq_error_nomem(error) : 0;
+}
+
 static void record(struct driver *driver, const struct iq_event *event)
 {
+	const struct iq_sink sink = { .event = take_described, .context = driver };
+	struct iq_event described = *event;
+
+	described.session = driver->plan.session_name;
 	if (driver->failure == 0)
-		driver->failure = iq_recorder_event(driver->recorder, event, driver->error);
+		driver->failure = iq_dialects_take(driver->dialects, &described, &sink, driver->error);
 }
 
 static void set_outcome(struct driver *driver, enum iq_replay_outcome outcome, const char *format, ...) IQ_PRINTF(3, 4);
@@ -288,7 +307,6 @@ static int count_received(struct driver *driver, struct iq_view type)
 static void on_message(void *context, const struct iq_ws_message *message)
 {
 	struct driver *driver = context;
-	struct iq_buf scratch = IQ_BUF_INIT;
 	struct iq_event event = IQ_EVENT_INIT;
 
 	event.kind = message->opcode == IQ_WS_PING   ? IQ_KIND_WS_PING
@@ -299,14 +317,8 @@ static void on_message(void *context, const struct iq_ws_message *message)
 	event.body_is_binary = message->opcode != IQ_WS_TEXT && !iq_utf8_valid(message->payload);
 	event.attrs = opcode_attrs(message->opcode == IQ_WS_BINARY);
 	record(driver, &event);
-	if (event.kind != IQ_KIND_WS_MESSAGE)
-		return;
-	driver->result.received++;
-	iq_dialect_json(&event, &scratch);
-	if (count_received(driver, event.type) < 0 && driver->failure == 0)
-		driver->failure = iq_error_nomem(driver->error);
-	iq_buf_release(&scratch);
-	advance(driver);
+	if (event.kind == IQ_KIND_WS_MESSAGE)
+		advance(driver);
 }
 
 static void record_end(struct driver *driver, const struct iq_ws_end *end)
@@ -442,7 +454,9 @@ int iq_replay(struct iq_store *store, const struct iq_replay_options *options, s
 	driver.timeout_ms = (uint64_t)(timeout / IQ_NS_PER_MS) + 1;
 	driver.result.expected_to_send = driver.plan.message_count;
 	driver.result.expected_to_receive = driver.plan.expected;
-	rc = run(&driver, error);
+	driver.dialects = iq_dialects_new(NULL);
+	rc = driver.dialects ? run(&driver, error) : iq_error_nomem(error);
+	iq_dialects_free(driver.dialects);
 	free(driver.received);
 	iq_plan_release(&driver.plan);
 	if (rc == 0)

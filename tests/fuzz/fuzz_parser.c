@@ -74,9 +74,12 @@ static void parse(const struct iq_format *format, struct iq_view text, size_t pi
 						   .source = IQ_LIT("file"),
 						   .max_line = max_line,
 						   .newest = INT64_C(1795500000000000000) };
-	struct iq_parser *parser = format->open(format, &options, &sink);
+	struct iq_describer *describer = iq_describer_new(NULL);
+	struct iq_parser *parser;
 
-	require(run.digest && run.covered && parser);
+	require(run.digest && run.covered && describer);
+	parser = format->open(format, &options, iq_describer_begin(describer, &sink));
+	require(parser);
 	for (size_t at = 0; at < text.len; at += piece) {
 		size_t len = text.len - at < piece ? text.len - at : piece;
 
@@ -84,6 +87,7 @@ static void parse(const struct iq_format *format, struct iq_view text, size_t pi
 	}
 	require(format->end(parser, NULL) == 0);
 	format->close(parser);
+	iq_describer_free(describer);
 	for (size_t i = 0; i < run.size; i++)
 		require(run.covered[i]);
 	iq_sha256_digest(run.digest, ret_digest);

@@ -15,6 +15,7 @@ struct scene {
 	char store[96];
 	char whole[96]; /* the store of an ingest that nothing interrupted */
 	unsigned seed;
+	void (*make)(struct iq_buf *text);
 	bool ids; /* numbers have to be the same as well */
 	struct iq_buf text;
 };
@@ -77,6 +78,42 @@ static void add_har_entry(struct iq_buf *text, unsigned i)
 	(void)iq_buf_append_cstr(text, "]}");
 }
 
+/* Messages whose names depend on what came before: a handshake, a request, a packet with attachments. */
+static void add_talk(struct iq_buf *text, unsigned i)
+{
+	static const char *const bodies[] = {
+		"2",
+		"42[\\\"said\\\"]",
+		"427[\\\"asked\\\"]",
+		"437[]",
+		"452-[\\\"sent\\\"]",
+		"binary",
+		"{\\\"jsonrpc\\\":\\\"2.0\\\",\\\"id\\\":1,\\\"method\\\":\\\"m\\\"}",
+		"{\\\"jsonrpc\\\":\\\"2.0\\\",\\\"id\\\":1,\\\"result\\\":3}",
+		"{}\\u001e{\\\"type\\\":6}\\u001e",
+	};
+
+	if (random_below(8) == 0)
+		(void)iq_buf_appendf(text,
+				     "{\"ts\":%u,\"kind\":\"%s\",\"source\":\"p\",\"session\":\"c%u\",\"attrs\":"
+				     "{\"url\":\"ws://h/%s\"}}\n",
+				     i, random_below(4) ? "ws.open" : "ws.close", random_below(5),
+				     random_below(2) ? "?EIO=4" : "");
+	else
+		(void)iq_buf_appendf(text,
+				     "{\"ts\":%u,\"kind\":\"ws.message\",\"source\":\"p\",\"session\":\"c%u\","
+				     "\"direction\":\"%s\",\"body\":\"%s\"}\n",
+				     i, random_below(5), random_below(2) ? "client" : "server",
+				     bodies[random_below(sizeof(bodies) / sizeof(bodies[0]))]);
+}
+
+static void make_talk(struct iq_buf *text)
+{
+	(void)iq_buf_append_cstr(text, "{\"ts\":1,\"kind\":\"log\",\"body\":\"first\"}\n");
+	for (unsigned i = 0; i < 60; i++)
+		add_talk(text, i);
+}
+
 static void make_ndjson(struct iq_buf *text)
 {
 	(void)iq_buf_append_cstr(text, "{\"ts\":1,\"kind\":\"log\",\"body\":\"first\"}\n");
@@ -100,7 +137,7 @@ static void make_har(struct iq_buf *text)
 	(void)iq_buf_append_cstr(text, "]}}");
 }
 
-static void (*const makers[])(struct iq_buf *text) = { make_ndjson, make_docker, make_har };
+static void (*const makers[])(struct iq_buf *text) = { make_ndjson, make_docker, make_har, make_talk };
 
 /* ---- A store as text ---- */
 
@@ -216,7 +253,8 @@ static void scene_open(struct scene *scene, unsigned seed)
 	(void)snprintf(scene->path, sizeof(scene->path), "%s/evidence", scene->root);
 	(void)snprintf(scene->store, sizeof(scene->store), "%s/store", scene->root);
 	(void)snprintf(scene->whole, sizeof(scene->whole), "%s/whole", scene->root);
-	makers[seed % 3](&scene->text);
+	scene->make = makers[seed % (sizeof(makers) / sizeof(makers[0]))];
+	scene->make(&scene->text);
 }
 
 static void scene_close(struct scene *scene)
@@ -334,7 +372,7 @@ Test(resume, continues_a_file_that_grows)
 
 		scene_open(&scene, seed + round);
 		/* What was unfinished and is told anew gets new ids. */
-		scene.ids = scene.seed % 3 == 0;
+		scene.ids = scene.make == make_ndjson || scene.make == make_talk;
 		write_evidence(&scene, scene.text.len);
 		(void)ingest(&scene, scene.whole, 0);
 		for (size_t len = 150; len < scene.text.len; len += random_below(2000)) {

@@ -1,0 +1,149 @@
+/* Between a parser and the store: what the bodies of events say of them. */
+#include "ingest/ingest.h"
+#include "ingest/members.h"
+
+#include <stdlib.h>
+
+struct iq_describer {
+	struct iq_dialects *dialects;
+	struct iq_sink sink;	    /* takes what a parser gives */
+	struct iq_sink described;   /* takes it with type and key */
+	const struct iq_sink *next; /* gets it whole */
+};
+
+/* ---- Severity ---- */
+
+static bool names_severity(struct iq_view name)
+{
+	return iq_view_eq(name, IQ_LIT("level")) || iq_view_eq(name, IQ_LIT("severity")) ||
+	       iq_view_eq(name, IQ_LIT("lvl"));
+}
+
+/* The first member of a JSON line that names a severity. */
+static enum iq_severity line_severity(struct iq_view body)
+{
+	enum iq_severity severity = IQ_SEVERITY_NONE;
+	struct iq_members members;
+	struct iq_member member;
+
+	if (!iq_members_open(&members, body, false))
+		return severity;
+	while (severity == IQ_SEVERITY_NONE && iq_members_next(&members, &member) > 0)
+		if (names_severity(member.name) && member.value.type == IQ_JSON_STRING)
+			(void)iq_severity_parse(member.value.raw, &severity);
+	return severity;
+}
+
+/* ---- Names are UTF-8 ---- */
+
+static bool is_plain(const struct iq_event *event)
+{
+	return iq_utf8_valid(event->source) && iq_utf8_valid(event->session) && iq_utf8_valid(event->type) &&
+	       iq_utf8_valid(event->key);
+}
+
+static int give_repaired(const struct iq_describer *describer, const struct iq_event *event, struct iq_error *error)
+{
+	struct iq_event repaired = *event;
+	struct iq_view *const names[] = { &repaired.source, &repaired.session, &repaired.type, &repaired.key };
+	struct iq_buf texts[4] = { IQ_BUF_INIT, IQ_BUF_INIT, IQ_BUF_INIT, IQ_BUF_INIT };
+	int rc = 0;
+
+	for (size_t i = 0; i < 4; i++) {
+		if (!names[i]->data)
+			continue;
+		(void)iq_utf8_append_repaired(&texts[i], *names[i]);
+		if (texts[i].failed)
+			rc = iq_error_nomem(error);
+		*names[i] = iq_view_make(texts[i].data ? texts[i].data : "", texts[i].len);
+	}
+	if (rc == 0)
+		rc = describer->next->event(describer->next->context, &repaired, error);
+	for (size_t i = 0; i < 4; i++)
+		iq_buf_release(&texts[i]);
+	return rc;
+}
+
+/* ---- The sinks ---- */
+
+static int give_event(void *context, const struct iq_event *event, struct iq_error *error)
+{
+	const struct iq_describer *describer = context;
+
+	if (!is_plain(event))
+		return give_repaired(describer, event, error);
+	return describer->next->event(describer->next->context, event, error);
+}
+
+static int give_gap(void *context, const struct iq_gap *gap, struct iq_error *error)
+{
+	const struct iq_describer *describer = context;
+
+	return describer->next->gap(describer->next->context, gap, error);
+}
+
+/* A WebSocket close, open, ping and so on are named like their kind; messages, log lines and errors are not. */
+static struct iq_view own_type(enum iq_kind kind)
+{
+	switch (kind) {
+	case IQ_KIND_WS_OPEN:
+	case IQ_KIND_WS_CLOSE:
+	case IQ_KIND_WS_PING:
+	case IQ_KIND_WS_PONG:
+	case IQ_KIND_HTTP_REQUEST:
+	case IQ_KIND_HTTP_RESPONSE:
+		return iq_view_cstr(iq_kind_name(kind));
+	default:
+		return IQ_VIEW_NULL;
+	}
+}
+
+static int take_event(void *context, const struct iq_event *given, struct iq_error *error)
+{
+	struct iq_describer *describer = context;
+	struct iq_event event = *given;
+
+	if (!event.type.data)
+		event.type = own_type(event.kind);
+	event.body_is_binary = event.body.data && !iq_utf8_valid(event.body);
+	if (event.kind == IQ_KIND_LOG && event.severity == IQ_SEVERITY_NONE)
+		event.severity = line_severity(event.body);
+	return iq_dialects_take(describer->dialects, &event, &describer->described, error);
+}
+
+/* ---- Life ---- */
+
+struct iq_describer *iq_describer_new(const char *dialect)
+{
+	struct iq_describer *describer = calloc(1, sizeof(*describer));
+
+	if (!describer)
+		return NULL;
+	describer->dialects = iq_dialects_new(dialect);
+	describer->sink = (struct iq_sink){ take_event, give_gap, describer };
+	describer->described = (struct iq_sink){ give_event, give_gap, describer };
+	if (describer->dialects)
+		return describer;
+	iq_describer_free(describer);
+	return NULL;
+}
+
+void iq_describer_free(struct iq_describer *describer)
+{
+	if (!describer)
+		return;
+	iq_dialects_free(describer->dialects);
+	free(describer);
+}
+
+const struct iq_sink *iq_describer_begin(struct iq_describer *describer, const struct iq_sink *next)
+{
+	iq_dialects_begin(describer->dialects);
+	describer->next = next;
+	return &describer->sink;
+}
+
+struct iq_dialects *iq_describer_dialects(struct iq_describer *describer)
+{
+	return describer->dialects;
+}
