@@ -195,30 +195,79 @@ static int descend(struct adding *adding, struct level *level, const struct iq_r
 	return rc;
 }
 
-static void add_ids(struct adding *adding, const struct iq_run *run, size_t place)
+/* Rows of one group: nothing is looked up for a number. */
+static void add_span(struct adding *adding, const struct iq_block *block, uint32_t group, const uint32_t *rows,
+		     uint64_t count)
 {
-	for (uint64_t i = 0; i < run->count; i++)
-		add_number(&adding->totals[adding->groups[i] * adding->column_count + place],
-			   (int64_t)(run->block->id_first + run->rows[i]));
+	adding->events[group] += count;
+	for (size_t place = 0; place < adding->column_count; place++) {
+		const int64_t *numbers = block->numbers[adding->columns[place]];
+		struct iq_total total = { .min = INT64_MAX, .max = INT64_MIN };
+
+		for (uint64_t i = 0; i < count && numbers; i++)
+			add_number(&total, numbers[rows[i]]);
+		for (uint64_t i = 0; i < count && !numbers; i++)
+			add_number(&total, (int64_t)(block->id_first + rows[i]));
+		add_total(&adding->totals[group * adding->column_count + place], &total);
+	}
 }
 
-/* All in one group: nothing is looked up for a number. */
-static void add_to_one(struct adding *adding, const struct iq_run *run, const int64_t *numbers, size_t place)
+/* Is the group the session, and the run a whole chunk? That tells which rows each session has. */
+static bool is_by_session(const struct adding *adding, const struct iq_run *run)
 {
-	struct iq_total total = { .min = INT64_MAX, .max = INT64_MIN };
+	const struct iq_chunk *chunk = run->block->chunk;
 
-	for (uint64_t i = 0; i < run->count; i++)
-		add_number(&total, numbers[run->rows[i]]);
-	add_total(&adding->totals[place], &total);
+	return adding->options->key_count == 1 && adding->levels[0].column == IQ_COLUMN_SESSION &&
+	       run->count == chunk->zone->rows && chunk->count == chunk->zone->rows;
 }
 
-static void add_to_each(struct adding *adding, const struct iq_run *run, const int64_t *numbers, size_t place)
+static int add_sessions(struct adding *adding, const struct iq_run *run)
 {
+	const struct iq_chunk *chunk = run->block->chunk;
+	const struct iq_zone *zone = chunk->zone;
+	const uint32_t *rows = chunk->rows ? chunk->rows : run->rows;
+	int rc = 0;
+
+	for (size_t i = 0; i < zone->session_count && rc == 0; rows += zone->sessions[i++].value) {
+		uint32_t group;
+
+		rc = find_node(&adding->levels[0], 0, zone->sessions[i].no, &group);
+		if (rc == 0)
+			rc = make_room(adding);
+		if (rc == 0)
+			add_span(adding, run->block, group, rows, zone->sessions[i].value);
+	}
+	return rc;
+}
+
+static void add_column(struct adding *adding, const struct iq_run *run, size_t place)
+{
+	const int64_t *numbers = run->block->numbers[adding->columns[place]];
 	const size_t width = adding->column_count;
 	struct iq_total *totals = adding->totals + place;
 
-	for (uint64_t i = 0; i < run->count; i++)
-		add_number(&totals[adding->groups[i] * width], numbers[run->rows[i]]);
+	for (uint64_t i = 0; i < run->count; i++) {
+		const uint32_t row = run->rows[i];
+
+		add_number(&totals[adding->groups[i] * width],
+			   numbers ? numbers[row] : (int64_t)(run->block->id_first + row));
+	}
+}
+
+static int add_rows(struct adding *adding, const struct iq_run *run)
+{
+	int rc = 0;
+
+	memset(adding->groups, 0, run->count * sizeof(*adding->groups));
+	for (size_t i = 0; i < adding->options->key_count && rc == 0; i++)
+		rc = descend(adding, &adding->levels[i], run);
+	if (rc == 0)
+		rc = make_room(adding);
+	for (uint64_t i = 0; i < run->count && rc == 0; i++)
+		adding->events[adding->groups[i]]++;
+	for (size_t place = 0; place < adding->column_count && rc == 0; place++)
+		add_column(adding, run, place);
+	return rc;
 }
 
 static void bound_run(struct adding *adding, const struct iq_run *run, enum iq_column column)
@@ -239,31 +288,14 @@ static void bound_run(struct adding *adding, const struct iq_run *run, enum iq_c
 
 static int add_run(struct adding *adding, const struct iq_run *run)
 {
-	const size_t keys = adding->options->key_count;
-	int rc = 0;
-
-	memset(adding->groups, 0, run->count * sizeof(*adding->groups));
-	for (size_t i = 0; i < keys && rc == 0; i++)
-		rc = descend(adding, &adding->levels[i], run);
-	if (rc == 0)
-		rc = make_room(adding);
-	if (rc < 0)
-		return rc;
-	for (uint64_t i = 0; i < run->count; i++)
-		adding->events[adding->groups[i]]++;
-	for (size_t place = 0; place < adding->column_count; place++) {
-		const enum iq_column column = adding->columns[place];
-		const int64_t *numbers = run->block->numbers[column];
-
-		if (adding->options->sums >> column & 1)
-			bound_run(adding, run, column);
-		if (!numbers)
-			add_ids(adding, run, place);
-		else if (keys == 0)
-			add_to_one(adding, run, numbers, place);
-		else
-			add_to_each(adding, run, numbers, place);
-	}
+	for (size_t place = 0; place < adding->column_count; place++)
+		if (adding->options->sums >> adding->columns[place] & 1)
+			bound_run(adding, run, adding->columns[place]);
+	if (is_by_session(adding, run))
+		return add_sessions(adding, run);
+	if (adding->options->key_count > 0)
+		return add_rows(adding, run);
+	add_span(adding, run->block, 0, run->rows, run->count);
 	return 0;
 }
 
