@@ -29,7 +29,9 @@ struct adding {
 	uint64_t *events;		  /* by group */
 	struct iq_total *totals;	  /* by group, and by place in `columns` */
 	size_t capacity;
-	uint32_t *groups; /* of the rows at hand */
+	uint32_t *groups;		  /* of the rows at hand */
+	const struct iq_segment *segment; /* that was asked last whether its sessions tell all */
+	bool segment_tells;
 	int told_rc;
 };
 
@@ -452,6 +454,67 @@ static int add_part(struct adding *adding, const struct iq_zone *zone, enum iq_c
 	return 0;
 }
 
+/* ---- Segments that are told by their sessions ---- */
+
+/* Sessions have the first and the last time of their events. Where those are all that is in the chunks, and all have a time, that is
+ * what there is to know of ts by session; not where chunks are withheld, whose events the sessions still count, nor where events were dropped,
+ * whose times they keep. */
+static bool sessions_tell(const struct adding *adding, const struct iq_segment *segment)
+{
+	const struct iq_aggregate_options *options = adding->options;
+	uint64_t rows = 0, events = 0;
+
+	if (options->test_count > 0 || options->key_count != 1 || options->keys[0] != IQ_COLUMN_SESSION ||
+	    options->columns & ~(1u << IQ_COLUMN_TS) || options->sums || iq_segment_is_dropped(segment))
+		return false;
+	for (size_t i = 0; i < segment->zone_count; i++) {
+		const struct iq_zone *zone = &segment->zones[i];
+
+		if (zone->ts_nulls > 0 || zone->session_count == 0 || zone->sessions[0].no == 0)
+			return false;
+		rows += zone->rows;
+	}
+	for (size_t i = 0; i < segment->session_count; i++)
+		events += segment->sessions[i].session.events;
+	return rows == events;
+}
+
+static int add_told_sessions(struct adding *adding, const struct iq_segment *segment)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < segment->session_count && rc == 0; i++) {
+		const struct iq_session *session = &segment->sessions[i].session;
+		const struct iq_total total = { .count = session->events,
+						.min = session->started,
+						.max = session->ended };
+		uint32_t group;
+
+		if (session->events == 0)
+			continue;
+		rc = find_node(&adding->levels[0], 0, session->no, &group);
+		if (rc == 0)
+			rc = make_room(adding);
+		if (rc < 0)
+			return rc;
+		adding->events[group] += session->events;
+		if (adding->column_count > 0)
+			add_total(&adding->totals[group], &total);
+	}
+	return rc;
+}
+
+static bool segment_told(struct adding *adding, const struct iq_segment *segment)
+{
+	if (segment == adding->segment)
+		return adding->segment_tells;
+	adding->segment = segment;
+	adding->segment_tells = sessions_tell(adding, segment);
+	if (adding->segment_tells)
+		adding->told_rc = add_told_sessions(adding, segment);
+	return adding->segment_tells;
+}
+
 /* Asked by the scan of each chunk that may match. */
 static bool take_told(void *context, const struct iq_segment *segment, const struct iq_zone *zone)
 {
@@ -460,6 +523,8 @@ static bool take_told(void *context, const struct iq_segment *segment, const str
 	enum iq_column spread;
 	size_t parts;
 
+	if (adding->told_rc < 0 || segment_told(adding, segment))
+		return true;
 	if (!iq_select_whole_zone(&tests, zone, segment) || !tells_groups(adding, zone, &spread) ||
 	    !tells_totals(adding, zone))
 		return false;

@@ -143,6 +143,8 @@ void iq_segment_unlock(struct iq_segment *segment);
 /* The database, opened again where the pool closed it: a file that is no longer the same one must have the same root.
  * Borrowed until another segment of the pool is read. */
 int iq_segment_database(struct iq_segment *segment, sqlite3 **ret_db, struct iq_error *error);
+/* Are events of the segment's sessions and evidence gone by intent? Then sessions keep the times of those as well. */
+bool iq_segment_is_dropped(const struct iq_segment *segment);
 /* Tells of files beside a sealed segment that SQLite would take for its journals: they are somebody else's, and never read.
  * `told` gets the file's name. */
 void iq_segment_sidecars(const char *path, void (*told)(void *context, const char *name), void *context);

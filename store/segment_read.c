@@ -742,6 +742,14 @@ static struct iq_view session_name(void *context, uint32_t no)
 	return found ? found->session.name : IQ_VIEW_NULL;
 }
 
+bool iq_segment_is_dropped(const struct iq_segment *segment)
+{
+	for (size_t i = 0; i < segment->evidence_count; i++)
+		if (segment->evidence[i].evidence.dropped > 0)
+			return true;
+	return false;
+}
+
 void iq_segment_chunk(struct iq_segment *segment, const struct iq_zone *zone, struct iq_chunk *ret_chunk)
 {
 	iq_chunk_init(ret_chunk, zone, segment->codec, &segment->outside);

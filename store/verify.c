@@ -9,6 +9,13 @@
 
 #include "store/spool_store.h"
 
+/* What the chunks of a segment hold of a session. */
+struct span {
+	int64_t started;
+	int64_t ended;
+	uint64_t events;
+};
+
 /* Where faults go. */
 struct inspection {
 	const char *segment;
@@ -115,7 +122,70 @@ static bool zone_agrees(const struct iq_chunk *chunk)
 	       zone->length_max == measured.length_max && zone->length_sum == measured.length_sum;
 }
 
-static void verify_chunk(struct iq_segment *segment, const struct iq_zone *zone, struct inspection *inspection)
+static int compare_session(const void *no, const void *part)
+{
+	const uint32_t x = *(const uint32_t *)no, y = ((const struct iq_segment_session *)part)->session.no;
+
+	return (x > y) - (x < y);
+}
+
+static void widen(struct span *span, int64_t ts)
+{
+	span->events++;
+	if (ts == IQ_TIME_NONE)
+		return;
+	span->started = span->started == IQ_TIME_NONE || ts < span->started ? ts : span->started;
+	span->ended = ts > span->ended ? ts : span->ended; /* none is before all */
+}
+
+/* Adds a chunk to the spans, which lie as the segment's sessions do. False where it names a session that the segment does not have. */
+static bool add_spans(const struct iq_segment *segment, const struct iq_chunk *chunk, struct span *spans)
+{
+	const struct iq_zone *zone = chunk->zone;
+	uint32_t at = 0;
+
+	for (size_t i = 0; i < zone->session_count; i++) {
+		const uint32_t end = at + (uint32_t)zone->sessions[i].value;
+		const struct iq_segment_session *part = bsearch(&zone->sessions[i].no, segment->sessions,
+								segment->session_count, sizeof(*part), compare_session);
+
+		if (!part && zone->sessions[i].no > 0)
+			return false;
+		for (; at < end; at++)
+			if (part)
+				widen(&spans[part - segment->sessions],
+				      chunk->numbers[IQ_COLUMN_TS][chunk->rows ? chunk->rows[at] : at]);
+	}
+	return true;
+}
+
+/* Where events were dropped, sessions keep the times of those as well. */
+static bool span_agrees(const struct iq_segment *segment, const struct iq_session *session, const struct span *span)
+{
+	return session->events == span->events &&
+	       (iq_segment_is_dropped(segment) || span->events == 0 ||
+		(session->started == span->started && session->ended == span->ended));
+}
+
+static void verify_sessions(const struct iq_segment *segment, const struct span *spans, struct inspection *inspection)
+{
+	for (size_t i = 0; i < segment->session_count; i++)
+		if (!span_agrees(segment, &segment->sessions[i].session, &spans[i]))
+			report(inspection, "session s%u: its events and times are not those of its chunks",
+			       segment->sessions[i].session.no);
+}
+
+static struct span *new_spans(const struct iq_segment *segment)
+{
+	struct span *spans = malloc((segment->session_count + 1) * sizeof(*spans));
+
+	for (size_t i = 0; spans && i < segment->session_count; i++)
+		spans[i] = (struct span){ IQ_TIME_NONE, IQ_TIME_NONE, 0 };
+	return spans;
+}
+
+static void verify_chunk(struct iq_segment *segment, const struct iq_zone *zone, struct span *spans,
+			 struct inspection *inspection)
 {
 	struct iq_chunk chunk;
 	int rc;
@@ -131,13 +201,27 @@ static void verify_chunk(struct iq_segment *segment, const struct iq_zone *zone,
 	} else if (rc < 0) {
 		report_chunk(segment, zone, "does not match its hash; these events are withheld", inspection);
 		inspection->result->lost_events += zone->rows;
-	} else if (!zone_agrees(&chunk)) {
+	} else if (!zone_agrees(&chunk) || !add_spans(segment, &chunk, spans)) {
 		report_chunk(segment, zone, "its zone map is that of other events; queries are led astray by it",
 			     inspection);
 	}
 	inspection->result->chunks++;
 	inspection->result->events += zone->rows;
 	iq_chunk_release(&chunk);
+}
+
+/* Sessions are compared where all chunks could be read. */
+static void verify_chunks(struct iq_segment *segment, struct inspection *inspection)
+{
+	const uint64_t damages = inspection->result->damages;
+	struct span *spans = new_spans(segment);
+
+	inspection->out_of_memory |= !spans;
+	for (size_t i = 0; spans && i < segment->zone_count; i++)
+		verify_chunk(segment, &segment->zones[i], spans, inspection);
+	if (spans && inspection->result->damages == damages && !inspection->out_of_memory)
+		verify_sessions(segment, spans, inspection);
+	free(spans);
 }
 
 /* ---- The streams ---- */
@@ -326,8 +410,7 @@ int iq_segment_verify(struct iq_segment *segment, struct iq_hash_states *states,
 
 	result->segments++;
 	check_file(segment, &inspection);
-	for (size_t i = 0; i < segment->zone_count; i++)
-		verify_chunk(segment, &segment->zones[i], &inspection);
+	verify_chunks(segment, &inspection);
 	for (size_t i = 0; i < segment->evidence_count; i++)
 		verify_evidence(segment, &segment->evidence[i], &inspection);
 	return inspection.out_of_memory ? IQ_ERR_NOMEM : 0;
