@@ -83,8 +83,12 @@ struct iq_raw_record {
 	uint64_t offset; /* of the bytes in the evidence */
 };
 
+/* Columns are by row until the chunk is sorted, then in session order: everything that is done with a chunk goes through memory from
+ * its beginning to its end. */
 struct iq_chunk_builder {
-	uint32_t rows;
+	uint32_t count;
+	uint32_t *rows;	 /* sorted: session order -> row; NULL: the same */
+	uint32_t *order; /* memory for that */
 	uint64_t id_first;
 	uint64_t bytes; /* of texts */
 	int64_t *numbers[IQ_STORED_COUNT];
@@ -106,6 +110,9 @@ bool iq_chunk_builder_full(const struct iq_chunk_builder *builder);
 int iq_chunk_builder_add(struct iq_chunk_builder *builder, const struct iq_event *event, uint32_t source_no,
 			 const struct iq_raw_record *raw);
 
+/* Puts the rows into session order; none can be added then. After a failure it can only be cleared. */
+int iq_chunk_builder_sort(struct iq_chunk_builder *builder);
+
 /* Where templates get their numbers. */
 struct iq_templates {
 	/* The number of a template, `texts` more of which were seen between the times; negative on failure. */
@@ -115,7 +122,7 @@ struct iq_templates {
 	void *context;
 };
 
-/* Codes the columns and the zone map, and hands over each column's bytes in the order of their numbers. The zone's lists
+/* Codes the columns of a sorted chunk and the zone map, and hands over each column's bytes in the order of their numbers. The zone's lists
  * lie in `arena`. */
 int iq_chunk_encode(const struct iq_chunk_builder *builder, struct iq_codec *codec,
 		    const struct iq_templates *templates,
@@ -191,6 +198,8 @@ int iq_chunk_search(struct iq_chunk *chunk, unsigned column, struct iq_view lite
 int iq_chunk_filter(struct iq_chunk *chunk, struct iq_view *ret_filter, struct iq_error *error);
 /* How many raw bytes each row has. Needs IQ_STORED_RAW. */
 int iq_chunk_raw_lengths(struct iq_chunk *chunk, int64_t *ret_lengths);
+/* What is loaded is in session order from now on, and rows are numbered so. */
+int iq_chunk_by_session(struct iq_chunk *chunk);
 /* The type of a row. Needs IQ_COLUMN_TYPE. */
 struct iq_view iq_chunk_type(const struct iq_chunk *chunk, uint32_t row);
 

@@ -63,6 +63,25 @@ int iq_chunk_pick_rows(struct iq_chunk *chunk, int64_t **values)
 	return 0;
 }
 
+int iq_chunk_by_session(struct iq_chunk *chunk)
+{
+	const uint32_t *rows = chunk->rows;
+	int64_t *ordered;
+
+	for (unsigned column = 0; rows && column < IQ_STORED_COUNT; column++) {
+		if (!chunk->numbers[column] || column == IQ_STORED_SHAPE)
+			continue;
+		ordered = iq_arena_alloc(&chunk->memory, chunk->count * sizeof(*ordered));
+		if (!ordered)
+			return IQ_ERR_NOMEM;
+		for (uint32_t i = 0; i < chunk->count; i++)
+			ordered[i] = chunk->numbers[column][rows[i]];
+		chunk->numbers[column] = ordered;
+	}
+	chunk->rows = chunk->positions = NULL;
+	return 0;
+}
+
 /* ---- The column of sessions ---- */
 
 static bool is_in_order(const int64_t *places, uint32_t count)

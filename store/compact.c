@@ -61,7 +61,7 @@ static int flush(struct merge *merge)
 {
 	struct iq_error *error = merge->compaction->error;
 
-	return iq_encoder_builder(merge->encoder)->rows ? iq_encoder_give(merge->encoder, merge->writer, error) : 0;
+	return iq_encoder_builder(merge->encoder)->count ? iq_encoder_give(merge->encoder, merge->writer, error) : 0;
 }
 
 /* Ids of a chunk follow each other, and so do the numbers of its evidence. */
@@ -69,8 +69,8 @@ static bool goes_on(const struct merge *merge, const struct iq_row *row)
 {
 	const struct iq_chunk_builder *builder = iq_encoder_builder(merge->encoder);
 
-	return builder->rows == 0 || (row->event.id == builder->id_first + builder->rows &&
-				      row->event.evidence >= merge->evidence && !iq_chunk_builder_full(builder));
+	return builder->count == 0 || (row->event.id == builder->id_first + builder->count &&
+				       row->event.evidence >= merge->evidence && !iq_chunk_builder_full(builder));
 }
 
 static int add_row(struct merge *merge, const struct iq_row *row)

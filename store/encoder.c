@@ -74,6 +74,13 @@ static void keep_failure(struct iq_encoder *encoder, int rc, const struct iq_err
 	encoder->error = *error;
 }
 
+static int code(struct job *job, struct iq_error *error)
+{
+	if (iq_chunk_builder_sort(&job->builder) < 0)
+		return iq_error_nomem(error);
+	return iq_segment_writer_chunk(job->segment, &job->builder, &job->coded, error);
+}
+
 /* After a failure nothing more is done: chunks that were given before it are passed on as they are. */
 static void take_step(struct iq_encoder *encoder, struct job *job)
 {
@@ -84,8 +91,7 @@ static void take_step(struct iq_encoder *encoder, struct job *job)
 	job->progress = codes ? CODING : PROVING;
 	(void)pthread_mutex_unlock(&encoder->mutex);
 	if (!skip)
-		rc = codes ? iq_segment_writer_chunk(job->segment, &job->builder, &job->coded, &error)
-			   : iq_coded_chunk_prove(&job->coded, &job->builder, &error);
+		rc = codes ? code(job, &error) : iq_coded_chunk_prove(&job->coded, &job->builder, &error);
 	if (!codes || rc < 0) {
 		iq_coded_chunk_clear(&job->coded);
 		iq_chunk_builder_clear(&job->builder);

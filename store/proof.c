@@ -65,10 +65,10 @@ static struct iq_view word(void *context, uint64_t index)
 static struct iq_view name_of(const struct iq_chunk_builder *builder, unsigned column, const struct iq_view *names,
 			      uint32_t no, uint32_t *row)
 {
-	for (uint32_t tried = 0; tried < builder->rows; tried++) {
+	for (uint32_t tried = 0; tried < builder->count; tried++) {
 		if (builder->numbers[column][*row] == (int64_t)no)
 			return names[*row];
-		*row = *row + 1 < builder->rows ? *row + 1 : 0;
+		*row = *row + 1 < builder->count ? *row + 1 : 0;
 	}
 	return IQ_VIEW_NULL;
 }
@@ -96,7 +96,7 @@ static bool same_numbers(const struct iq_chunk_builder *builder, const struct iq
 {
 	for (unsigned column = 0; column < IQ_STORED_COUNT; column++)
 		if (builder->numbers[column] &&
-		    memcmp(builder->numbers[column], chunk->numbers[column], builder->rows * sizeof(int64_t)) != 0)
+		    memcmp(builder->numbers[column], chunk->numbers[column], builder->count * sizeof(int64_t)) != 0)
 			return false;
 	return true;
 }
@@ -121,19 +121,6 @@ static int same_texts(const struct iq_chunk_builder *builder, struct iq_chunk *c
 	return same_text(iq_chunk_type(chunk, row), builder->texts[IQ_COLUMN_TYPE][row]);
 }
 
-/* Texts lie in memory by row, and are asked for by session: some rows ahead they are fetched, and before that the views
- * of them. */
-static void fetch_ahead(const struct iq_chunk_builder *builder, const struct iq_chunk *chunk, uint32_t position)
-{
-	static const unsigned columns[] = { IQ_STORED_RAW, IQ_COLUMN_KEY, IQ_COLUMN_ATTRS, IQ_COLUMN_BODY };
-
-	if (!chunk->rows || position + 2 * IQ_FETCH_AHEAD >= builder->rows)
-		return;
-	for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++)
-		__builtin_prefetch(&builder->texts[columns[i]][chunk->rows[position + 2 * IQ_FETCH_AHEAD]]);
-	iq_fetch(builder->texts[IQ_STORED_RAW][chunk->rows[position + IQ_FETCH_AHEAD]]);
-}
-
 /* 1 if it does. In the order in which texts are stored. */
 static int comes_back(struct proof *proof, struct iq_chunk *chunk)
 {
@@ -141,11 +128,10 @@ static int comes_back(struct proof *proof, struct iq_chunk *chunk)
 	int rc = iq_chunk_load(chunk, IQ_STORED_ALL, NULL);
 
 	if (rc == 0)
+		rc = iq_chunk_by_session(chunk);
+	if (rc == 0)
 		rc = same_numbers(builder, chunk);
-	for (uint32_t position = 0; position < builder->rows && rc == 1; position++) {
-		const uint32_t row = chunk->rows ? chunk->rows[position] : position;
-
-		fetch_ahead(builder, chunk, position);
+	for (uint32_t row = 0; row < builder->count && rc == 1; row++) {
 		proof->source_row = proof->session_row = row;
 		rc = same_texts(builder, chunk, row);
 	}
@@ -175,6 +161,6 @@ int iq_coded_chunk_prove(const struct iq_coded_chunk *coded, const struct iq_chu
 			error, IQ_ERR_CORRUPT,
 			"events %llu-%llu do not come back from their columns as they went in; nothing of them was stored",
 			(unsigned long long)builder->id_first,
-			(unsigned long long)(builder->id_first + builder->rows - 1));
+			(unsigned long long)(builder->id_first + builder->count - 1));
 	return 0;
 }

@@ -185,11 +185,8 @@ static int split_all(struct plan *plan)
 		rc = IQ_ERR_NOMEM;
 	if (splitter)
 		iq_splitter_init(splitter);
-	for (size_t i = 0; i < plan->input->count && rc == 0; i++) {
-		if (i + IQ_FETCH_AHEAD < plan->input->count)
-			iq_fetch(plan->input->values[i + IQ_FETCH_AHEAD]);
+	for (size_t i = 0; i < plan->input->count && rc == 0; i++)
 		rc = split_one(plan, splitter, i);
-	}
 	if (splitter)
 		iq_splitter_release(splitter);
 	free(splitter);

@@ -373,7 +373,7 @@ static int flush_chunk(struct iq_store_writer *writer, struct iq_error *error)
 {
 	int rc;
 
-	if (iq_encoder_builder(writer->encoder)->rows == 0)
+	if (iq_encoder_builder(writer->encoder)->count == 0)
 		return 0;
 	rc = begin_segment(writer, error);
 	return rc == 0 ? iq_encoder_give(writer->encoder, writer->segment, error) : rc;
