@@ -20,6 +20,7 @@ enum cli_option_id {
 	CLI_OPTION_BEFORE,
 	CLI_OPTION_CHECKPOINT,
 	CLI_OPTION_COMPLETION,
+	CLI_OPTION_CONTAINER,
 	CLI_OPTION_CONTEXT,
 	CLI_OPTION_DIALECT,
 	CLI_OPTION_EVIDENCE,
@@ -34,10 +35,12 @@ enum cli_option_id {
 	CLI_OPTION_LIMIT,
 	CLI_OPTION_MAN,
 	CLI_OPTION_OUTPUT,
+	CLI_OPTION_PROJECT,
 	CLI_OPTION_RAW,
 	CLI_OPTION_REST,
 	CLI_OPTION_RUN,
 	CLI_OPTION_SESSION,
+	CLI_OPTION_SINCE,
 	CLI_OPTION_SOURCE,
 	CLI_OPTION_SPEC,
 	CLI_OPTION_STATE,
@@ -103,6 +106,8 @@ bool cli_parse(struct cli *cli, int count, char **words);
 /* The last value given, or NULL. Borrowed until the program ends. */
 const char *cli_get(const struct cli *cli, enum cli_option_id id);
 bool cli_has(const struct cli *cli, enum cli_option_id id);
+/* The store to fill: --store, else $INQUEST_STORE, else `case`. Borrowed until the program ends. */
+const char *cli_store(const struct cli *cli);
 /* A duration (`30s`); `fallback` where it was not given. False where it is none: the status is set. */
 bool cli_get_duration(struct cli *cli, enum cli_option_id id, int64_t fallback, int64_t *ret_ns);
 
@@ -153,6 +158,7 @@ int cli_run_check(struct cli *cli);
 int cli_run_export(struct cli *cli);
 int cli_run_help(struct cli *cli);
 int cli_run_ingest(struct cli *cli);
+int cli_run_record(struct cli *cli);
 int cli_run_replay(struct cli *cli);
 int cli_run_sessions(struct cli *cli);
 int cli_run_show(struct cli *cli);

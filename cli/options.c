@@ -49,6 +49,13 @@ static bool take_value(struct cli *cli, const struct cli_option *option, const c
 	return true;
 }
 
+const char *cli_store(const struct cli *cli)
+{
+	const char *given = cli_get(cli, CLI_OPTION_STORE), *variable = getenv("INQUEST_STORE");
+
+	return given ? given : variable && *variable ? variable : "case";
+}
+
 /* `inquest show -C5s`, `-C 5s`, `--context=5s`, `--context 5s` */
 static bool take_option(struct cli *cli, char *word, char *following, bool *ret_used_following)
 {

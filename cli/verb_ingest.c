@@ -4,6 +4,7 @@
 
 #include "cli/case.h"
 #include "cli/progress.h"
+#include "cli/record.h"
 #include "ingest/ingest.h"
 
 struct run {
@@ -139,11 +140,12 @@ bool cli_ingest(struct cli *cli, const char *store, const char *const *paths, si
 
 int cli_run_ingest(struct cli *cli)
 {
-	const char *store = cli_get(cli, CLI_OPTION_STORE);
-	const char *variable = getenv("INQUEST_STORE");
-
-	if (!store)
-		store = variable && *variable ? variable : "case";
-	(void)cli_ingest(cli, store, cli->operands, cli->operand_count, false);
+	if (strcmp(cli->operands[0], "docker://") != 0)
+		(void)cli_ingest(cli, cli_store(cli), cli->operands, cli->operand_count, false);
+	else if (cli->operand_count > 1)
+		(void)cli_set_status(cli, CLI_USAGE,
+				     "docker:// is taken in by itself: give the files in another command");
+	else
+		cli_record_docker(cli, cli_store(cli), NULL, false);
 	return (int)cli->status;
 }

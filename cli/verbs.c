@@ -66,17 +66,36 @@ static const struct cli_option help_options[] = {
 	END,
 };
 
+#define STORE_OPTION \
+	{ \
+		CLI_OPTION_STORE, "DIR", \
+			"the store to fill; made if it is not there. Default: $INQUEST_STORE, else ./case", NULL, \
+			false \
+	}
+#define DOCKER_OPTIONS \
+	{ CLI_OPTION_PROJECT, "P", "docker: the containers of this Compose project; may be given several times", NULL, \
+	  true }, \
+		{ CLI_OPTION_CONTAINER, "C", "docker: this container, by name or id; may be given several times", \
+		  NULL, true }, \
+	{ \
+		CLI_OPTION_SINCE, "TIME", \
+			"docker: nothing before that: 2026-11-24T03:00:00Z, or 30m ago. Default: all that the Engine has", \
+			NULL, false \
+	}
+
 static const struct cli_option ingest_options[] = {
-	{ CLI_OPTION_STORE, "DIR", "the store to fill; made if it is not there. Default: $INQUEST_STORE, else ./case",
-	  NULL, false },
+	STORE_OPTION,
 	{ CLI_OPTION_FORMAT, "NAME", "do not detect the format", IQ_FORMAT_NAMES, false },
 	{ CLI_OPTION_DIALECT, "NAME",
 	  "what all sessions speak; left out, it is told by their handshakes and messages (docs/dialects.md)",
 	  IQ_DIALECT_NAMES, false },
 	{ CLI_OPTION_SOURCE, "NAME", "name of what produced the evidence, where the records name none", NULL, false },
+	DOCKER_OPTIONS,
 	HELP_OPTION,
 	END,
 };
+
+static const struct cli_option record_options[] = { STORE_OPTION, DOCKER_OPTIONS, HELP_OPTION, END };
 
 static const struct cli_option replay_options[] = {
 	{ CLI_OPTION_TARGET, "URL",
@@ -143,7 +162,7 @@ static const struct cli_option store_options[] = {
 };
 
 const struct cli_verb cli_verbs[] = {
-	{ "ingest", "PATH...", "take evidence into a store",
+	{ "ingest", "PATH... | docker://", "take evidence into a store",
 	  "Takes in files, directories (every file below them) or - (standard input). The format is detected from the "
 	  "content: Docker "
 	  "json-file logs, HAR files with WebSocket messages, NDJSON events; .gz and .zst are opened. What is in the "
@@ -154,11 +173,22 @@ const struct cli_verb cli_verbs[] = {
 	  "commit, which is no more than 256 MiB of evidence away (Ctrl-C makes one). Nothing is lost and nothing is taken in "
 	  "twice, from files, compressed files and pipes alike. A file that has grown since continues where it ended, also "
 	  "when it was renamed or compressed; one that differs anywhere in what was taken in is new evidence. On a terminal "
-	  "a bar shows how far it is. Memory stays below 256 MiB.",
+	  "a bar shows how far it is. Memory stays below 256 MiB. docker:// takes what a Docker Engine has now of its containers' logs, of their "
+	  "states and of its events; see `inquest help record`.",
 	  "inquest ingest logs/ browser.har        # into ./case\n"
 	  "inquest ingest /var/log/app/            # daily: adds what is new\n"
 	  "docker logs api 2>&1 | inquest ingest - --source api --store incident\n",
 	  ingest_options, 1, UINT32_MAX, "what shall be taken in? name files, directories or -", cli_run_ingest },
+	{ "record", "docker", "record containers as they run: their logs, and what happens to them",
+	  "Follows the containers of a Docker Engine, those that appear later too, until it is interrupted (Ctrl-C): each line that they "
+	  "write, and each start, end, kill, health check, out of memory. What the Engine has of them from before is taken first. Lines that are "
+	  "longer than 16 KiB, which Docker cuts, are joined again. Where the Engine is restarted or the connection breaks, it is waited "
+	  "for, and every line is recorded once; a gap says where something can be missing. The Engine is that of DOCKER_HOST: "
+	  "unix:///var/run/docker.sock (the default), tcp://HOST:PORT (with TLS as DOCKER_TLS_VERIFY and DOCKER_CERT_PATH say) or "
+	  "ssh://USER@HOST. The store can be read meanwhile.",
+	  "inquest record docker --project chat --store incident\n"
+	  "DOCKER_HOST=ssh://ops@host inquest record docker --container api --since 1h\n",
+	  record_options, 1, 1, "what shall be recorded? `inquest record docker`", cli_run_record },
 	{ "sessions", "[CASE]", "one line a session: who, when, how long, how it ended, verdict", CASE_TEXT,
 	  "inquest sessions --violated\n"
 	  "inquest sessions incident --state cut --utc\n",
@@ -239,6 +269,7 @@ static const struct {
 	[CLI_OPTION_BEFORE] = { "before", 0 },
 	[CLI_OPTION_CHECKPOINT] = { "checkpoint", 0 },
 	[CLI_OPTION_COMPLETION] = { "completion", 0 },
+	[CLI_OPTION_CONTAINER] = { "container", 0 },
 	[CLI_OPTION_CONTEXT] = { "context", 'C' },
 	[CLI_OPTION_DIALECT] = { "dialect", 0 },
 	[CLI_OPTION_EVIDENCE] = { "evidence", 0 },
@@ -253,10 +284,12 @@ static const struct {
 	[CLI_OPTION_LIMIT] = { "limit", 'n' },
 	[CLI_OPTION_MAN] = { "man", 0 },
 	[CLI_OPTION_OUTPUT] = { "output", 'o' },
+	[CLI_OPTION_PROJECT] = { "project", 0 },
 	[CLI_OPTION_RAW] = { "raw", 0 },
 	[CLI_OPTION_REST] = { "rest", 0 },
 	[CLI_OPTION_RUN] = { "run", 0 },
 	[CLI_OPTION_SESSION] = { "session", 0 },
+	[CLI_OPTION_SINCE] = { "since", 0 },
 	[CLI_OPTION_SOURCE] = { "source", 0 },
 	[CLI_OPTION_SPEC] = { "spec", 's' },
 	[CLI_OPTION_STATE] = { "state", 0 },

@@ -10,6 +10,8 @@
 #include "event/event.h"
 #include "store/store.h"
 
+#include "ingest/docker_record.h"
+
 /* What a parser leaves behind beside events and gaps. */
 struct iq_parser_notes {
 	uint64_t joined;       /* records that went on with another's text and became one event with it */

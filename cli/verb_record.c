@@ -1,0 +1,102 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli/cli.h"
+#include "cli/record.h"
+#include "ingest/ingest.h"
+
+static void tell(void *context, const char *line)
+{
+	struct iq_buf safe = IQ_BUF_INIT;
+
+	(void)context;
+	(void)iq_utf8_append_safe(&safe, iq_view_cstr(line));
+	cli_warn("%s", safe.data ? safe.data : "");
+	iq_buf_release(&safe);
+}
+
+/* All values of an option, one after the other. NULL when memory is out. */
+static const char **collect(const struct cli *cli, enum cli_option_id id, size_t *ret_count)
+{
+	const char **values = calloc(cli->value_count + 1, sizeof(*values));
+
+	*ret_count = 0;
+	for (size_t i = 0; values && i < cli->value_count; i++)
+		if (cli->values[i].id == id)
+			values[(*ret_count)++] = cli->values[i].value;
+	return values;
+}
+
+static void print_summary(const char *store, const struct iq_docker_result *result)
+{
+	(void)printf("%" PRIu64 " containers, %" PRIu64 " lines, %" PRIu64 " container events, %" PRIu64
+		     " gaps in %s\n",
+		     result->containers, result->lines, result->actions, result->gaps, store);
+	if (result->interruptions > 0)
+		(void)printf("the Engine went away %" PRIu64 " times; %" PRIu64
+			     " lines that came again were passed over\n",
+			     result->interruptions, result->again);
+}
+
+static void set_record_status(struct cli *cli, const struct iq_docker_result *result)
+{
+	if (result->lost > 0)
+		(void)cli_set_status(cli, CLI_INCOMPLETE, "%" PRIu64 " events were lost: the disk did not take them",
+				     result->lost);
+	else if (result->gaps > 0)
+		(void)cli_set_status(cli, CLI_INCOMPLETE, "%" PRIu64 " gaps: not everything could be read",
+				     result->gaps);
+}
+
+/* `30m` before now, or a time. */
+static bool get_since(struct cli *cli, int64_t *ret_since)
+{
+	const char *given = cli_get(cli, CLI_OPTION_SINCE);
+	int64_t ago;
+
+	*ret_since = IQ_TIME_NONE;
+	if (!given || iq_time_parse(iq_view_cstr(given), ret_since))
+		return true;
+	if (iq_duration_parse(iq_view_cstr(given), &ago)) {
+		*ret_since = iq_clock_now() - ago;
+		return true;
+	}
+	(void)cli_set_status(cli, CLI_USAGE, "--since %.40s: write a time (2026-11-24T03:00:00Z) or how long ago (30m)",
+			     given);
+	return false;
+}
+
+void cli_record_docker(struct cli *cli, const char *store, const char *address, bool follow)
+{
+	struct iq_docker_options options = { .address = address, .follow = follow, .tell = tell, .stop = &cli_stop };
+	const char **projects = collect(cli, CLI_OPTION_PROJECT, &options.project_count);
+	const char **containers = collect(cli, CLI_OPTION_CONTAINER, &options.container_count);
+	struct iq_docker_result result = { 0 };
+	struct iq_error error = IQ_ERROR_INIT;
+
+	options.projects = projects;
+	options.containers = containers;
+	if (!projects || !containers) {
+		(void)cli_set_status(cli, CLI_FAILED, "out of memory");
+	} else if (get_since(cli, &options.since)) {
+		cli_catch_signals();
+		if (iq_docker_record(store, &options, &result, &error) < 0) {
+			(void)cli_set_error(cli, &error);
+		} else {
+			print_summary(store, &result);
+			set_record_status(cli, &result);
+		}
+	}
+	free(projects);
+	free(containers);
+}
+
+int cli_run_record(struct cli *cli)
+{
+	if (strcmp(cli->operands[0], "docker") != 0)
+		return cli_set_status(cli, CLI_USAGE, "record %.40s: `inquest record docker` records containers",
+				      cli->operands[0]);
+	cli_record_docker(cli, cli_store(cli), NULL, true);
+	return (int)cli->status;
+}

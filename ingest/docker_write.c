@@ -1,0 +1,93 @@
+#include "ingest/docker_recorder.h"
+#include "ingest/record.h"
+
+/* The disk is waited for now and then: the Engine keeps what we do not read. */
+static void keep_pace(struct iq_docker_recorder *recorder, size_t bytes)
+{
+	recorder->unflushed += bytes;
+	if (recorder->unflushed < IQ_DOCKER_FLUSH_BYTES)
+		return;
+	recorder->unflushed = 0;
+	/* What the disk does not take is lost there, and said by gaps. */
+	(void)iq_live_flush(recorder->live, NULL);
+}
+
+void iq_docker_write_event(struct iq_docker_recorder *recorder, struct iq_event *event)
+{
+	event->observed = recorder->last_bytes;
+	iq_buf_clear(&recorder->line);
+	if (iq_event_append_ndjson(&recorder->line, event) < 0) {
+		iq_docker_finish(recorder, iq_error_nomem(recorder->error));
+		return;
+	}
+	(void)iq_live_event(recorder->live, event, iq_buf_view(&recorder->line));
+	keep_pace(recorder, recorder->line.len);
+}
+
+void iq_docker_write_action(struct iq_docker_recorder *recorder, const struct iq_docker_action *action,
+			    struct iq_view source)
+{
+	struct iq_event event;
+
+	if (iq_docker_action_event(action, &recorder->texts, &event) < 0) {
+		iq_docker_finish(recorder, iq_error_nomem(recorder->error));
+		return;
+	}
+	event.source = source;
+	recorder->result.actions++;
+	iq_docker_write_event(recorder, &event);
+}
+
+void iq_docker_write_gap(struct iq_docker_recorder *recorder, struct iq_view source, int64_t from, int64_t to,
+			 const char *reason)
+{
+	struct iq_gap gap = IQ_GAP_INIT;
+
+	gap.source = source;
+	gap.ts_min = from;
+	gap.ts_max = to;
+	gap.reason = iq_view_cstr(reason);
+	recorder->result.gaps++;
+	(void)iq_live_gap(recorder->live, &gap);
+	iq_docker_tell(recorder, "%.*s: %s", IQ_VIEW_ARG(source), reason);
+}
+
+/* ---- Names ---- */
+
+/* Takes the name for `owner`, or has it already. The name as it is kept; the NULL view where another one has it. */
+static struct iq_view claim(struct iq_docker_recorder *recorder, struct iq_view name, uint64_t owner)
+{
+	const uint64_t *has = iq_map_get(&recorder->sources, name);
+
+	if (has && *has != owner)
+		return IQ_VIEW_NULL;
+	if (!has && iq_map_set(&recorder->sources, name, owner) < 0)
+		return IQ_VIEW_NULL;
+	return iq_arena_copy(&recorder->memory, name);
+}
+
+struct iq_view iq_docker_source(struct iq_docker_recorder *recorder, const struct iq_docker_names *names)
+{
+	const bool composed = names->project.len > 0 && names->service.len > 0;
+	struct iq_buf text = IQ_BUF_INIT;
+	struct iq_view source;
+	uint64_t owner;
+
+	if (composed)
+		(void)iq_buf_appendf(&text, "%.*s-%.*s", IQ_VIEW_ARG(names->service),
+				     IQ_VIEW_ARG(names->number.len > 0 ? names->number : IQ_LIT("1")));
+	else
+		(void)iq_buf_append(&text, names->name.len > 0 ? names->name : iq_docker_short_id(names->id));
+	owner = iq_hash64(composed ? names->project : iq_buf_view(&text)) ^ composed;
+	source = claim(recorder, iq_buf_view(&text), owner);
+	if (!source.data) {
+		iq_buf_clear(&text);
+		(void)iq_buf_appendf(&text, "%.*s",
+				     IQ_VIEW_ARG(names->name.len > 0 ? names->name : iq_docker_short_id(names->id)));
+		source = claim(recorder, iq_buf_view(&text), iq_hash64(iq_buf_view(&text)));
+	}
+	if (!source.data)
+		source = iq_arena_copy(&recorder->memory, names->id);
+	iq_buf_release(&text);
+	return source;
+}
