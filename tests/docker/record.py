@@ -3,8 +3,6 @@
 import json
 import os
 import pathlib
-import select
-import shutil
 import signal
 import socket
 import subprocess
@@ -13,8 +11,10 @@ import tempfile
 import threading
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-import engine as engines
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+import docker_engine as engines
+from tap import Tap
 
 INQUEST = pathlib.Path(sys.argv[1]).resolve()
 MIXED = """i=0
@@ -24,27 +24,16 @@ done"""
 LONG = "head -c {size} /dev/zero | tr '\\0' {letter}; echo"
 TRACE = r"""printf 'Traceback (most recent call last):\n  File "a.py", line 3, in <module>\nValueError: no\n' >&2"""
 
-number = 0
-failed = False
-
-
-def point(good, what, detail=""):
-    global number, failed
-    number += 1
-    failed |= not good
-    print("ok" if good else "not ok", number, "-", what, flush=True)
-    if not good:
-        print("\n".join("# " + line for line in str(detail).splitlines()[:40]), flush=True)
+tap = Tap()
+point = tap.point
 
 
 def skip(what, why):
-    global number, failed
-    number += 1
+    """Continuous integration has an Engine, or has failed."""
     if os.environ.get("CI") == "true":
-        failed = True
-        print("not ok", number, "-", what, "\n# with CI=true this may not be skipped:", why, flush=True)
+        point(False, what, f"with CI=true this may not be skipped: {why}")
     else:
-        print("ok", number, "-", what, "# SKIP", why, flush=True)
+        point(True, f"{what} # SKIP {why}")
 
 
 class Recording:
@@ -366,8 +355,7 @@ def main():
         for one in (there, own):
             if one:
                 one.close()
-    print(f"1..{number}")
-    sys.exit(failed)
+    tap.end()
 
 
 main()

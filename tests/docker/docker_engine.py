@@ -102,6 +102,10 @@ class OwnEngine(Engine):
             self.close()
             raise
 
+    def last_words(self):
+        lines = (self.place / "log").read_text().splitlines()
+        return lines[-1][-300:] if lines else "it says nothing"
+
     def spawn(self, *words):
         return subprocess.Popen(words, stdout=self.log, stderr=self.log, start_new_session=True)
 
@@ -112,7 +116,7 @@ class OwnEngine(Engine):
         until = time.monotonic() + 30
         while not self.answers():
             if self.process.poll() is not None or time.monotonic() > until:
-                raise CannotStart("dockerd does not start: " + (self.place / "log").read_text()[-300:])
+                raise CannotStart("dockerd does not start: " + self.last_words())
             time.sleep(0.1)
 
     def stop(self, how=signal.SIGTERM):
