@@ -35,6 +35,7 @@ enum cli_option_id {
 	CLI_OPTION_LIMIT,
 	CLI_OPTION_MAN,
 	CLI_OPTION_OUTPUT,
+	CLI_OPTION_PRINT,
 	CLI_OPTION_PROJECT,
 	CLI_OPTION_RAW,
 	CLI_OPTION_REST,
@@ -155,6 +156,7 @@ void cli_table_release(struct cli_table *table);
 
 /* The verbs. Each returns its exit status. */
 int cli_run_check(struct cli *cli);
+int cli_run_collect(struct cli *cli);
 int cli_run_export(struct cli *cli);
 int cli_run_help(struct cli *cli);
 int cli_run_ingest(struct cli *cli);

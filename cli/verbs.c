@@ -47,6 +47,13 @@ static const struct cli_option check_options[] = {
 	END,
 };
 
+static const struct cli_option collect_options[] = {
+	{ CLI_OPTION_PRINT, "WHAT", "the script to print: for docker, kubectl or gcloud", "docker|kubectl|gcloud",
+	  false },
+	HELP_OPTION,
+	END,
+};
+
 static const struct cli_option export_options[] = {
 	{ CLI_OPTION_FORMAT, "FORMAT", "raw (the evidence, byte for byte) or ndjson (events, one a line)", "raw|ndjson",
 	  false },
@@ -189,6 +196,15 @@ const struct cli_verb cli_verbs[] = {
 	  "inquest record docker --project chat --store incident\n"
 	  "DOCKER_HOST=ssh://ops@host inquest record docker --container api --since 1h\n",
 	  record_options, 1, 1, "what shall be recorded? `inquest record docker`", cli_run_record },
+	{ "collect", "--print WHAT", "a script that collects evidence where inquest is not",
+	  "Prints a POSIX shell script that changes nothing where it runs, and writes one tar to standard output: logs with their times, "
+	  "states, events as far back as they are remembered, versions, the host's clock, what could not be had, and a manifest with the "
+	  "size and SHA-256 of each file. Read it before it is run: its comments say what it takes and how to take less. What containers were "
+	  "given as environment is in the states, secrets included.",
+	  "inquest collect --print docker | ssh host sh | inquest ingest -\n"
+	  "inquest collect --print docker | ssh host COLLECT_SINCE=2h sh -s -- api worker > host.tar\n"
+	  "inquest collect --print kubectl | sh -s -- shop > shop.tar\n",
+	  collect_options, 0, 0, NULL, cli_run_collect },
 	{ "sessions", "[CASE]", "one line a session: who, when, how long, how it ended, verdict", CASE_TEXT,
 	  "inquest sessions --violated\n"
 	  "inquest sessions incident --state cut --utc\n",
@@ -284,6 +300,7 @@ static const struct {
 	[CLI_OPTION_LIMIT] = { "limit", 'n' },
 	[CLI_OPTION_MAN] = { "man", 0 },
 	[CLI_OPTION_OUTPUT] = { "output", 'o' },
+	[CLI_OPTION_PRINT] = { "print", 0 },
 	[CLI_OPTION_PROJECT] = { "project", 0 },
 	[CLI_OPTION_RAW] = { "raw", 0 },
 	[CLI_OPTION_REST] = { "rest", 0 },

@@ -140,3 +140,21 @@ def running():
     """The Engine of the environment, or None."""
     engine = Engine(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"))
     return engine if shutil.which("docker") and engine.answers() else None
+
+
+def skip(tap, what, why):
+    """Continuous integration has an Engine, or has failed."""
+    if os.environ.get("CI") == "true":
+        tap.point(False, what, f"with CI=true this may not be skipped: {why}")
+    else:
+        tap.point(True, f"{what} # SKIP {why}")
+
+
+def running_or_own():
+    engine = running() or OwnEngine()
+    try:
+        engine.make_image()
+    except BaseException:
+        engine.close()
+        raise
+    return engine
