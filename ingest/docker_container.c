@@ -15,6 +15,7 @@
 
 /* What is told by the state as well as by events. */
 enum told { TOLD_CREATE, TOLD_START, TOLD_DIE, TOLD_CHECK, TOLD_COUNT };
+static const char *const told_names[TOLD_COUNT] = { "create", "start", "die", "health_check" };
 
 struct last {
 	int64_t ts;
@@ -191,6 +192,12 @@ static struct iq_view line_attrs(struct iq_docker_container *container, const st
 	return iq_attrs_end(attrs);
 }
 
+/* The text of the event; of a line that was cut, without the part of a character. */
+static struct iq_view line_body(const struct iq_docker_line *line)
+{
+	return line->bytes > line->text.len ? iq_body_trim(line->text) : line->text;
+}
+
 static int write_line(struct iq_docker_container *container, const struct iq_docker_line *line)
 {
 	struct iq_docker_recorder *recorder = container->recorder;
@@ -201,7 +208,7 @@ static int write_line(struct iq_docker_container *container, const struct iq_doc
 		return IQ_ERR_NOMEM;
 	event.ts = line->ts;
 	event.source = container->source;
-	event.body = line->bytes > line->text.len ? iq_body_trim(line->text) : line->text;
+	event.body = line_body(line);
 	event.attrs = line_attrs(container, line, &recorder->texts.attrs);
 	iq_event_describe(&event, &recorder->scratch);
 	recorder->result.lines++;
@@ -221,7 +228,7 @@ static void check_unbroken(struct iq_docker_container *container, int64_t ts)
 
 static uint64_t hash_line(const struct iq_docker_line *line)
 {
-	return iq_hash64(line->text) ^ (line->stream * 0x9E3779B97F4A7C15u) ^ line->bytes;
+	return iq_hash64(line_body(line)) ^ (line->stream * 0x9E3779B97F4A7C15u) ^ line->bytes;
 }
 
 static int take_line(void *context, const struct iq_docker_line *line, struct iq_error *error)
@@ -356,10 +363,9 @@ static void open_log(struct iq_docker_container *container)
 /* Which of the told it is; TOLD_COUNT: none. */
 static enum told told_of(const struct iq_docker_action *action)
 {
-	static const char *const names[TOLD_COUNT] = { "create", "start", "die", "health_check" };
 	enum told i = 0;
 
-	while (i < TOLD_COUNT && !is_action(action, names[i]))
+	while (i < TOLD_COUNT && !is_action(action, told_names[i]))
 		i++;
 	return i;
 }
@@ -462,12 +468,36 @@ void iq_docker_container_action(struct iq_docker_container *container, const str
 
 /* ---- Looking at it ---- */
 
+static int remember_line(void *context, const struct iq_docker_line *line, struct iq_error *error)
+{
+	struct iq_docker_container *container = context;
+
+	return iq_docker_seen_add(&container->seen, line->ts, hash_line(line), IQ_TIME_NONE) < 0 ? iq_error_nomem(error)
+												 : 0;
+}
+
+/* What the store has of it already. */
+static void remember(struct iq_docker_container *container)
+{
+	struct iq_docker_recorder *recorder = container->recorder;
+	int rc;
+
+	for (enum told i = 0; i < TOLD_COUNT; i++)
+		container->told[i].ts = iq_docker_known_told(recorder, container->id, told_names[i]);
+	rc = iq_docker_known_lines(recorder, container->source, container->id, remember_line, container,
+				   recorder->error);
+	if (rc < 0)
+		iq_docker_finish(recorder, rc);
+}
+
 static void become_known(struct iq_docker_container *container)
 {
 	container->known = true;
 	container->selected = is_selected(container);
-	if (container->selected)
+	if (container->selected) {
 		container->recorder->result.containers++;
+		remember(container);
+	}
 	give_waiting(container);
 }
 
@@ -562,7 +592,7 @@ static struct iq_docker_container *new_container(struct iq_docker_recorder *reco
 		return NULL;
 	container->recorder = recorder;
 	container->seen = (struct iq_docker_seen)IQ_DOCKER_SEEN_INIT;
-	for (size_t i = 0; i < TOLD_COUNT; i++)
+	for (enum told i = 0; i < TOLD_COUNT; i++)
 		container->told[i].ts = IQ_TIME_NONE;
 	iq_docker_stream_init(&container->stream, false, recorder->max_line, take_line, container);
 	container->id = iq_arena_copy(&recorder->memory, id);

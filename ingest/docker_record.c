@@ -270,18 +270,20 @@ static void on_history(void *context, int status, const char *trouble)
 	ask(recorder, "/containers/json?all=1", on_list);
 }
 
+/* The first time all that the Engine has is asked for, what the store has of it is passed over. */
 static void ask_history(struct iq_docker_recorder *recorder)
 {
+	const bool first = !recorder->away;
 	static const struct iq_engine_answer answer = { on_event_bytes, on_history };
 	struct iq_buf times = IQ_BUF_INIT;
 	int64_t since;
 
-	if (iq_docker_seen_rewind(&recorder->seen, IQ_TIME_NONE, &since) < 0) {
+	if (iq_docker_seen_rewind(&recorder->seen, first ? IQ_DOCKER_SEEN_ALL : IQ_TIME_NONE, &since) < 0) {
 		iq_docker_finish(recorder, iq_error_nomem(recorder->error));
 		return;
 	}
-	if (since == IQ_TIME_NONE)
-		since = recorder->options->since == IQ_TIME_NONE ? IQ_NS_PER_S : recorder->options->since;
+	if (since == IQ_TIME_NONE || first)
+		since = recorder->options->since == IQ_TIME_NONE ? IQ_DOCKER_SEEN_ALL : recorder->options->since;
 	iq_docker_append_time(&times, "?since=", since);
 	iq_docker_append_time(&times, "&until=", recorder->now);
 	recorder->history = 0;
@@ -305,6 +307,8 @@ static void open_live(struct iq_docker_recorder *recorder, struct iq_view name)
 	options.format = "ndjson";
 	rc = iq_live_open(recorder->store_path, &options, &recorder->live, recorder->error);
 	iq_buf_release(&evidence);
+	if (rc == 0)
+		rc = iq_docker_known_open(recorder, recorder->error);
 	if (rc < 0)
 		iq_docker_finish(recorder, rc);
 }
@@ -458,6 +462,7 @@ static int seal(struct iq_docker_recorder *recorder)
 static void release(struct iq_docker_recorder *recorder)
 {
 	iq_docker_containers_free(recorder);
+	iq_docker_known_close(recorder);
 	iq_docker_seen_release(&recorder->seen);
 	iq_docker_texts_release(&recorder->texts);
 	iq_map_release(&recorder->ids);

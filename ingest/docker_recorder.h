@@ -1,5 +1,5 @@
 /* ingest/docker_recorder.h - the parts of a recording of a Docker Engine: docker_record.c has the Engine, docker_container.c one
- * container, docker_write.c the way into the store. Within ingest/.
+ * container, docker_write.c the way into the store, docker_known.c what the store had before. Within ingest/.
  */
 #ifndef IQ_INGEST_DOCKER_RECORDER_H
 #define IQ_INGEST_DOCKER_RECORDER_H
@@ -52,6 +52,10 @@ struct iq_docker_recorder {
 	struct iq_map sources; /* names in use, to what has them */
 	struct iq_arena memory;
 
+	/* What the store had before. */
+	struct iq_store *before; /* NULL: nothing */
+	struct iq_map told;	 /* the latest time of each action of a container */
+
 	/* On the way into the store. */
 	struct iq_buf line;
 	struct iq_buf scratch;
@@ -91,6 +95,17 @@ bool iq_docker_containers_busy(const struct iq_docker_recorder *recorder);
 /* Lines that are unfinished are given. */
 void iq_docker_containers_end(struct iq_docker_recorder *recorder);
 void iq_docker_containers_free(struct iq_docker_recorder *recorder);
+
+/* ---- docker_known.c ---- */
+
+/* Reads what the store at hand has from an earlier recording: of events all, so that the Engine's are not recorded twice. */
+int iq_docker_known_open(struct iq_docker_recorder *recorder, struct iq_error *error);
+void iq_docker_known_close(struct iq_docker_recorder *recorder);
+/* The latest time of an action of a container, or IQ_TIME_NONE. */
+int64_t iq_docker_known_told(const struct iq_docker_recorder *recorder, struct iq_view id, const char *action);
+/* Gives the last lines of a container, those of IQ_DOCKER_SEEN_NS, in their order. */
+int iq_docker_known_lines(struct iq_docker_recorder *recorder, struct iq_view source, struct iq_view id,
+			  iq_docker_line_fn *take, void *context, struct iq_error *error);
 
 /* ---- docker_write.c ---- */
 

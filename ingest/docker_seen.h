@@ -18,6 +18,9 @@
 /* No more are remembered; what is asked for again begins later then. */
 #define IQ_DOCKER_SEEN_MAX (1u << 16)
 
+/* As the time of something begun: everything is remembered. */
+#define IQ_DOCKER_SEEN_ALL IQ_NS_PER_S
+
 struct iq_docker_seen_record {
 	int64_t ts;
 	uint64_t hash;
