@@ -676,6 +676,29 @@ bool iq_docker_containers_busy(const struct iq_docker_recorder *recorder)
 	return false;
 }
 
+/* A container that ended is waited for until its log does. */
+static bool is_drained(const struct iq_docker_container *container, int64_t now)
+{
+	const struct iq_docker_recorder *recorder = container->recorder;
+	const bool ended = container->told[TOLD_DIE].ts > container->told[TOLD_START].ts;
+
+	if (container->look)
+		return false;
+	if (!container->log || container->seen.latest > recorder->stop_at)
+		return true;
+	return !ended && now - container->held_since > IQ_DOCKER_QUIET_NS;
+}
+
+bool iq_docker_containers_drained(const struct iq_docker_recorder *recorder)
+{
+	const int64_t now = iq_clock_monotonic();
+
+	for (const struct iq_docker_container *container = recorder->containers; container; container = container->next)
+		if (container->known && container->selected && !is_drained(container, now))
+			return false;
+	return true;
+}
+
 void iq_docker_containers_end(struct iq_docker_recorder *recorder)
 {
 	for (struct iq_docker_container *container = recorder->containers; container; container = container->next)

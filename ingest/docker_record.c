@@ -394,12 +394,14 @@ static bool is_stopped(const struct iq_docker_recorder *recorder)
 /* What was logged before is still on its way here. */
 static void drain(struct iq_docker_recorder *recorder)
 {
-	const int64_t now = iq_clock_now();
+	const int64_t now = iq_clock_monotonic();
 
-	if (!recorder->stop_seen)
+	if (!recorder->stop_seen) {
 		recorder->stop_seen = now;
+		recorder->stop_at = iq_clock_now() + recorder->skew;
+	}
 	if (recorder->away || !recorder->live || now - recorder->stop_seen > IQ_DOCKER_DRAIN_NS ||
-	    (now - recorder->stop_seen > IQ_DOCKER_QUIET_NS && now - recorder->last_bytes > IQ_DOCKER_QUIET_NS))
+	    (now - recorder->stop_seen > IQ_DOCKER_QUIET_NS && iq_docker_containers_drained(recorder)))
 		iq_docker_finish(recorder, 0);
 }
 
@@ -407,10 +409,9 @@ static void on_tick(uv_timer_t *timer)
 {
 	struct iq_docker_recorder *recorder = timer->data;
 
+	iq_docker_containers_tick(recorder);
 	if (is_stopped(recorder))
 		drain(recorder);
-	else
-		iq_docker_containers_tick(recorder);
 }
 
 /* ---- All of it ---- */

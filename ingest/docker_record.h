@@ -13,9 +13,9 @@
 
 /* An Engine that went away is asked again this often. */
 #define IQ_DOCKER_RETRY_MS 250u
-/* When it is to end: until so long nothing came, at most so long. */
-#define IQ_DOCKER_QUIET_NS (150 * IQ_NS_PER_MS)
-#define IQ_DOCKER_DRAIN_NS (2 * IQ_NS_PER_S)
+/* When it is to end, what was logged before is still taken: of each log until a later line came, or for so long none; at most so long. */
+#define IQ_DOCKER_QUIET_NS (300 * IQ_NS_PER_MS)
+#define IQ_DOCKER_DRAIN_NS (10 * IQ_NS_PER_S)
 /* So much is handed to the spool before it is waited for, so that an Engine that is faster than the disk waits. */
 #define IQ_DOCKER_FLUSH_BYTES (16u << 20)
 

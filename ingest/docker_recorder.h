@@ -43,7 +43,8 @@ struct iq_docker_recorder {
 	uint64_t history; /* events that it had */
 	int64_t history_from;
 	struct iq_docker_seen seen; /* events */
-	int64_t stop_seen;	    /* when it was to end */
+	int64_t stop_seen;	    /* when it was to end, by the monotonic clock */
+	int64_t stop_at;	    /* the same by the Engine's clock */
 	int64_t last_bytes;	    /* when something came last */
 
 	/* Its containers. */
@@ -92,6 +93,8 @@ void iq_docker_containers_tick(struct iq_docker_recorder *recorder);
 void iq_docker_containers_gap(struct iq_docker_recorder *recorder, int64_t from, int64_t to, const char *reason);
 /* Is anything asked for any of them? */
 bool iq_docker_containers_busy(const struct iq_docker_recorder *recorder);
+/* Has everything come that was logged before recorder->stop_at? */
+bool iq_docker_containers_drained(const struct iq_docker_recorder *recorder);
 /* Lines that are unfinished are given. */
 void iq_docker_containers_end(struct iq_docker_recorder *recorder);
 void iq_docker_containers_free(struct iq_docker_recorder *recorder);
