@@ -198,22 +198,17 @@ static struct iq_view line_body(const struct iq_docker_line *line)
 	return line->bytes > line->text.len ? iq_body_trim(line->text) : line->text;
 }
 
-static int write_line(struct iq_docker_container *container, const struct iq_docker_line *line)
+static void write_line(struct iq_docker_container *container, const struct iq_docker_line *line)
 {
 	struct iq_docker_recorder *recorder = container->recorder;
 	struct iq_event event = IQ_EVENT_INIT;
 
-	iq_buf_clear(&recorder->scratch);
-	if (iq_buf_reserve(&recorder->scratch, line->text.len) < 0)
-		return IQ_ERR_NOMEM;
 	event.ts = line->ts;
 	event.source = container->source;
 	event.body = line_body(line);
 	event.attrs = line_attrs(container, line, &recorder->texts.attrs);
-	iq_event_describe(&event, &recorder->scratch);
 	recorder->result.lines++;
 	iq_docker_write_event(recorder, &event);
-	return 0;
 }
 
 /* The first line after an interruption that was not had before it: was the one before the interruption still there? */
@@ -255,9 +250,9 @@ static int take_line(void *context, const struct iq_docker_line *line, struct iq
 	}
 	check_unbroken(container, line->ts);
 	release_held(container, line->ts);
-	if (iq_docker_seen_add(&container->seen, line->ts, hash, iq_docker_stream_oldest(&container->stream)) < 0 ||
-	    write_line(container, line) < 0)
+	if (iq_docker_seen_add(&container->seen, line->ts, hash, iq_docker_stream_oldest(&container->stream)) < 0)
 		return iq_error_nomem(error);
+	write_line(container, line);
 	return 0;
 }
 

@@ -308,6 +308,8 @@ static void open_live(struct iq_docker_recorder *recorder, struct iq_view name)
 	rc = iq_live_open(recorder->store_path, &options, &recorder->live, recorder->error);
 	iq_buf_release(&evidence);
 	if (rc == 0)
+		rc = iq_docker_write_begin(recorder);
+	if (rc == 0)
 		rc = iq_docker_known_open(recorder, recorder->error);
 	if (rc < 0)
 		iq_docker_finish(recorder, rc);
@@ -472,7 +474,7 @@ static void release(struct iq_docker_recorder *recorder)
 	iq_buf_release(&recorder->answer);
 	iq_buf_release(&recorder->event_line);
 	iq_buf_release(&recorder->line);
-	iq_buf_release(&recorder->scratch);
+	iq_describer_free(recorder->describer);
 }
 
 int iq_docker_record(const char *store_path, const struct iq_docker_options *options,

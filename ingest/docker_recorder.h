@@ -58,8 +58,10 @@ struct iq_docker_recorder {
 	struct iq_map told;	 /* the latest time of each action of a container */
 
 	/* On the way into the store. */
+	struct iq_sink sink; /* into the spool, behind: */
+	struct iq_describer *describer;
+	const struct iq_sink *described;
 	struct iq_buf line;
-	struct iq_buf scratch;
 	struct iq_docker_texts texts;
 	size_t unflushed;
 };
@@ -112,6 +114,8 @@ int iq_docker_known_lines(struct iq_docker_recorder *recorder, struct iq_view so
 
 /* ---- docker_write.c ---- */
 
+/* Before the first of them. 0 or IQ_ERR_NOMEM. */
+int iq_docker_write_begin(struct iq_docker_recorder *recorder);
 /* Each gives one thing to the store; what fails ends the recording. */
 void iq_docker_write_event(struct iq_docker_recorder *recorder, struct iq_event *event);
 void iq_docker_write_action(struct iq_docker_recorder *recorder, const struct iq_docker_action *action,

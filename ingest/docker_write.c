@@ -12,16 +12,45 @@ static void keep_pace(struct iq_docker_recorder *recorder, size_t bytes)
 	(void)iq_live_flush(recorder->live, NULL);
 }
 
-void iq_docker_write_event(struct iq_docker_recorder *recorder, struct iq_event *event)
+static int take_event(void *context, const struct iq_event *event, struct iq_error *error)
 {
-	event->observed = recorder->last_bytes;
+	struct iq_docker_recorder *recorder = context;
+
 	iq_buf_clear(&recorder->line);
-	if (iq_event_append_ndjson(&recorder->line, event) < 0) {
-		iq_docker_finish(recorder, iq_error_nomem(recorder->error));
-		return;
-	}
+	if (iq_event_append_ndjson(&recorder->line, event) < 0)
+		return iq_error_nomem(error);
 	(void)iq_live_event(recorder->live, event, iq_buf_view(&recorder->line));
 	keep_pace(recorder, recorder->line.len);
+	return 0;
+}
+
+static int take_gap(void *context, const struct iq_gap *gap, struct iq_error *error)
+{
+	const struct iq_docker_recorder *recorder = context;
+
+	(void)error;
+	(void)iq_live_gap(recorder->live, gap);
+	return 0;
+}
+
+int iq_docker_write_begin(struct iq_docker_recorder *recorder)
+{
+	recorder->sink = (struct iq_sink){ take_event, take_gap, recorder };
+	recorder->describer = iq_describer_new(NULL);
+	if (!recorder->describer)
+		return iq_error_nomem(recorder->error);
+	recorder->described = iq_describer_begin(recorder->describer, &recorder->sink);
+	return 0;
+}
+
+void iq_docker_write_event(struct iq_docker_recorder *recorder, struct iq_event *event)
+{
+	int rc;
+
+	event->observed = recorder->last_bytes;
+	rc = recorder->described->event(recorder->described->context, event, recorder->error);
+	if (rc < 0)
+		iq_docker_finish(recorder, rc);
 }
 
 void iq_docker_write_action(struct iq_docker_recorder *recorder, const struct iq_docker_action *action,
@@ -48,7 +77,7 @@ void iq_docker_write_gap(struct iq_docker_recorder *recorder, struct iq_view sou
 	gap.ts_max = to;
 	gap.reason = iq_view_cstr(reason);
 	recorder->result.gaps++;
-	(void)iq_live_gap(recorder->live, &gap);
+	(void)recorder->described->gap(recorder->described->context, &gap, recorder->error);
 	iq_docker_tell(recorder, "%.*s: %s", IQ_VIEW_ARG(source), reason);
 }
 
