@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/short.h"
+
 #if defined(__SANITIZE_ADDRESS__)
 #define BLOCK_SIZE 0
 #elif defined(__has_feature)
@@ -121,7 +123,7 @@ struct iq_view iq_arena_copy(struct iq_arena *arena, struct iq_view view)
 	copy = iq_arena_alloc(arena, view.len + 1);
 	if (!copy)
 		return IQ_VIEW_NULL;
-	memcpy(copy, view.data, view.len);
+	iq_copy(copy, view.data, view.len);
 	copy[view.len] = '\0';
 	return (struct iq_view){ copy, view.len };
 }

@@ -14,6 +14,8 @@
 #include <inquest/base.h>
 #include <string.h>
 
+#include "base/short.h"
+
 struct iq_buf {
 	char *data;
 	size_t len;
@@ -46,8 +48,7 @@ static inline int iq_buf_append(struct iq_buf *buf, struct iq_view view)
 {
 	if (iq_buf_reserve(buf, view.len) < 0)
 		return IQ_ERR_NOMEM;
-	if (view.len > 0)
-		memcpy(buf->data + buf->len, view.data, view.len);
+	iq_copy(buf->data + buf->len, view.data, view.len);
 	buf->len += view.len;
 	buf->data[buf->len] = '\0';
 	return 0;

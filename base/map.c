@@ -31,26 +31,40 @@ void iq_map_clear(struct iq_map *map)
 	iq_arena_clear(&map->keys);
 }
 
-/* The slot that holds `key`, or the free one where it belongs. */
-static size_t find_slot(const struct iq_map *map, struct iq_view key, uint64_t hash)
+static uint32_t tag_of(uint64_t hash)
 {
-	size_t mask = map->slot_count - 1;
-	size_t slot = (size_t)hash & mask;
+	return (uint32_t)(hash >> 32);
+}
 
-	while (map->slots[slot] != 0) {
-		const struct iq_map_entry *entry = &map->entries[map->slots[slot] - 1];
+/* The slot that holds `key`, or the free one where it belongs. */
+static struct iq_map_slot *find_slot(const struct iq_map *map, struct iq_view key, uint64_t hash)
+{
+	const size_t mask = map->slot_count - 1;
 
-		if (entry->hash == hash && iq_view_eq(entry->key, key))
-			break;
-		slot = (slot + 1) & mask;
+	for (size_t at = (size_t)hash & mask;; at = (at + 1) & mask) {
+		struct iq_map_slot *slot = &map->slots[at];
+
+		if (slot->entry == 0 ||
+		    (slot->tag == tag_of(hash) && iq_view_eq(map->entries[slot->entry - 1].key, key)))
+			return slot;
 	}
-	return slot;
+}
+
+static void put_again(struct iq_map *map, size_t index)
+{
+	const uint64_t hash = map->entries[index].hash;
+	const size_t mask = map->slot_count - 1;
+	size_t at = (size_t)hash & mask;
+
+	while (map->slots[at].entry != 0)
+		at = (at + 1) & mask;
+	map->slots[at] = (struct iq_map_slot){ (uint32_t)index + 1, tag_of(hash) };
 }
 
 static int grow_slots(struct iq_map *map)
 {
 	size_t count = map->slot_count ? map->slot_count * 2 : 16;
-	uint32_t *slots = calloc(count, sizeof(*slots));
+	struct iq_map_slot *slots = calloc(count, sizeof(*slots));
 
 	if (!slots)
 		return IQ_ERR_NOMEM;
@@ -58,31 +72,31 @@ static int grow_slots(struct iq_map *map)
 	map->slots = slots;
 	map->slot_count = count;
 	for (size_t i = 0; i < map->count; i++)
-		map->slots[find_slot(map, map->entries[i].key, map->entries[i].hash)] = (uint32_t)i + 1;
+		put_again(map, i);
 	return 0;
 }
 
 uint64_t *iq_map_get(const struct iq_map *map, struct iq_view key)
 {
-	size_t slot;
+	const struct iq_map_slot *slot;
 
 	if (map->count == 0)
 		return NULL;
 	slot = find_slot(map, key, hash_of(key));
-	return map->slots[slot] ? &map->entries[map->slots[slot] - 1].value : NULL;
+	return slot->entry ? &map->entries[slot->entry - 1].value : NULL;
 }
 
 int iq_map_intern(struct iq_map *map, struct iq_view key, uint32_t *ret_index)
 {
 	uint64_t hash = hash_of(key);
 	struct iq_view copy;
-	size_t slot;
+	struct iq_map_slot *slot;
 
 	if (map->count * 2 >= map->slot_count && grow_slots(map) < 0)
 		return IQ_ERR_NOMEM;
 	slot = find_slot(map, key, hash);
-	if (map->slots[slot] != 0) {
-		*ret_index = map->slots[slot] - 1;
+	if (slot->entry != 0) {
+		*ret_index = slot->entry - 1;
 		return 0;
 	}
 	if (map->count >= IQ_MAP_MAX_ENTRIES)
@@ -94,7 +108,7 @@ int iq_map_intern(struct iq_map *map, struct iq_view key, uint32_t *ret_index)
 		return IQ_ERR_NOMEM;
 	*ret_index = (uint32_t)map->count;
 	map->entries[map->count] = (struct iq_map_entry){ .key = copy, .value = map->count, .hash = hash };
-	map->slots[slot] = (uint32_t)++map->count;
+	*slot = (struct iq_map_slot){ (uint32_t)++map->count, tag_of(hash) };
 	return 1;
 }
 

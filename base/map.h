@@ -16,11 +16,17 @@ struct iq_map_entry {
 	uint64_t hash;
 };
 
+/* Where an entry is looked for. */
+struct iq_map_slot {
+	uint32_t entry; /* its index + 1, or 0 */
+	uint32_t tag;	/* of its hash: other entries are mostly not looked at */
+};
+
 struct iq_map {
 	struct iq_map_entry *entries;
 	size_t count;
 	size_t capacity;
-	uint32_t *slots; /* entry index + 1, or 0; a power of two of them */
+	struct iq_map_slot *slots; /* a power of two of them */
 	size_t slot_count;
 	struct iq_arena keys;
 };

@@ -6,6 +6,8 @@
 #include <inquest/base.h>
 #include <string.h>
 
+#include "base/short.h"
+
 /* A view of a string literal. */
 #define IQ_LIT(s) ((struct iq_view){ "" s, sizeof(s) - 1 })
 
@@ -27,7 +29,7 @@ static inline bool iq_view_is_null(struct iq_view view)
 
 static inline bool iq_view_eq(struct iq_view a, struct iq_view b)
 {
-	return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+	return a.len == b.len && iq_same(a.data, b.data, a.len);
 }
 
 /* Bytewise order; a prefix sorts first. */
