@@ -67,7 +67,11 @@ static bool take_digits(struct iq_view *text, size_t count, unsigned *ret_value)
 
 static bool take_char(struct iq_view *text, const char *set)
 {
-	if (text->len == 0 || text->data[0] == '\0' || !strchr(set, text->data[0]))
+	if (text->len == 0)
+		return false;
+	while (*set && *set != text->data[0])
+		set++;
+	if (!*set)
 		return false;
 	*text = iq_view_from(*text, 1);
 	return true;
@@ -76,18 +80,16 @@ static bool take_char(struct iq_view *text, const char *set)
 /* The digits at the front of `text` as a fraction of one, in ns. At least one digit. */
 static bool take_fraction(struct iq_view *text, int64_t *ret_ns)
 {
-	int64_t ns = 0;
-	int64_t unit = IQ_NS_PER_S;
+	int64_t ns = 0, unit = IQ_NS_PER_S;
+	size_t i = 0;
 
-	if (text->len == 0 || !is_digit(text->data[0]))
-		return false;
-	while (text->len > 0 && is_digit(text->data[0])) {
+	for (; i < text->len && is_digit(text->data[i]); i++) {
 		unit /= 10;
-		ns += unit * (text->data[0] - '0');
-		*text = iq_view_from(*text, 1);
+		ns += unit * (text->data[i] - '0');
 	}
+	*text = iq_view_from(*text, i);
 	*ret_ns = ns;
-	return true;
+	return i > 0;
 }
 
 static bool is_date(unsigned year, unsigned month, unsigned day)

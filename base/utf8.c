@@ -75,7 +75,7 @@ bool iq_utf8_valid(struct iq_view view)
 				continue;
 			}
 		}
-		len = iq_utf8_decode(view, &code_point);
+		len = (unsigned char)view.data[0] < 0x80 ? 1 : iq_utf8_decode(view, &code_point);
 		if (len == 0)
 			return false;
 		view = iq_view_from(view, len);

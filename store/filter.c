@@ -39,18 +39,47 @@ static uint32_t load(const unsigned char *bytes)
 	return (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
 }
 
+static void see(struct iq_pieces *pieces, const struct folded *folded, size_t at)
+{
+	pieces->seen[load(folded->bytes + at) * MULTIPLIER >> (32 - IQ_FILTER_MAX_LOG2)] = 1;
+}
+
+static void see_some(struct iq_pieces *pieces, const struct folded *folded, size_t from, size_t end)
+{
+	for (size_t at = from; at < end; at++)
+		if (load(folded->digits + at) != 0x01010101u)
+			see(pieces, folded, at);
+}
+
+/* Is one of the eight pieces from `digits` on four digits? */
+static bool any_digits(const unsigned char *digits)
+{
+	uint64_t run = UINT64_MAX, next;
+
+	for (size_t i = 0; i < PIECE; i++) {
+		memcpy(&next, digits + i, sizeof(next));
+		run &= next;
+	}
+	return run != 0;
+}
+
 void iq_pieces_add(struct iq_pieces *pieces, struct iq_view text)
 {
 	struct folded folded;
 
 	while (text.len >= PIECE) {
-		const size_t len = text.len < WINDOW ? text.len : WINDOW;
+		const size_t len = text.len < WINDOW ? text.len : WINDOW, end = len - (PIECE - 1);
+		size_t at = 0;
 
 		fold(&folded, text.data, len);
-		for (size_t i = 0; i + PIECE <= len; i++)
-			if (load(folded.digits + i) != 0x01010101u)
-				pieces->seen[load(folded.bytes + i) * MULTIPLIER >> (32 - IQ_FILTER_MAX_LOG2)] = 1;
-		text = iq_view_from(text, len - (PIECE - 1));
+		for (; at + 8 <= end; at += 8)
+			if (any_digits(folded.digits + at))
+				see_some(pieces, &folded, at, at + 8);
+			else
+				for (size_t i = 0; i < 8; i++)
+					see(pieces, &folded, at + i);
+		see_some(pieces, &folded, at, end);
+		text = iq_view_from(text, end);
 	}
 }
 

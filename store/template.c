@@ -74,27 +74,30 @@ static bool take_two(const char *text, unsigned *ret_value)
 	return true;
 }
 
+static bool is_date(unsigned year, unsigned month, unsigned day)
+{
+	static const uint8_t lengths[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+	const bool leap_day = month == 2 && year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+
+	return month >= 1 && month <= 12 && day >= 1 && day <= lengths[month - 1] + (unsigned)leap_day;
+}
+
 #define DATE_TIME_LEN 19
 
 /* `2026-11-24T03:27:59`; separators are left to the caller. */
 static bool read_date_time(const char *text, int64_t *ret_seconds)
 {
 	unsigned century, year, month, day, hour, minute, second;
-	unsigned back_year, back_month, back_day;
-	int64_t days;
 
 	if (!take_two(text, &century) || !take_two(text + 2, &year) || !take_two(text + 5, &month) ||
 	    !take_two(text + 8, &day) || !take_two(text + 11, &hour) || !take_two(text + 14, &minute) ||
 	    !take_two(text + 17, &second) || text[13] != ':' || text[16] != ':')
 		return false;
 	year += century * 100;
-	if (year < 1970 || year > 2261 || month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 ||
-	    second > 59)
+	if (year < 1970 || year > 2261 || !is_date(year, month, day) || hour > 23 || minute > 59 || second > 59)
 		return false;
-	days = days_of(year, month, day);
-	date_of(days, &back_year, &back_month, &back_day);
-	*ret_seconds = days * 86400 + (int64_t)(hour * 3600 + minute * 60 + second);
-	return back_day == day;
+	*ret_seconds = days_of(year, month, day) * 86400 + (int64_t)(hour * 3600 + minute * 60 + second);
+	return true;
 }
 
 static const int64_t powers[] = { 1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000 };
@@ -752,6 +755,9 @@ static size_t word_length(const struct split *split, bool *ret_digits)
 	return len;
 }
 
+/* Digits before the first minus. */
+#define UUID_HEAD 8u
+
 /* 8-4-4-4-12 hexadecimal digits (RFC 9562). */
 static bool is_uuid(const char *text, size_t len)
 {
@@ -798,7 +804,7 @@ static void take_word(struct split *split)
 	bool digits;
 	size_t len = word_length(split, &digits);
 
-	if (is_uuid(text, split->len - split->at))
+	if (len == UUID_HEAD && is_uuid(text, split->len - split->at))
 		put_text(split, 36);
 	else if (!digits && is_literal(text, len))
 		put_text(split, len);
