@@ -93,7 +93,7 @@ static int append_plane(struct iq_codec *codec, const char *plane, size_t count,
 
 	if (count > 256 && count <= UINT32_MAX && plane_bits(plane, count) > (uint64_t)count * (8 * 16 - 3))
 		return iq_stream_append_stored(bytes, out);
-	return iq_stream_append_bytes(codec, bytes, out);
+	return iq_stream_append_blocks(codec, bytes, out);
 }
 
 int iq_packed_append(struct iq_codec *codec, const int64_t *values, size_t count, struct iq_buf *out)

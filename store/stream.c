@@ -8,6 +8,12 @@
 
 /* Streams shorter than this are not worth a frame. */
 #define LEAST_COMPRESSED 24u
+/* So many bytes of a stream of blocks are one frame. */
+#define BLOCK 32768u
+/* Blocks are no longer than one frame by more than one part in so many. */
+#define BLOCKS_MAY_COST 256u
+
+enum form { FORM_STORED = 0, FORM_FRAME = 1, FORM_BLOCKS = 3 };
 
 struct iq_codec {
 	ZSTD_CCtx *compressor;
@@ -164,29 +170,75 @@ int iq_stream_append_stored(struct iq_view bytes, struct iq_buf *out)
 	return iq_buf_append(out, bytes);
 }
 
-/* Room for the packed length is left before the frame, which is moved up where the varint is shorter. */
-static int append_packed(struct iq_codec *codec, struct iq_view bytes, struct iq_buf *out)
+/* Appends one frame and its length. Room for the length is left before the frame, which is moved up where the varint is shorter. */
+static int append_frame(struct iq_codec *codec, struct iq_view bytes, struct iq_buf *out)
 {
-	size_t start = out->len, bound = ZSTD_compressBound(bytes.len), packed;
-	struct iq_buf head = IQ_BUF_INIT;
+	const size_t start = out->len, bound = ZSTD_compressBound(bytes.len);
+	size_t packed, head;
 
 	if (iq_buf_reserve(out, bound + 32) < 0)
 		return IQ_ERR_NOMEM;
-	packed = ZSTD_compress2(codec->compressor, out->data + start + 20, bound, bytes.data, bytes.len);
-	if (ZSTD_isError(packed))
+	packed = ZSTD_compress2(codec->compressor, out->data + start + 10, bound, bytes.data, bytes.len);
+	if (ZSTD_isError(packed) || iq_varint_append(out, packed) < 0)
 		return IQ_ERR_NOMEM;
-	if (packed + 4 >= bytes.len)
+	head = out->len - start;
+	memmove(out->data + out->len, out->data + start + 10, packed);
+	out->len = start + head + packed;
+	out->data[out->len] = '\0';
+	return 0;
+}
+
+/* What does not become shorter stays as it is. */
+static int append_shorter(struct iq_view bytes, uint64_t form, struct iq_view packed, struct iq_buf *out)
+{
+	if (packed.len + 4 >= bytes.len)
 		return iq_stream_append_stored(bytes, out);
-	(void)iq_varint_append(&head, (uint64_t)bytes.len << 1 | 1);
-	(void)iq_varint_append(&head, packed);
-	if (!head.failed) {
-		memcpy(out->data + start, head.data, head.len);
-		memmove(out->data + start + head.len, out->data + start + 20, packed);
-		out->len = start + head.len + packed;
-		out->data[out->len] = '\0';
-	}
-	iq_buf_release(&head);
-	return out->len > start ? 0 : IQ_ERR_NOMEM;
+	(void)iq_varint_append(out, (uint64_t)bytes.len << 2 | form);
+	return iq_buf_append(out, packed);
+}
+
+static int append_packed(struct iq_codec *codec, struct iq_view bytes, struct iq_buf *out)
+{
+	struct iq_buf frame = IQ_BUF_INIT;
+	int rc = append_frame(codec, bytes, &frame);
+
+	if (rc == 0)
+		rc = append_shorter(bytes, FORM_FRAME, iq_buf_view(&frame), out);
+	iq_buf_release(&frame);
+	return rc;
+}
+
+static int pack_blocks(struct iq_codec *codec, struct iq_view bytes, struct iq_buf *ret_packed)
+{
+	struct iq_buf frames = IQ_BUF_INIT;
+	int rc = 0;
+
+	for (size_t at = 0; at < bytes.len && rc == 0; at += BLOCK)
+		rc = append_frame(codec, iq_view_make(bytes.data + at, bytes.len - at < BLOCK ? bytes.len - at : BLOCK),
+				  &frames);
+	(void)iq_varint_append(ret_packed, frames.len);
+	(void)iq_buf_append(ret_packed, iq_buf_view(&frames));
+	iq_buf_release(&frames);
+	return ret_packed->failed ? IQ_ERR_NOMEM : rc;
+}
+
+int iq_stream_append_blocks(struct iq_codec *codec, struct iq_view bytes, struct iq_buf *out)
+{
+	struct iq_buf blocks = IQ_BUF_INIT, frame = IQ_BUF_INIT;
+	int rc;
+
+	if (bytes.len <= BLOCK)
+		return iq_stream_append_bytes(codec, bytes, out);
+	rc = pack_blocks(codec, bytes, &blocks);
+	if (rc == 0)
+		rc = append_frame(codec, bytes, &frame);
+	if (rc == 0)
+		rc = blocks.len - blocks.len / BLOCKS_MAY_COST > frame.len
+			     ? append_shorter(bytes, FORM_FRAME, iq_buf_view(&frame), out)
+			     : append_shorter(bytes, FORM_BLOCKS, iq_buf_view(&blocks), out);
+	iq_buf_release(&blocks);
+	iq_buf_release(&frame);
+	return rc;
 }
 
 int iq_stream_append_bytes(struct iq_codec *codec, struct iq_view bytes, struct iq_buf *out)
@@ -197,42 +249,80 @@ int iq_stream_append_bytes(struct iq_codec *codec, struct iq_view bytes, struct 
 /* A stream as it is stored. */
 struct stored {
 	size_t size;	     /* when decoded */
-	struct iq_view data; /* the bytes, or one frame */
-	bool is_frame;
+	struct iq_view data; /* the bytes, or what is packed */
+	unsigned form;
 };
 
 static int take_stored(struct iq_view *rest, struct stored *ret_stored)
 {
-	uint64_t head, packed;
+	uint64_t head, length;
 
-	if (!iq_varint_take(rest, &head) || head >> 1 > IQ_STREAM_MAX_BYTES)
+	if (!iq_varint_take(rest, &head))
 		return IQ_ERR_CORRUPT;
-	packed = head >> 1;
-	*ret_stored = (struct stored){ .size = (size_t)packed, .is_frame = head & 1 };
-	if (ret_stored->is_frame && !iq_varint_take(rest, &packed))
-		return IQ_ERR_CORRUPT;
-	if (!iq_bytes_take(rest, packed, &ret_stored->data))
+	ret_stored->form = head & 1 ? (unsigned)(head & 3) : FORM_STORED;
+	length = ret_stored->form == FORM_STORED ? head >> 1 : head >> 2;
+	ret_stored->size = (size_t)length;
+	if (length > IQ_STREAM_MAX_BYTES || (ret_stored->form != FORM_STORED && !iq_varint_take(rest, &length)) ||
+	    !iq_bytes_take(rest, length, &ret_stored->data))
 		return IQ_ERR_CORRUPT;
 	/* zstd cannot do better than this: a smaller frame that claims more is not given memory. */
-	return ret_stored->is_frame && ret_stored->size / 40000 > packed ? IQ_ERR_CORRUPT : 0;
+	return ret_stored->form != FORM_STORED && ret_stored->size / 40000 > length ? IQ_ERR_CORRUPT : 0;
 }
 
-/* Without an arena into what is scratch. */
-static int decode(struct iq_codec *codec, const struct stored *stored, struct iq_arena *arena,
-		  struct iq_view *ret_bytes)
+static int decode_frame(struct iq_codec *codec, struct iq_view frame, char *data, size_t size)
 {
-	char *data = arena ? iq_arena_alloc(arena, stored->size + 1)
-			   : iq_codec_scratch(codec, IQ_SCRATCH_BYTES, stored->size);
-	size_t got;
+	const size_t got = ZSTD_decompressDCtx(codec->decompressor, data, size, frame.data, frame.len);
+
+	return ZSTD_isError(got) || got != size ? IQ_ERR_CORRUPT : 0;
+}
+
+/* Of many frames, those that hold [first, end), to where they belong in `data`. */
+static int decode_blocks(struct iq_codec *codec, const struct stored *stored, size_t first, size_t end, char *data)
+{
+	struct iq_view rest = stored->data, frame;
+	uint64_t length;
+	int rc = 0;
+
+	for (size_t at = 0; at < stored->size && rc == 0; at += BLOCK) {
+		const size_t size = stored->size - at < BLOCK ? stored->size - at : BLOCK;
+
+		if (!iq_varint_take(&rest, &length) || !iq_bytes_take(&rest, length, &frame))
+			return IQ_ERR_CORRUPT;
+		if (at + size > first && at < end)
+			rc = decode_frame(codec, frame, data + (at - first / BLOCK * BLOCK), size);
+	}
+	return rc == 0 && rest.len > 0 ? IQ_ERR_CORRUPT : rc;
+}
+
+/* What of the stream is decoded: a frame as a whole, of many those that are needed. */
+static struct iq_window decoded_of(const struct stored *stored, size_t first, size_t count)
+{
+	struct iq_window decoded = iq_window_whole(stored->size);
+	size_t end = (first + count + BLOCK - 1) / BLOCK * BLOCK;
+
+	if (stored->form == FORM_BLOCKS) {
+		decoded.first = first / BLOCK * BLOCK;
+		decoded.count = (end < stored->size ? end : stored->size) - decoded.first;
+	}
+	return decoded;
+}
+
+/* `count` bytes from `first` on, at least one. Without an arena into what is scratch. */
+static int decode(struct iq_codec *codec, const struct stored *stored, size_t first, size_t count,
+		  struct iq_arena *arena, struct iq_view *ret_bytes)
+{
+	const struct iq_window decoded = decoded_of(stored, first, count);
+	char *data = arena ? iq_arena_alloc(arena, decoded.count + 1)
+			   : iq_codec_scratch(codec, IQ_SCRATCH_BYTES, decoded.count);
+	int rc;
 
 	if (!data)
 		return IQ_ERR_NOMEM;
-	got = ZSTD_decompressDCtx(codec->decompressor, data, stored->size, stored->data.data, stored->data.len);
-	if (ZSTD_isError(got) || got != stored->size)
-		return IQ_ERR_CORRUPT;
-	data[stored->size] = '\0';
-	*ret_bytes = iq_view_make(data, stored->size);
-	return 0;
+	rc = stored->form == FORM_BLOCKS ? decode_blocks(codec, stored, first, first + count, data)
+					 : decode_frame(codec, stored->data, data, stored->size);
+	data[decoded.count] = '\0';
+	*ret_bytes = iq_view_make(data + (first - decoded.first), count);
+	return rc;
 }
 
 int iq_stream_take_bytes(struct iq_codec *codec, struct iq_view *rest, struct iq_arena *arena,
@@ -241,8 +331,10 @@ int iq_stream_take_bytes(struct iq_codec *codec, struct iq_view *rest, struct iq
 	struct stored stored;
 	int rc = take_stored(rest, &stored);
 
-	*ret_bytes = rc == 0 ? stored.data : IQ_VIEW_NULL;
-	return rc == 0 && stored.is_frame ? decode(codec, &stored, arena, ret_bytes) : rc;
+	if (rc < 0)
+		return rc;
+	*ret_bytes = stored.data;
+	return stored.form == FORM_STORED ? 0 : decode(codec, &stored, 0, stored.size, arena, ret_bytes);
 }
 
 int iq_stream_take_part(struct iq_codec *codec, struct iq_view *rest, struct iq_window window, struct iq_arena *arena,
@@ -253,8 +345,8 @@ int iq_stream_take_part(struct iq_codec *codec, struct iq_view *rest, struct iq_
 
 	if (rc < 0 || stored.size != window.all)
 		return rc < 0 ? rc : IQ_ERR_CORRUPT;
-	if (stored.is_frame && window.count > 0)
-		rc = decode(codec, &stored, arena, &stored.data);
-	*ret_bytes = iq_view_make(window.count > 0 ? stored.data.data + window.first : "", window.count);
-	return rc;
+	*ret_bytes = iq_view_make(stored.data.data + (stored.form == FORM_STORED ? window.first : 0), window.count);
+	return stored.form == FORM_STORED || window.count == 0
+		       ? 0
+		       : decode(codec, &stored, window.first, window.count, arena, ret_bytes);
 }

@@ -1,7 +1,8 @@
 /* store/stream.h - bytes and integers as compressed streams: the leaves that every column is made of. Free of I/O.
  *
- *	bytes    varint (length << 1 | compressed); where compressed, varint packed length and one zstd frame without its magic
- *	         number; else the bytes themselves
+ *	bytes    varint (length << 1), the bytes; or varint (length << 2 | 1), varint packed length and one zstd frame without its
+ *	         magic number; or varint (length << 2 | 3), varint packed length and such frames, of 32 KiB of the bytes each,
+ *	         with a varint for the length of each
  *	ints     a layout byte (store/ints.h), then
  *	           CONST   zigzag varint                       all values are this one
  *	           PLANES  packed numbers
@@ -82,6 +83,8 @@ bool iq_bytes_take(struct iq_view *rest, uint64_t len, struct iq_view *ret_bytes
 
 /* Appends a stream of bytes. */
 int iq_stream_append_bytes(struct iq_codec *codec, struct iq_view bytes, struct iq_buf *out);
+/* As above; of a long one parts can be read alone. */
+int iq_stream_append_blocks(struct iq_codec *codec, struct iq_view bytes, struct iq_buf *out);
 /* Appends one that is not compressed. */
 int iq_stream_append_stored(struct iq_view bytes, struct iq_buf *out);
 /* Takes one. Borrowed: from `rest` where it was not compressed, else from `arena`. IQ_ERR_CORRUPT, IQ_ERR_NOMEM. */

@@ -50,7 +50,7 @@ static int append_plain(struct iq_codec *codec, const struct iq_view *values, si
 	(void)iq_buf_append_char(out, IQ_TEXTS_PLAIN);
 	rc = bytes.failed ? IQ_ERR_NOMEM : append_lengths(codec, values, count, out);
 	if (rc == 0)
-		rc = iq_stream_append_bytes(codec, iq_buf_view(&bytes), out);
+		rc = iq_stream_append_blocks(codec, iq_buf_view(&bytes), out);
 	iq_buf_release(&bytes);
 	return rc;
 }
@@ -121,7 +121,7 @@ static int append_fixed(struct iq_codec *codec, const struct iq_view *values, si
 	(void)iq_buf_append_char(out, IQ_TEXTS_FIXED);
 	(void)iq_varint_append(out, len);
 	(void)iq_stream_append_bytes(codec, iq_view_make(places, len), out);
-	rc = iq_stream_append_bytes(codec, iq_buf_view(&packed), out);
+	rc = iq_stream_append_blocks(codec, iq_buf_view(&packed), out);
 	iq_buf_release(&packed);
 	return rc;
 }

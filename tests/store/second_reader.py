@@ -121,10 +121,19 @@ class Stream:
         size = self.varint()
         if size & 1 == 0:
             return self.take(size >> 1)
-        met("bytes", "zstd")
+        if size & 2 == 0:
+            met("bytes", "zstd")
+            return self.frame(size >> 2)
+        met("bytes", "blocks")
+        blocks = self.part()
+        data = b"".join([blocks.frame(min(32768, (size >> 2) - at)) for at in range(0, size >> 2, 32768)])
+        expect(blocks.ended(), "blocks are longer than their frames")
+        return data
+
+    def frame(self, size):
         frame = b"\x28\xb5\x2f\xfd" + self.take(self.varint())
-        data = zstandard.ZstdDecompressor().decompress(frame, max_output_size=size >> 1)
-        expect(len(data) == size >> 1, "a frame of another size")
+        data = zstandard.ZstdDecompressor().decompress(frame, max_output_size=size)
+        expect(len(data) == size, "a frame of another size")
         return data
 
     def bits(self, count):

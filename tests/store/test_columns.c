@@ -128,6 +128,19 @@ Test(columns, of_any_numbers_come_back)
 	}
 }
 
+/* So many that they are coded in blocks, of which a window needs some. */
+Test(columns, of_many_numbers_are_read_in_part)
+{
+	enum { MANY = 150000 };
+	static int64_t many[MANY];
+	unsigned seed = (unsigned)time(NULL);
+
+	cr_log_info("seed %u\n", seed);
+	for (size_t i = 0; i < MANY; i++)
+		many[i] = rand_r(&seed) % 16 * (rand_r(&seed) % 16);
+	cr_expect_eq(round_trip_ints(many, MANY), IQ_INTS_PLANES);
+}
+
 /* ---- Texts ---- */
 
 static struct iq_view shared_word(void *context, uint64_t index)

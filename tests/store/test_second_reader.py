@@ -23,7 +23,8 @@ EVERYTHING = {*(f"ints {name}" for name in ("CONST", "PLANES", "DELTA", "DELTA2"
               *(f"texts {name}" for name in ("CONST", "PLAIN", "DICT", "FIXED", "WORDS", "SPLIT", "NULL")),
               *(f"slot {name}" for name in ("str", "int", "num", "time", "near", "ts", "observed", "seq", "session", "source", "type",
                                             "key", "kind", "direction", "body", "part")),
-              "digits 0", "digits 1", "digits 2", "numbers with a bit for each", "bytes zstd", "raw block", "filter none", "filter bits"}
+              "digits 0", "digits 1", "digits 2", "numbers with a bit for each", "bytes zstd", "bytes blocks", "raw block",
+              "filter none", "filter bits"}
 START = 1795403232_000_000_000
 seed()
 tap = Tap()
