@@ -35,28 +35,28 @@ static struct iq_known an_event(void)
 
 /* ---- Columns from anyone are refused, or read ---- */
 
-static void read_ints(struct iq_codec *codec, struct iq_view bytes, size_t count)
+static void read_some_ints(struct iq_codec *codec, struct iq_view bytes, struct iq_window window)
 {
 	struct iq_arena memory = IQ_ARENA_INIT;
-	int64_t *given = iq_arena_calloc(&memory, count + 1, sizeof(*given)), *values;
+	int64_t *given = iq_arena_calloc(&memory, window.count + 1, sizeof(*given)), *values;
 
 	if (given)
-		(void)iq_stream_take_ints(codec, &bytes, count, given, &memory, &values);
+		(void)iq_stream_take_some(codec, &bytes, window, given, &memory, &values);
 	iq_arena_release(&memory);
 }
 
-static void read_texts(struct iq_codec *codec, struct iq_view bytes, size_t count)
+static void read_some_texts(struct iq_codec *codec, struct iq_view bytes, struct iq_window window)
 {
 	struct iq_arena memory = IQ_ARENA_INIT;
 	const struct iq_known known = an_event();
-	const struct iq_shapes shapes = { .of = iq_arena_calloc(&memory, count + 1, sizeof(*shapes.of)) };
+	const struct iq_shapes shapes = { .of = iq_arena_calloc(&memory, window.count + 1, sizeof(*shapes.of)) };
 	const struct iq_texts_outside outside = { line_of, line_of, &bytes, &shapes };
 	struct iq_buf scratch = IQ_BUF_INIT;
 	struct iq_texts *texts;
 	size_t printed = 0;
 
-	if (shapes.of && iq_texts_open(codec, bytes, iq_window_whole(count), &memory, &outside, &texts) == 0)
-		for (size_t i = 0; i < count && printed < MAX_PRINTED; i++) {
+	if (shapes.of && iq_texts_open(codec, bytes, window, &memory, &outside, &texts) == 0)
+		for (size_t i = 0; i < window.count && printed < MAX_PRINTED; i++) {
 			struct iq_view text;
 
 			iq_buf_clear(&scratch);
@@ -65,6 +65,24 @@ static void read_texts(struct iq_codec *codec, struct iq_view bytes, size_t coun
 		}
 	iq_buf_release(&scratch);
 	iq_arena_release(&memory);
+}
+
+/* Some from the middle: what is before them is passed over. */
+static struct iq_window middle_of(size_t count)
+{
+	return (struct iq_window){ count, count / 3, count / 5 };
+}
+
+static void read_ints(struct iq_codec *codec, struct iq_view bytes, size_t count)
+{
+	read_some_ints(codec, bytes, iq_window_whole(count));
+	read_some_ints(codec, bytes, middle_of(count));
+}
+
+static void read_texts(struct iq_codec *codec, struct iq_view bytes, size_t count)
+{
+	read_some_texts(codec, bytes, iq_window_whole(count));
+	read_some_texts(codec, bytes, middle_of(count));
 }
 
 /* ---- What is written is read again ---- */
