@@ -19,9 +19,17 @@
 #include "ingest/element_scan.h"
 #include "ingest/joiner.h"
 
+/* Elements that are read together, at most; and their bytes. */
+#define IQ_ELEMENT_GROUP 4096
+#define IQ_ELEMENT_GROUP_BYTES (16u << 20)
+
 /* What an element is read with. Borrowed until the call returns. */
 struct iq_element_reading {
-	struct iq_view text; /* one JSON object, valid */
+	struct iq_view text;	     /* one JSON object, valid */
+	const struct iq_view *texts; /* all that are read together, `text` the first of them; see iq_document_rules */
+	size_t count;
+	uint64_t document; /* where the document that they stand in begins */
+	void *state;	   /* of `state_size` bytes, zero at first */
 	const struct iq_parser_options *options;
 	struct iq_buf *scratch; /* empty, with room for the text four times: for what is unescaped or put together */
 	struct iq_buf *attrs;	/* for iq_attrs_text() and others, of the next record; emptied when it was given */
@@ -34,6 +42,12 @@ struct iq_document_rules {
 	/* Gives what the element says through iq_element_give(). 0, or negative from there; IQ_ERR_FORMAT with `ret_why` set
 	 * (static text) for an element that is none of this format, which becomes a gap. */
 	int (*parse)(const struct iq_element_reading *reading, const char **ret_why, struct iq_error *error);
+	/* Formats in which elements that follow each other belong together: those for which this gives the same text, which is not
+	 * NULL, are read in one go and share their range, and an evidence is not taken up between them. Pure. May be NULL. */
+	struct iq_view (*group)(struct iq_view text, struct iq_buf *scratch);
+	/* What is known when the stream has ended: gives gaps, through iq_element_give_gap(). `reading` has no text. May be NULL. */
+	int (*end)(const struct iq_element_reading *reading, struct iq_error *error);
+	size_t state_size; /* what `parse` and `end` remember of the document at hand: of earlier ones they may know nothing */
 	bool any_source; /* elements name their sources: a damaged one may have been anybody's */
 };
 
@@ -41,6 +55,9 @@ struct iq_document_rules {
 struct iq_record iq_element_record(const struct iq_element_reading *reading);
 /* Gives it out, with `reading->attrs` as its attrs. 0, or negative from the sink. */
 int iq_element_give(const struct iq_element_reading *reading, struct iq_record *record, struct iq_error *error);
+
+/* Gives a hole of the evidence out that has no bytes in it, at where the elements at hand begin; its other members count. */
+int iq_element_give_gap(const struct iq_element_reading *reading, struct iq_gap gap, struct iq_error *error);
 
 struct iq_parser *iq_document_parser_open(const struct iq_format *format, const struct iq_parser_options *options,
 					  const struct iq_sink *sink);

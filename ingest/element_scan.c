@@ -34,6 +34,7 @@ static int hand_out(struct iq_element_scan *scan, uint64_t end, bool ended, stru
 	struct iq_element element = {
 		.text = scan->text_too_large ? IQ_VIEW_NULL : iq_buf_view(&scan->text),
 		.offset = scan->text_offset,
+		.document = scan->text_document,
 		.start = scan->elements == 1 ? scan->from : scan->text_offset,
 		.end = end,
 		.complete = !scan->text_open,
@@ -72,6 +73,7 @@ static int begin_element(struct iq_element_scan *scan, uint64_t at, bool strange
 	scan->text_open = true;
 	scan->text_strange = strange;
 	scan->text_offset = at;
+	scan->text_document = strange ? at : scan->document;
 	return rc;
 }
 
@@ -308,9 +310,9 @@ uint64_t iq_element_scan_place(const struct iq_element_scan *scan)
 		return scan->from;
 	if (between)
 		return scan->position;
-	/* What is held or open may have begun before the document at hand. */
-	return (scan->text_held || scan->text_open) && scan->text_offset < scan->document ? scan->text_offset
-											  : scan->document;
+	/* What is held or open may belong to a document before the one at hand. */
+	return (scan->text_held || scan->text_open) && scan->text_document < scan->document ? scan->text_document
+											    : scan->document;
 }
 
 int iq_element_scan_end(struct iq_element_scan *scan, struct iq_error *error)

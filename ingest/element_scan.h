@@ -26,6 +26,7 @@ struct iq_element {
 	struct iq_view text; /* the object, as far as it came; NULL if it was too large. Borrowed until the callback
 				returns. */
 	uint64_t offset;     /* of the object in the stream */
+	uint64_t document;   /* where the document that it stands in begins */
 	uint64_t start;	     /* of its range, with what belongs to it */
 	uint64_t end;
 	bool complete;
@@ -73,9 +74,10 @@ struct iq_element_scan {
 	/* The element at hand */
 	struct iq_buf text;
 	uint64_t text_offset;
-	uint64_t text_end; /* set with `text_held` */
-	bool text_open;	   /* its end has not come yet */
-	bool text_held;	   /* complete; handed out when it is known where its range ends */
+	uint64_t text_document; /* where the document that it stands in begins */
+	uint64_t text_end;	/* set with `text_held` */
+	bool text_open;		/* its end has not come yet */
+	bool text_held;		/* complete; handed out when it is known where its range ends */
 	bool text_too_large;
 	bool text_strange;
 	uint64_t elements; /* begun, strange ones included */

@@ -15,6 +15,7 @@
 /* What a parser leaves behind beside events and gaps. */
 struct iq_parser_notes {
 	uint64_t joined;       /* records that went on with another's text and became one event with it */
+	uint64_t duplicates;   /* records that the evidence holds twice, and that became one event */
 	uint64_t without_zone; /* times that were read by the zone of the options, because they have none */
 	uint64_t without_year; /* and those whose year was chosen by `newest` */
 };
@@ -68,8 +69,12 @@ struct iq_format {
 #define IQ_FORMATS(X) \
 	X(cri, "cri") \
 	X(docker_json, "docker-json") \
+	X(google_cloud, "google-cloud") \
 	X(har, "har") \
-	X(ndjson, "ndjson")
+	X(journal_export, "journal-export") \
+	X(journal_json, "journal-json") \
+	X(ndjson, "ndjson") \
+	X(otlp, "otlp")
 /* `cri|docker-json|har`, for messages and options. */
 #define IQ_FORMAT_NAME(symbol, name) "|" name
 #define IQ_FORMAT_NAMES (&(IQ_FORMATS(IQ_FORMAT_NAME))[1])

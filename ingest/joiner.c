@@ -32,8 +32,10 @@ static void note_cut_line(const struct iq_joiner *joiner, const struct iq_record
 static void note_cut_body(struct iq_joiner *joiner, const struct iq_record *record, uint64_t bytes)
 {
 	iq_attrs_number(&joiner->attrs, IQ_LIT("body_bytes"), bytes);
-	iq_output_problem(joiner->output, "line %llu cut at %zu of %llu bytes; the store keeps it whole",
-			  (unsigned long long)record->line, record->event.body.len, (unsigned long long)bytes);
+	iq_output_problem(joiner->output, "%s %llu cut at %zu of %llu bytes; the store keeps it whole",
+			  record->line ? "line" : "byte",
+			  (unsigned long long)(record->line ? record->line : record->event.offset),
+			  record->event.body.len, (unsigned long long)bytes);
 }
 
 /* `bytes`: of the body before it was cut; `line_bytes`: of the line of the file before that was. */
@@ -351,6 +353,16 @@ static int keep_record(struct iq_joiner *joiner, struct iq_joiner_stream *stream
 	return stream->unfinished || joiner->joins_lines ? 0 : give_stream(joiner, stream, error);
 }
 
+/* Of a text that was put together, or read from a document, only the event's limit has to be kept. */
+static int give_alone(struct iq_joiner *joiner, struct iq_record *record, struct iq_error *error)
+{
+	const uint64_t bytes = record->event.body.len;
+
+	if (bytes > joiner->output->options.max_line)
+		record->event.body.len = joiner->output->options.max_line;
+	return give(joiner, record, false, bytes, record->line_bytes, error);
+}
+
 int iq_joiner_take(struct iq_joiner *joiner, struct iq_record *record, struct iq_error *error)
 {
 	struct iq_joiner_stream *stream = find_stream(joiner, record->stream);
@@ -362,7 +374,7 @@ int iq_joiner_take(struct iq_joiner *joiner, struct iq_record *record, struct iq
 		record->unfinished = false;
 	}
 	if (rc == 0 && !goes_on && !record->unfinished && !joiner->joins_lines)
-		return give(joiner, record, false, record->event.body.len, record->line_bytes, error);
+		return give_alone(joiner, record, error);
 	return rc == 0 ? keep_record(joiner, stream, record, goes_on, error) : rc;
 }
 

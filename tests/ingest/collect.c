@@ -63,6 +63,7 @@ static int take_gap(void *context, const struct iq_gap *gap, struct iq_error *er
 {
 	struct collected *collected = context;
 	struct iq_buf *buf = &collected->lines;
+	char time[IQ_RFC3339_SIZE];
 
 	(void)error;
 	collected->gaps++;
@@ -73,6 +74,10 @@ static int take_gap(void *context, const struct iq_gap *gap, struct iq_error *er
 	field(buf, "source", gap->source);
 	field(buf, "session", gap->session);
 	field(buf, "reason", gap->reason);
+	if (gap->ts_min != IQ_TIME_NONE)
+		(void)iq_buf_appendf(buf, " ts_min=%s", iq_time_format(gap->ts_min, time));
+	if (gap->ts_max != IQ_TIME_NONE)
+		(void)iq_buf_appendf(buf, " ts_max=%s", iq_time_format(gap->ts_max, time));
 	if (gap->count != IQ_NUMBER_NONE)
 		(void)iq_buf_appendf(buf, " count=%" PRId64, gap->count);
 	return iq_buf_append_char(buf, '\n');
