@@ -13,10 +13,11 @@ static struct iq_buf export_of(int entries, bool newest_first)
 	for (int i = 0; i < entries; i++) {
 		int second = newest_first ? entries - 1 - i : i;
 
-		(void)iq_buf_appendf(&text,
-				     "%s{\"insertId\":\"i%04d\",\"logName\":\"projects/p/logs/l\",\"textPayload\":\"line %d\","
-				     "\"timestamp\":\"2026-11-24T03:%02d:%02dZ\"}",
-				     i ? ",\n" : "[", second, second, second / 60 % 60, second % 60);
+		(void)iq_buf_appendf(
+			&text,
+			"%s{\"insertId\":\"i%04d\",\"logName\":\"projects/p/logs/l\",\"textPayload\":\"line %d\","
+			"\"timestamp\":\"2026-11-24T03:%02d:%02dZ\"}",
+			i ? ",\n" : "[", second, second, second / 60 % 60, second % 60);
 	}
 	(void)iq_buf_append_cstr(&text, "]\n");
 	cr_assert(!text.failed);
@@ -26,8 +27,7 @@ static struct iq_buf export_of(int entries, bool newest_first)
 static void expect_gap(int entries, bool newest_first, const char *gap)
 {
 	struct iq_buf text = export_of(entries, newest_first);
-	struct collected collected =
-		collect("google-cloud", iq_buf_view(&text), FEED_RANDOM, 7, IQ_INGEST_MAX_LINE);
+	struct collected collected = collect("google-cloud", iq_buf_view(&text), FEED_RANDOM, 7, IQ_INGEST_MAX_LINE);
 
 	cr_assert_eq(collected.events, (size_t)entries);
 	cr_assert_eq(collected.gaps, gap ? 1 : 0);
