@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "base/literals.h"
 #include "base/map.h"
 #include "base/merkle.h"
 #include "base/scan.h"

@@ -63,6 +63,33 @@ void iq_sha256_of(const void *data, size_t len, uint8_t ret_digest[IQ_SHA256_SIZ
 	iq_sha256_digest(&hash, ret_digest);
 }
 
+/* The hash of the key, which fills a block with `fill`, and the text. */
+static void keyed_hash(const uint8_t key[SHA256_CBLOCK], uint8_t fill, struct iq_view text,
+		       uint8_t ret_digest[IQ_SHA256_SIZE])
+{
+	uint8_t block[SHA256_CBLOCK];
+	struct iq_sha256 hash;
+
+	for (size_t i = 0; i < sizeof(block); i++)
+		block[i] = key[i] ^ fill;
+	iq_sha256_reset(&hash);
+	iq_sha256_update(&hash, block, sizeof(block));
+	iq_sha256_update(&hash, text.data, text.len);
+	iq_sha256_digest(&hash, ret_digest);
+}
+
+void iq_hmac_sha256(const uint8_t *key, size_t key_len, struct iq_view text, uint8_t ret_digest[IQ_SHA256_SIZE])
+{
+	uint8_t block[SHA256_CBLOCK] = { 0 }, inner[IQ_SHA256_SIZE];
+
+	if (key_len > sizeof(block))
+		iq_sha256_of(key, key_len, block);
+	else
+		memcpy(block, key, key_len);
+	keyed_hash(block, 0x36, text, inner);
+	keyed_hash(block, 0x5c, iq_view_make((const char *)inner, sizeof(inner)), ret_digest);
+}
+
 void iq_hex(const uint8_t *bytes, size_t len, char *ret_text)
 {
 	static const char digits[] = "0123456789abcdef";

@@ -25,6 +25,9 @@ void iq_sha256_reset(struct iq_sha256 *hash);
 /* One call for bytes at hand. */
 void iq_sha256_of(const void *data, size_t len, uint8_t ret_digest[IQ_SHA256_SIZE]);
 
+/* HMAC-SHA-256 (RFC 2104). */
+void iq_hmac_sha256(const uint8_t *key, size_t key_len, struct iq_view text, uint8_t ret_digest[IQ_SHA256_SIZE]);
+
 void iq_hex(const uint8_t *bytes, size_t len, char *ret_text); /* 2 * len characters and a NUL */
 /* Exactly 2 * len hexadecimal digits of either case; false otherwise. */
 bool iq_unhex(struct iq_view text, uint8_t *ret_bytes, size_t len);
