@@ -38,6 +38,8 @@ enum cli_option_id {
 	CLI_OPTION_PRINT,
 	CLI_OPTION_PROJECT,
 	CLI_OPTION_RAW,
+	CLI_OPTION_REDACT,
+	CLI_OPTION_REDACT_KEY,
 	CLI_OPTION_REST,
 	CLI_OPTION_RUN,
 	CLI_OPTION_SESSION,
@@ -57,7 +59,9 @@ enum cli_option_id {
 /* One option as one verb takes it. */
 struct cli_option {
 	enum cli_option_id id;
-	const char *argument; /* `DIR`; NULL for a flag */
+	const char
+		*argument; /* `DIR`; NULL for a flag; `[WORD,...]`: may be left out, then it is empty; taken behind `=`,
+				 or where the next word is nothing but choices with commas between */
 	const char *help;
 	const char *choices; /* words divided by |, checked while parsing; NULL for anything */
 	bool repeats;

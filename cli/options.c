@@ -21,10 +21,13 @@ static const struct cli_option *find_letter(const struct cli_verb *verb, char le
 	return NULL;
 }
 
-static bool is_choice(const char *choices, const char *value)
+static bool is_optional(const struct cli_option *option)
 {
-	size_t len = strlen(value);
+	return option->argument && option->argument[0] == '[';
+}
 
+static bool is_choice(const char *choices, const char *value, size_t len)
+{
 	for (const char *word = choices; word; word = strchr(word, '|')) {
 		word += *word == '|';
 		if (strcspn(word, "|") == len && strncmp(word, value, len) == 0)
@@ -33,9 +36,31 @@ static bool is_choice(const char *choices, const char *value)
 	return false;
 }
 
+/* Words with commas between. */
+static bool are_choices(const char *choices, const char *value)
+{
+	for (;;) {
+		const size_t len = strcspn(value, ",");
+
+		if (!is_choice(choices, value, len))
+			return false;
+		if (value[len] == '\0')
+			return true;
+		value += len + 1;
+	}
+}
+
+static bool is_allowed(const struct cli_option *option, const char *value)
+{
+	if (!option->choices || (is_optional(option) && *value == '\0'))
+		return true;
+	return is_optional(option) ? are_choices(option->choices, value)
+				   : is_choice(option->choices, value, strlen(value));
+}
+
 static bool take_value(struct cli *cli, const struct cli_option *option, const char *value)
 {
-	if (option->choices && !is_choice(option->choices, value)) {
+	if (!is_allowed(option, value)) {
 		(void)cli_set_status(cli, CLI_USAGE, "--%s takes %s, not `%.60s`", cli_option_name(option->id),
 				     option->choices, value);
 		return false;
@@ -78,6 +103,8 @@ static bool take_option(struct cli *cli, char *word, char *following, bool *ret_
 		(void)cli_set_status(cli, CLI_USAGE, "--%s takes no value", cli_option_name(option->id));
 		return false;
 	}
+	if (is_optional(option) && !attached && !(following && is_allowed(option, following)))
+		return take_value(cli, option, "");
 	if (!attached && !following) {
 		(void)cli_set_status(cli, CLI_USAGE, "--%s needs its %s", cli_option_name(option->id),
 				     option->argument);

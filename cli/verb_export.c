@@ -118,11 +118,21 @@ static int export_one(struct iq_store *store, const struct iq_evidence *evidence
 }
 
 /* A file with a hole in it is not what was taken in: it is not written at all. */
-static void tell_dropped(struct cli *cli, const struct iq_evidence *evidence)
+static void tell_gone(struct cli *cli, const struct iq_evidence *evidence)
 {
 	struct iq_buf path = IQ_BUF_INIT;
 
 	(void)iq_utf8_append_safe(&path, evidence->path);
+	if (evidence->redacted.data) {
+		cli_warn("evidence %" PRIu32
+			 " (%s): was redacted when it was taken in (%.*s): its bytes were not kept, its "
+			 "events are in --format ndjson",
+			 evidence->no, path.data ? path.data : "", IQ_VIEW_ARG(evidence->redacted));
+		(void)cli_set_status(cli, CLI_INCOMPLETE,
+				     "evidence %" PRIu32 " was redacted: there are no raw bytes of it", evidence->no);
+		iq_buf_release(&path);
+		return;
+	}
 	cli_warn("evidence %" PRIu32 " (%s): %" PRIu64 " of %" PRIu64 " bytes were dropped; it is not written",
 		 evidence->no, path.data ? path.data : "", evidence->dropped, evidence->bytes);
 	(void)cli_set_status(cli, CLI_INCOMPLETE, "evidence %" PRIu32 " is not whole any more", evidence->no);
@@ -148,8 +158,8 @@ static void export_raw(struct cli *cli, struct iq_store *store)
 		if (wanted && evidence[i].no != number)
 			continue;
 		found = true;
-		if (evidence[i].dropped > 0) {
-			tell_dropped(cli, &evidence[i]);
+		if (evidence[i].dropped > 0 || evidence[i].redacted.data) {
+			tell_gone(cli, &evidence[i]);
 			continue;
 		}
 		rc = export_one(store, &evidence[i], directory, &error);

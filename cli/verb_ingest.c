@@ -5,6 +5,7 @@
 #include "cli/case.h"
 #include "cli/progress.h"
 #include "cli/record.h"
+#include "cli/redaction.h"
 #include "ingest/ingest.h"
 
 struct run {
@@ -15,6 +16,7 @@ struct run {
 	uint64_t problem_count;
 	char first_problem[400];
 	struct cli_progress progress;
+	const struct iq_redactor *redactor; /* NULL: nothing is redacted */
 };
 
 static void show_progress(void *context, const char *path, uint64_t done, uint64_t total)
@@ -76,6 +78,9 @@ static void print_summary(struct run *run, const char *store, const struct iq_in
 		(void)printf("%" PRIu64 " taken in, %" PRIu64 " known already, %" PRIu64 " bytes, %" PRIu64
 			     " events in %s\n",
 			     result->taken, result->known, result->bytes, result->events, store);
+		if (run->redactor && result->taken > 0)
+			(void)printf("%" PRIu64 " secrets replaced by tags (%.*s); raw bytes were not kept\n",
+				     iq_redactor_count(run->redactor), IQ_VIEW_ARG(iq_redactor_label(run->redactor)));
 		(void)fflush(stdout);
 	}
 	if (run->problem_count > 0)
@@ -121,6 +126,9 @@ bool cli_ingest(struct cli *cli, const char *store, const char *const *paths, si
 	struct iq_error error = IQ_ERROR_INIT;
 	int rc;
 
+	if (!quiet && !cli_redactor(cli, store, &options.redactor))
+		return false;
+	run.redactor = options.redactor;
 	cli_catch_signals();
 	cli_progress_begin(&run.progress, CLI_BYTES);
 	cli_table_init(&run.table, titles);
@@ -133,6 +141,7 @@ bool cli_ingest(struct cli *cli, const char *store, const char *const *paths, si
 		(void)cli_set_error(cli, &error);
 	else
 		set_ingest_status(&run, &result);
+	iq_redactor_free(options.redactor);
 	iq_buf_release(&run.problems);
 	cli_table_release(&run.table);
 	return rc == 0;

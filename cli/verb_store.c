@@ -93,6 +93,8 @@ static void verify(struct cli *cli)
 		(void)iq_buf_appendf(&line, "; %" PRIu64 " events can be read", result.events - result.lost_events);
 	if (result.dropped > 0)
 		(void)iq_buf_appendf(&line, ", %" PRIu64 " dropped", result.dropped);
+	if (result.redacted > 0)
+		(void)iq_buf_appendf(&line, ", %" PRIu64 " redacted and not kept", result.redacted);
 	if (result.spools)
 		(void)iq_buf_appendf(&line, "; not sealed yet: %" PRIu64 " spools, %" PRIu64 " records", result.spools,
 				     result.spool_records);

@@ -97,6 +97,15 @@ static const struct cli_option ingest_options[] = {
 	  "what all sessions speak; left out, it is told by their handshakes and messages (docs/dialects.md)",
 	  IQ_DIALECT_NAMES, false },
 	{ CLI_OPTION_SOURCE, "NAME", "name of what produced the evidence, where the records name none", NULL, false },
+	{ CLI_OPTION_REDACT, "[PRESET,...]",
+	  "replace secrets by keyed tags and keep no raw bytes; without PRESET all of them: authorization, cookies, bearer "
+	  "(tokens in URLs and Sec-WebSocket-Protocol), jwt, pem, vendor (known key prefixes), fields (password, token, ...), "
+	  "email",
+	  "all|authorization|cookies|bearer|jwt|pem|vendor|fields|email", false },
+	{ CLI_OPTION_REDACT_KEY, "FILE",
+	  "the key of the tags: 64 hexadecimal digits; made if it is not there. Default: redact.key in "
+	  "$XDG_CONFIG_HOME/inquest, else ~/.config/inquest",
+	  NULL, false },
 	DOCKER_OPTIONS,
 	HELP_OPTION,
 	END,
@@ -303,6 +312,8 @@ static const struct {
 	[CLI_OPTION_PRINT] = { "print", 0 },
 	[CLI_OPTION_PROJECT] = { "project", 0 },
 	[CLI_OPTION_RAW] = { "raw", 0 },
+	[CLI_OPTION_REDACT] = { "redact", 0 },
+	[CLI_OPTION_REDACT_KEY] = { "redact-key", 0 },
 	[CLI_OPTION_REST] = { "rest", 0 },
 	[CLI_OPTION_RUN] = { "run", 0 },
 	[CLI_OPTION_SESSION] = { "session", 0 },

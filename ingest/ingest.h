@@ -129,11 +129,15 @@ struct iq_ingest_report {
 #define IQ_INGEST_COMMIT_INTERVAL (300 * IQ_NS_PER_S)
 
 struct iq_ingest_options {
-	const char *format;    /* name, or NULL to detect */
-	const char *dialect;   /* name, or NULL to detect */
-	const char *source;    /* --source: the name for stdin or for every file, or NULL */
-	size_t max_line;       /* 0: IQ_INGEST_MAX_LINE */
-	uint64_t commit_bytes; /* 0: IQ_INGEST_COMMIT_BYTES */
+	const char *format;	      /* name, or NULL to detect */
+	const char *dialect;	      /* name, or NULL to detect */
+	const char *source;	      /* --source: the name for stdin or for every file, or NULL */
+	size_t max_line;	      /* 0: IQ_INGEST_MAX_LINE */
+	struct iq_redactor *redactor; /* takes secrets out; then raw bytes are not kept. May be NULL */
+	bool has_covers;	      /* the evidence is complete from covers_from to covers_to */
+	int64_t covers_from;
+	int64_t covers_to;
+	uint64_t commit_bytes;						     /* 0: IQ_INGEST_COMMIT_BYTES */
 	int (*report)(void *context, const struct iq_ingest_report *report); /* after each evidence; may be NULL */
 	void (*progress)(void *context, const char *path, uint64_t done, uint64_t total); /* bytes; may be NULL */
 	const volatile int *stop; /* set to non-zero (by a signal handler) to end between blocks; may be NULL */

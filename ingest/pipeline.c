@@ -224,6 +224,14 @@ static const char *choose_format(struct intake *intake)
 	return intake->problem;
 }
 
+/* Where events go: to the writer, and before that through the redactor. */
+static const struct iq_sink *event_sink(const struct ingest *ingest)
+{
+	const struct iq_sink *sink = iq_store_writer_sink(ingest->writer);
+
+	return ingest->options->redactor ? iq_redactor_sink(ingest->options->redactor, sink) : sink;
+}
+
 static int open_parser(struct intake *intake, struct iq_error *error)
 {
 	const struct iq_ingest_options *options = intake->ingest->options;
@@ -240,9 +248,9 @@ static int open_parser(struct intake *intake, struct iq_error *error)
 	intake->position = intake->recognised.restart.offset;
 	intake->places[0] = intake->recognised.restart;
 	intake->place_count = 1;
-	intake->parser = intake->format->open(
-		intake->format, &parser_options,
-		iq_describer_begin(intake->ingest->describer, iq_store_writer_sink(intake->ingest->writer)));
+	intake->parser =
+		intake->format->open(intake->format, &parser_options,
+				     iq_describer_begin(intake->ingest->describer, event_sink(intake->ingest)));
 	return intake->parser ? 0 : iq_error_nomem(error);
 }
 
@@ -293,16 +301,35 @@ static int recall_handshakes(const struct intake *intake, struct iq_error *error
 	return rc;
 }
 
+static struct iq_evidence_facts known_facts(const struct iq_ingest_options *options)
+{
+	struct iq_evidence_facts facts = IQ_EVIDENCE_FACTS_INIT;
+
+	if (options->redactor)
+		facts.redacted = iq_redactor_label(options->redactor);
+	if (options->has_covers) {
+		facts.covers_from = options->covers_from;
+		facts.covers_to = options->covers_to;
+	}
+	return facts;
+}
+
 static int begin_evidence(struct intake *intake, struct iq_error *error)
 {
 	struct iq_store_writer *writer = intake->ingest->writer;
+	const struct iq_evidence_facts facts = known_facts(intake->ingest->options);
 	struct iq_view path = iq_view_cstr(evidence_path(intake));
-	int rc;
+	struct iq_buf scratch = IQ_BUF_INIT;
+	int rc = facts.redacted.data ? iq_redactor_text(intake->ingest->options->redactor, path, &scratch, &path) : 0;
 
-	if (intake->recognised.outcome != IQ_STREAM_CONTINUES)
-		return iq_store_writer_evidence_begin(writer, path, iq_view_cstr(intake->format->name), error);
-	rc = iq_store_writer_evidence_continue(writer, intake->recogniser, path, error);
-	return rc == 0 ? recall_handshakes(intake, error) : rc;
+	if (rc < 0)
+		rc = iq_error_nomem(error);
+	else if (intake->recognised.outcome != IQ_STREAM_CONTINUES)
+		rc = iq_store_writer_evidence_begin(writer, path, iq_view_cstr(intake->format->name), error);
+	else if ((rc = iq_store_writer_evidence_continue(writer, intake->recogniser, path, error)) == 0)
+		rc = recall_handshakes(intake, error);
+	iq_buf_release(&scratch);
+	return rc == 0 ? iq_store_writer_evidence_facts(writer, &facts, error) : rc;
 }
 
 /* The next bytes of the stream; those that the store has only go to the parser. */
@@ -491,6 +518,24 @@ static int take_in(struct intake *intake, struct iq_error *error)
 	return rc == 0 && commit_is_due(ingest) ? commit(ingest, error) : rc;
 }
 
+/* What the store has as it was cannot become redacted, and what it has redacted cannot go on otherwise. NULL: there is no conflict. */
+static const char *redaction_conflict(const struct intake *intake)
+{
+	const struct iq_redactor *redactor = intake->ingest->options->redactor;
+	const struct iq_view known = intake->recognised.redacted;
+	const bool continues = intake->recognised.outcome == IQ_STREAM_CONTINUES;
+
+	if (intake->recognised.outcome == IQ_STREAM_NEW)
+		return NULL;
+	if (redactor && !known.data)
+		return "the store has it as it is, with its secrets: take it with --redact into a new store";
+	if (continues && known.data && !redactor)
+		return "its beginning was redacted: give --redact to go on with it";
+	if (continues && redactor && !iq_view_eq(known, iq_redactor_label(redactor)))
+		return "its beginning was redacted with other presets or another key: give the same ones";
+	return NULL;
+}
+
 static int examine(struct intake *intake, struct iq_error *error)
 {
 	const char *problem;
@@ -498,6 +543,9 @@ static int examine(struct intake *intake, struct iq_error *error)
 
 	if (rc < 0)
 		return rc;
+	problem = redaction_conflict(intake);
+	if (problem)
+		return refuse(intake->ingest, intake->file->path, NULL, problem);
 	if (intake->recognised.outcome == IQ_STREAM_KNOWN || intake->recognised.outcome == IQ_STREAM_SHORTER)
 		return report_known(intake);
 	problem = choose_format(intake);

@@ -150,6 +150,13 @@ static int evidence_column(struct iq_open_store *store, size_t row, int column, 
 		iq_hex(evidence->sha256, IQ_SHA256_SIZE, hash);
 		sqlite3_result_text(context, hash, -1, SQLITE_TRANSIENT);
 		break;
+	case 9:
+		iq_sql_result_text(context, evidence->redacted);
+		break;
+	case 10:
+	case 11:
+		iq_sql_result_number(context, column == 10 ? evidence->covers_from : evidence->covers_to, IQ_TIME_NONE);
+		break;
 	default:
 		sqlite3_result_int64(context, (sqlite3_int64)numbers[column - 3]);
 		break;
@@ -403,8 +410,9 @@ static const struct array arrays[] = {
 	  4, load_tables, source_count, source_column },
 	{ TABLE("evidence",
 		"CREATE TABLE evidence(id INTEGER, path TEXT, format TEXT, bytes INTEGER, accounted INTEGER, records "
-		"INTEGER, gaps INTEGER, sha256 TEXT, dropped INTEGER, store HIDDEN)"),
-	  9, load_tables, evidence_count, evidence_column },
+		"INTEGER, gaps INTEGER, sha256 TEXT, dropped INTEGER, redacted TEXT, covers_from INTEGER, covers_to "
+		"INTEGER, store HIDDEN)"),
+	  12, load_tables, evidence_count, evidence_column },
 	{ TABLE("gaps",
 		"CREATE TABLE gaps(id INTEGER, evidence INTEGER, source TEXT, session TEXT, direction TEXT, after "
 		"INTEGER, before INTEGER, ts_min INTEGER, ts_max INTEGER, offset INTEGER, bytes INTEGER, count "

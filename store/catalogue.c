@@ -38,16 +38,19 @@ static int index_head(struct iq_catalogue *catalogue, struct iq_known_stream *st
 
 static int add_stream(struct iq_catalogue *catalogue, const struct iq_evidence_part *part, struct iq_view number)
 {
-	uint32_t index = (uint32_t)catalogue->count, format;
+	uint32_t index = (uint32_t)catalogue->count, format, redacted = 0;
 	struct iq_known_stream *stream;
 
 	if (IQ_ARRAY_GROW(catalogue->streams, catalogue->capacity, catalogue->count + 1) < 0 ||
-	    iq_map_intern(&catalogue->names, part->evidence.format, &format) < 0)
+	    iq_map_intern(&catalogue->names, part->evidence.format, &format) < 0 ||
+	    (part->evidence.redacted.data && iq_map_intern(&catalogue->names, part->evidence.redacted, &redacted) < 0))
 		return IQ_ERR_NOMEM;
 	stream = &catalogue->streams[index];
 	*stream = (struct iq_known_stream){ .whole = *part, .marks = IQ_BUF_INIT };
 	stream->whole.evidence.path = IQ_VIEW_NULL;
 	stream->whole.evidence.format = catalogue->names.entries[format].key;
+	if (part->evidence.redacted.data)
+		stream->whole.evidence.redacted = catalogue->names.entries[redacted].key;
 	catalogue->count++;
 	if (iq_buf_append(&stream->marks, part->marks) < 0 || index_head(catalogue, stream, index) < 0)
 		return IQ_ERR_NOMEM;
@@ -85,6 +88,9 @@ static struct iq_evidence_part no_body(const struct iq_evidence_part *tail)
 {
 	return (struct iq_evidence_part){ .evidence.no = tail->evidence.no,
 					  .evidence.format = tail->evidence.format,
+					  .evidence.redacted = tail->evidence.redacted,
+					  .evidence.covers_from = tail->evidence.covers_from,
+					  .evidence.covers_to = tail->evidence.covers_to,
 					  .restart = tail->restart,
 					  .last_ts = IQ_TIME_NONE };
 }

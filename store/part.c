@@ -38,7 +38,20 @@ static uint64_t own_bytes(const struct iq_evidence_part *part, const struct iq_e
 
 bool iq_parts_can_join(const struct iq_evidence_part *part, const struct iq_evidence_part *next)
 {
+	if (!part->evidence.redacted.data != !next->evidence.redacted.data)
+		return false;
 	return next->evidence.dropped == 0 || part->evidence.dropped >= own_bytes(part, next);
+}
+
+void iq_evidence_fold_facts(struct iq_evidence *whole, const struct iq_evidence *part)
+{
+	if (!whole->redacted.data)
+		whole->redacted = part->redacted;
+	if (whole->covers_from == IQ_TIME_NONE ||
+	    (part->covers_from != IQ_TIME_NONE && part->covers_from < whole->covers_from))
+		whole->covers_from = part->covers_from;
+	if (part->covers_to > whole->covers_to)
+		whole->covers_to = part->covers_to;
 }
 
 int iq_part_join(struct iq_evidence_part *whole, const struct iq_evidence_part *part, struct iq_buf *marks)
@@ -47,6 +60,10 @@ int iq_part_join(struct iq_evidence_part *whole, const struct iq_evidence_part *
 	int rc = join_marks(marks, part);
 
 	*whole = *part;
+	whole->evidence.redacted = before.evidence.redacted;
+	whole->evidence.covers_from = before.evidence.covers_from;
+	whole->evidence.covers_to = before.evidence.covers_to;
+	iq_evidence_fold_facts(&whole->evidence, &part->evidence);
 	whole->evidence.path = before.evidence.path;
 	whole->evidence.format = before.evidence.format;
 	whole->offset = before.offset;

@@ -14,7 +14,9 @@ int iq_part_compare(const void *a, const void *b);
  * `whole`, whose `marks` are borrowed from it afterwards, until it changes. 0 or IQ_ERR_NOMEM. */
 int iq_part_join(struct iq_evidence_part *whole, const struct iq_evidence_part *part, struct iq_buf *marks);
 
-/* Can the two be one part? Of a part only the beginning can be dropped. */
+/* Adds to `whole` what was said of a part of it: that it was redacted, and for which time it is complete. */
+void iq_evidence_fold_facts(struct iq_evidence *whole, const struct iq_evidence *part);
+/* Can the two be one part? Of a part only the beginning can be dropped, and all of it is redacted or nothing. */
 bool iq_parts_can_join(const struct iq_evidence_part *part, const struct iq_evidence_part *next);
 
 #endif

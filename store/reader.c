@@ -150,6 +150,7 @@ static void fold_part(struct iq_evidence *whole, const struct iq_evidence_part *
 	whole->accounted = part->evidence.accounted;
 	whole->records += part->evidence.records;
 	whole->dropped += part->evidence.dropped;
+	iq_evidence_fold_facts(whole, &part->evidence);
 	if (whole->first_event == 0)
 		whole->first_event = part->first_event;
 	whole->last_event = part->last_event;
@@ -769,8 +770,8 @@ static int pass_raw(void *context, uint64_t offset, struct iq_view bytes)
 	return walk->take(walk->context, offset, bytes);
 }
 
-/* Has the segment this byte, or had it? */
-static bool holds(const struct iq_segment *segment, uint32_t evidence, uint64_t offset, bool *ret_dropped)
+/* Has the segment this byte? Where it had it, *ret_gone says what became of it. */
+static bool holds(const struct iq_segment *segment, uint32_t evidence, uint64_t offset, const char **ret_gone)
 {
 	for (size_t i = 0; i < segment->evidence_count; i++) {
 		const struct iq_evidence_part *part = &segment->evidence[i];
@@ -778,8 +779,13 @@ static bool holds(const struct iq_segment *segment, uint32_t evidence, uint64_t 
 		if (part->evidence.no != evidence || offset < part->offset ||
 		    offset - part->offset >= part->evidence.bytes)
 			continue;
-		*ret_dropped = offset - part->offset < part->evidence.dropped;
-		return !*ret_dropped;
+		if (part->evidence.redacted.data)
+			*ret_gone = "were not kept: it was redacted when it was taken in";
+		else if (offset - part->offset < part->evidence.dropped)
+			*ret_gone = "were dropped";
+		else
+			return true;
+		return false;
 	}
 	return false;
 }
@@ -789,7 +795,7 @@ static int find_raw(struct iq_store *store, uint32_t evidence, uint64_t offset, 
 		    struct iq_error *error)
 {
 	struct iq_segment *segment;
-	bool dropped = false;
+	const char *gone = NULL;
 	int rc;
 
 	*ret_segment = NULL;
@@ -801,12 +807,12 @@ static int find_raw(struct iq_store *store, uint32_t evidence, uint64_t offset, 
 		rc = iq_store_segment(store, i, &segment, error);
 		if (rc < 0)
 			return rc;
-		if (holds(segment, evidence, offset, &dropped))
+		if (holds(segment, evidence, offset, &gone))
 			*ret_segment = segment;
 	}
-	if (!*ret_segment && dropped)
-		return iq_error_set(error, IQ_ERR_NOT_FOUND, "evidence %u: its bytes from offset %llu on were dropped",
-				    evidence, (unsigned long long)offset);
+	if (!*ret_segment && gone)
+		return iq_error_set(error, IQ_ERR_NOT_FOUND, "evidence %u: its bytes from offset %llu on %s", evidence,
+				    (unsigned long long)offset, gone);
 	return 0;
 }
 

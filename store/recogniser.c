@@ -116,12 +116,19 @@ static int find_candidates(struct iq_recogniser *recogniser)
 	return rc;
 }
 
-/* From here on the stream's bytes lie in the store. */
+/* Up to here the stream's bytes lie in the store. Those of redacted evidence do not: what a parser may have to begin with is
+ * held on, unless that is too much. */
 static void set_base(struct iq_recogniser *recogniser, uint32_t index)
 {
-	recogniser->base = recogniser->chain.bytes;
+	const struct iq_evidence_part *whole = &stream_of(recogniser, index)->whole;
+	uint64_t base = recogniser->chain.bytes;
+
+	if (whole->evidence.redacted.data && base > whole->restart.offset &&
+	    base - whole->restart.offset <= IQ_RAW_BLOCK_BYTES)
+		base = whole->restart.offset > recogniser->base ? whole->restart.offset : recogniser->base;
+	iq_buf_consume(&recogniser->held, (size_t)(base - recogniser->base));
+	recogniser->base = base;
 	recogniser->base_index = index;
-	iq_buf_clear(&recogniser->held);
 }
 
 static bool differs(const struct iq_recogniser *recogniser, const struct iq_known_stream *stream)
@@ -210,6 +217,7 @@ static void set_result(struct iq_recogniser *recogniser, enum iq_recognition out
 	whole = &stream_of(recogniser, index)->whole;
 	recogniser->result.evidence = whole->evidence.no;
 	recogniser->result.format = whole->evidence.format;
+	recogniser->result.redacted = whole->evidence.redacted;
 	recogniser->result.stored = whole->evidence.bytes;
 	recogniser->result.settled = whole->settled;
 	recogniser->result.restart = whole->restart;

@@ -22,9 +22,9 @@ static const struct iq_schema_table tables[] = {
 	  "NULL, bytes INTEGER NOT NULL, accounted INTEGER NOT NULL, records INTEGER NOT NULL, gaps INTEGER NOT NULL, "
 	  "sha256 BLOB NOT NULL, marks BLOB NOT NULL, settled INTEGER NOT NULL, restart INTEGER NOT NULL, lines INTEGER "
 	  "NOT NULL, first_event INTEGER NOT NULL, last_event INTEGER NOT NULL, last_ts INTEGER, ended INTEGER NOT NULL, "
-	  "dropped INTEGER NOT NULL)",
+	  "dropped INTEGER NOT NULL, redacted TEXT, covers_from INTEGER, covers_to INTEGER)",
 	  "SELECT no, path, format, \"offset\", bytes, accounted, records, gaps, sha256, marks, settled, restart, lines, "
-	  "first_event, last_event, last_ts, ended, dropped FROM evidence ORDER BY no" },
+	  "first_event, last_event, last_ts, ended, dropped, redacted, covers_from, covers_to FROM evidence ORDER BY no" },
 	{ "gaps",
 	  "CREATE TABLE gaps(id INTEGER PRIMARY KEY, evidence INTEGER NOT NULL, source TEXT, session INTEGER, "
 	  "direction INTEGER NOT NULL, "

@@ -418,6 +418,9 @@ static bool read_evidence(struct iq_segment *segment, sqlite3_stmt *statement, v
 	evidence->path = copy_text(segment, statement, 1);
 	evidence->format = copy_text(segment, statement, 2);
 	part->marks = copy_text(segment, statement, 9);
+	evidence->redacted = copy_text(segment, statement, 18);
+	evidence->covers_from = number_or_none(statement, 19);
+	evidence->covers_to = number_or_none(statement, 20);
 	if (digest.len != IQ_SHA256_SIZE || part->marks.len % IQ_SHA256_SIZE != 0 ||
 	    !read_part_numbers(statement, part))
 		return false;

@@ -26,7 +26,8 @@ static const char *const statement_texts[STATEMENT_COUNT] = {
 	[INSERT_META] = "INSERT INTO meta VALUES(?1, ?2)",
 	[INSERT_SOURCE] = "INSERT INTO sources VALUES(?1, ?2, ?3, ?4, ?5)",
 	[INSERT_SESSION] = "INSERT INTO sessions VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-	[INSERT_EVIDENCE] = "INSERT INTO evidence VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	[INSERT_EVIDENCE] =
+		"INSERT INTO evidence VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[INSERT_GAP] = "INSERT INTO gaps VALUES(NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
 	[INSERT_CHUNK] = "INSERT INTO chunks VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
 	[INSERT_COLUMN] = "INSERT INTO columns VALUES(?1, ?2, ?3)",
@@ -437,6 +438,9 @@ int iq_segment_writer_evidence(struct iq_segment_writer *writer, const struct iq
 	bind_number(statement, 16, part->last_ts);
 	(void)sqlite3_bind_int(statement, 17, part->ended);
 	(void)sqlite3_bind_int64(statement, 18, (int64_t)evidence->dropped);
+	bind_view(statement, 19, evidence->redacted);
+	bind_number(statement, 20, evidence->covers_from);
+	bind_number(statement, 21, evidence->covers_to);
 	return insert(writer, INSERT_EVIDENCE, error);
 }
 

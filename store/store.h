@@ -57,6 +57,21 @@ struct iq_restart {
  * they point into. */
 int iq_store_writer_evidence_begin(struct iq_store_writer *writer, struct iq_view path, struct iq_view format,
 				   struct iq_error *error);
+/* What is known of an evidence beyond its bytes. */
+struct iq_evidence_facts {
+	struct iq_view
+		redacted;    /* what was replaced in its events, and by which key: its raw bytes are hashed and counted,
+				    but not kept. NULL: nothing */
+	int64_t covers_from; /* for which time it is complete, or IQ_TIME_NONE */
+	int64_t covers_to;
+};
+#define IQ_EVIDENCE_FACTS_INIT \
+	{ \
+		.covers_from = IQ_TIME_NONE, .covers_to = IQ_TIME_NONE \
+	}
+/* Notes them; after the evidence was begun or continued, before anything of it is given. Copied. */
+int iq_store_writer_evidence_facts(struct iq_store_writer *writer, const struct iq_evidence_facts *facts,
+				   struct iq_error *error);
 /* Goes on with an evidence of the store, as the recogniser found it (IQ_STREAM_CONTINUES): raw bytes have to come from
  * `settled` on, events and gaps from `restart` on; those that end before `settled` are passed over. */
 struct iq_recogniser;
@@ -115,8 +130,9 @@ struct iq_recognised {
 	enum iq_recognition outcome;
 	uint32_t evidence; /* unless NEW */
 	struct iq_view format;
-	uint64_t stored;  /* bytes */
-	uint64_t settled; /* see iq_store_writer_evidence_continue() */
+	struct iq_view redacted; /* NULL: its raw bytes are in the store */
+	uint64_t stored;	 /* bytes */
+	uint64_t settled;	 /* see iq_store_writer_evidence_continue() */
 	struct iq_restart restart;
 };
 
@@ -239,6 +255,7 @@ struct iq_verify_result {
 	uint64_t raw_bytes;
 	uint64_t lost_events; /* of them, those that cannot be read */
 	uint64_t dropped;     /* bytes of evidence that are gone by intent */
+	uint64_t redacted;    /* bytes of evidence that were not kept, by intent */
 	uint64_t spools;      /* that are not sealed yet */
 	uint64_t spool_records;
 	uint64_t damages;

@@ -184,6 +184,29 @@ static struct span *new_spans(const struct iq_segment *segment)
 	return spans;
 }
 
+static bool is_redacted(const struct iq_segment *segment, int64_t no)
+{
+	for (size_t i = 0; i < segment->evidence_count; i++)
+		if (segment->evidence[i].evidence.no == no)
+			return segment->evidence[i].evidence.redacted.data != NULL;
+	return false;
+}
+
+static bool holds_redacted_bytes(const struct iq_segment *segment, struct iq_chunk *chunk)
+{
+	const int64_t *evidence = chunk->numbers[IQ_COLUMN_EVIDENCE];
+	struct iq_view bytes;
+	bool redacted = false;
+
+	for (uint32_t row = 0; row < chunk->zone->rows; row++) {
+		if (row == 0 || evidence[row] != evidence[row - 1])
+			redacted = is_redacted(segment, evidence[row]);
+		if (redacted && (iq_chunk_text(chunk, IQ_STORED_RAW, row, &bytes) < 0 || bytes.len > 0))
+			return true;
+	}
+	return false;
+}
+
 static void verify_chunk(struct iq_segment *segment, const struct iq_zone *zone, struct span *spans,
 			 struct inspection *inspection)
 {
@@ -204,6 +227,8 @@ static void verify_chunk(struct iq_segment *segment, const struct iq_zone *zone,
 	} else if (!zone_agrees(&chunk) || !add_spans(segment, &chunk, spans)) {
 		report_chunk(segment, zone, "its zone map is that of other events; queries are led astray by it",
 			     inspection);
+	} else if (holds_redacted_bytes(segment, &chunk)) {
+		report_chunk(segment, zone, "holds raw bytes of evidence that is said to be redacted", inspection);
 	}
 	inspection->result->chunks++;
 	inspection->result->events += zone->rows;
@@ -299,7 +324,7 @@ static bool take_up(struct raw_check *check, const struct inspection *inspection
 {
 	const struct iq_hash_state *state = iq_hash_states_get(inspection->states, part->evidence.no);
 
-	if (part->evidence.dropped > 0)
+	if (part->evidence.dropped > 0 || part->evidence.redacted.data)
 		return false;
 	if (part->offset == 0)
 		return true;
@@ -329,6 +354,23 @@ static void judge_part(const struct iq_evidence_part *part, const struct raw_che
 		inspection->out_of_memory = true;
 }
 
+/* Of a redacted part there are no bytes that its hash could be compared with. */
+static void verify_redacted(const struct iq_segment *segment, const struct iq_evidence_part *part,
+			    struct inspection *inspection)
+{
+	const struct iq_evidence *evidence = &part->evidence;
+	const uint64_t end = part->offset + evidence->bytes;
+
+	for (size_t i = 0; i < segment->raw_block_count; i++)
+		if (segment->raw_blocks[i].evidence == evidence->no)
+			report(inspection, "evidence %u (%.*s): is said to be redacted, and has raw bytes",
+			       evidence->no, IQ_VIEW_ARG(evidence->path));
+	if (evidence->accounted > end || (part->ended && evidence->accounted != end))
+		report(inspection, "evidence %u (%.*s): %llu of %llu bytes are accounted for", evidence->no,
+		       IQ_VIEW_ARG(evidence->path), (unsigned long long)evidence->accounted, (unsigned long long)end);
+	inspection->result->redacted += evidence->bytes - evidence->dropped;
+}
+
 static void verify_evidence(struct iq_segment *segment, const struct iq_evidence_part *part,
 			    struct inspection *inspection)
 {
@@ -338,15 +380,19 @@ static void verify_evidence(struct iq_segment *segment, const struct iq_evidence
 	/* Its parts in other segments were not counted yet. */
 	const bool first = !iq_hash_states_get(inspection->states, part->evidence.no);
 	bool whole = check.hash && take_up(&check, inspection, part);
-	int rc = check.hash ? iq_segment_read_raw(segment, part->evidence.no, begin, UINT64_MAX, hash_block, &check,
-						  &error)
-			    : iq_error_nomem(&error);
+	const bool redacted = part->evidence.redacted.data != NULL;
+	int rc = check.hash ? 0 : iq_error_nomem(&error);
+
+	if (rc == 0 && !redacted)
+		rc = iq_segment_read_raw(segment, part->evidence.no, begin, UINT64_MAX, hash_block, &check, &error);
 
 	if (rc == IQ_ERR_NOMEM)
 		inspection->out_of_memory = true;
 	else if (rc < 0)
 		report(inspection, "evidence %u (%.*s): raw bytes from offset %llu on do not match their hash",
 		       part->evidence.no, IQ_VIEW_ARG(part->evidence.path), (unsigned long long)check.next);
+	else if (redacted)
+		verify_redacted(segment, part, inspection);
 	else
 		judge_part(part, &check, whole, inspection);
 	/* A stream that cannot be hashed to its end is known by this. */

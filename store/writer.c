@@ -503,7 +503,9 @@ static int open_evidence(struct iq_store_writer *writer, struct iq_view path, st
 	if (evidence->active)
 		return iq_error_set(error, IQ_ERR_USAGE, "an evidence is still being written");
 	close_evidence(writer);
-	evidence->part = (struct iq_evidence_part){ .last_ts = IQ_TIME_NONE };
+	evidence->part = (struct iq_evidence_part){ .last_ts = IQ_TIME_NONE,
+						    .evidence.covers_from = IQ_TIME_NONE,
+						    .evidence.covers_to = IQ_TIME_NONE };
 	evidence->part.evidence.path = iq_arena_copy(&evidence->memory, path);
 	evidence->part.evidence.format = iq_arena_copy(&evidence->memory, format);
 	if (!evidence->part.evidence.path.data || !evidence->part.evidence.format.data)
@@ -537,6 +539,18 @@ int iq_store_writer_evidence_begin(struct iq_store_writer *writer, struct iq_vie
 	writer->evidence.part.evidence.no = writer->next_evidence++;
 	begin_part(writer);
 	return 0;
+}
+
+int iq_store_writer_evidence_facts(struct iq_store_writer *writer, const struct iq_evidence_facts *facts,
+				   struct iq_error *error)
+{
+	struct open_evidence *evidence = &writer->evidence;
+	struct iq_evidence *row = &evidence->part.evidence;
+
+	row->covers_from = facts->covers_from;
+	row->covers_to = facts->covers_to;
+	row->redacted = iq_arena_copy(&evidence->memory, facts->redacted);
+	return facts->redacted.data && !row->redacted.data ? iq_error_nomem(error) : 0;
 }
 
 static int cover(struct open_evidence *evidence, uint64_t offset, uint64_t length);
@@ -594,7 +608,7 @@ static int write_raw_block(struct iq_store_writer *writer, size_t len, struct iq
 	struct open_evidence *evidence = &writer->evidence;
 	int rc = begin_segment(writer, error);
 
-	if (rc == 0)
+	if (rc == 0 && !evidence->part.evidence.redacted.data)
 		rc = iq_segment_writer_raw(writer->segment, evidence->part.evidence.no, evidence->raw_offset,
 					   iq_view_make(raw_left(evidence).data, len), error);
 	pass_raw(evidence, len);
@@ -629,6 +643,16 @@ static void find_body(struct iq_body_finder *finder, const struct iq_event *even
 		raw->hole = (struct iq_hole){ (uint32_t)at, (uint32_t)len, (uint8_t)escape };
 }
 
+/* Of a redacted evidence the record has no bytes: it is where the event ends. */
+static void leave_out(const struct open_evidence *evidence, const struct iq_event *event, struct iq_raw_record *record)
+{
+	record->bytes.len = 0;
+	record->skip = evidence->raw_offset - evidence->event_end;
+	record->lead = (int64_t)(event->offset - evidence->raw_offset);
+	record->offset = evidence->raw_offset;
+	record->excess = (int64_t)event->length + record->lead;
+}
+
 /* What is left up to the event's end is its raw record, in which its body is looked for. */
 static void take_raw(struct open_evidence *evidence, const struct iq_event *event, struct iq_raw_record *ret)
 {
@@ -646,8 +670,10 @@ static void take_raw(struct open_evidence *evidence, const struct iq_event *even
 				       .offset = evidence->raw_offset };
 	ret->excess = (int64_t)event->length - ((int64_t)left.len - ret->lead);
 	pass_raw(evidence, left.len);
+	if (evidence->part.evidence.redacted.data)
+		leave_out(evidence, event, ret);
 	evidence->event_end = evidence->raw_offset;
-	if (left.len < IQ_HOLE_NONE)
+	if (ret->bytes.len > 0 && ret->bytes.len < IQ_HOLE_NONE)
 		find_body(&evidence->finder, event, ret);
 }
 
@@ -1121,6 +1147,7 @@ int iq_store_writer_evidence_end(struct iq_store_writer *writer, struct iq_evide
 	/* The texts go with the evidence's memory. */
 	ret_evidence->path = IQ_VIEW_NULL;
 	ret_evidence->format = IQ_VIEW_NULL;
+	ret_evidence->redacted = IQ_VIEW_NULL;
 	close_evidence(writer);
 	/* A preview is one segment. */
 	if (!is_tail && (!writer->change.path || iq_segment_writer_bytes(writer->segment) < IQ_SEGMENT_MAX_BYTES))

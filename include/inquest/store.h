@@ -61,10 +61,13 @@ struct iq_evidence {
 	uint64_t accounted;
 	uint64_t records;
 	uint64_t gaps;
-	uint64_t dropped;     /* bytes that were removed since, with their records: the gaps say which */
+	uint64_t dropped;	 /* bytes that were removed since, with their records: the gaps say which */
+	struct iq_view redacted; /* what was replaced, and the key's id: the raw bytes were not kept. NULL: they were */
+	int64_t covers_from;	 /* the time for which it is said to be complete, or IQ_TIME_NONE */
+	int64_t covers_to;
 	uint64_t first_event; /* ids, 0 where it holds none; from a store that was opened */
 	uint64_t last_event;
-	uint8_t sha256[32]; /* of the decompressed stream */
+	uint8_t sha256[32]; /* of the decompressed stream, as it was before anything was redacted */
 };
 
 /* One row of `templates`: the constant text of alike bodies; see docs/format.md. */

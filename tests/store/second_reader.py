@@ -551,14 +551,17 @@ class Segment:
             yield evidence, offset, block
 
     def parts(self):
-        """Number, offset, how many bytes of it were dropped, and the other bytes of the part of each evidence."""
+        """Number, offset, how many bytes of it were dropped (or redacted, which is all of them), and the other bytes of the part of each evidence."""
         found = collections.defaultdict(list)
         for event in (event for chunk in self.chunks for event in chunk.events()):
             found[event["evidence"]].append((event["start"], event["raw"]))
         for no, offset, block in self.raw_blocks():
             found[no].append((offset, block))
-        for no, offset, dropped in self.db.execute("SELECT no, offset, dropped FROM evidence ORDER BY no"):
-            yield no, offset, dropped, joined(offset + dropped, found[no])
+        for no, offset, size, dropped, redacted in self.db.execute("SELECT no, offset, bytes, dropped, redacted FROM evidence ORDER BY no"):
+            if redacted is not None:
+                expect(not any(data for _, data in found[no]), f"{self.path}: evidence {no} is redacted and has raw bytes")
+                dropped = size
+            yield no, offset, dropped, joined(offset + dropped, [piece for piece in found[no] if piece[1]])
 
     def leaf(self, table, rows):
         leaf = b"".join(b"R" + b"".join(map(leaf_value, row)) for row in rows)
@@ -629,7 +632,7 @@ class Store:
         return (event for chunk in chunks for event in chunk.events())
 
     def raw(self):
-        """The bytes of each evidence. A part holds again what was not settled in the one before it; dropped bytes are NUL."""
+        """The bytes of each evidence. A part holds again what was not settled in the one before it; dropped and redacted bytes are NUL."""
         evidence, holed = {}, set()
         parts = [(no, offset, dropped, data, segment) for segment in self.segments for no, offset, dropped, data in segment.parts()]
         for no, offset, dropped, data, segment in sorted(parts, key=lambda part: part[:2]):
