@@ -253,7 +253,7 @@ bool iq_duration_parse(struct iq_view text, int64_t *ret_ns)
 			continue;
 		if (value >= 9.2e18 / (double)duration_units[i].ns)
 			return false;
-		*ret_ns = (int64_t)(value * (double)duration_units[i].ns);
+		*ret_ns = (int64_t)(value * (double)duration_units[i].ns + 0.5); /* 0.1ms is no number of its own */
 		return true;
 	}
 	return false;
@@ -332,4 +332,23 @@ const char *iq_duration_format(int64_t ns, char ret_text[IQ_RFC3339_SIZE])
 		(void)snprintf(ret_text, IQ_RFC3339_SIZE, "%" PRId64 "h%02" PRId64 "m", seconds / 3600,
 			       seconds / 60 % 60);
 	return ret_text;
+}
+
+int64_t iq_time_shift(int64_t ts, int64_t ns)
+{
+	int64_t shifted;
+
+	return ts == TIME_NONE || __builtin_add_overflow(ts, ns, &shifted) || shifted == TIME_NONE ? ts : shifted;
+}
+
+bool iq_duration_parse_signed(struct iq_view text, int64_t *ret_ns)
+{
+	const bool negative = iq_view_starts_with(text, IQ_LIT("-"));
+	const bool has_sign = negative || iq_view_starts_with(text, IQ_LIT("+"));
+	int64_t ns;
+
+	if (!iq_duration_parse(iq_view_from(text, has_sign), &ns))
+		return false;
+	*ret_ns = negative ? -ns : ns;
+	return true;
 }

@@ -24,6 +24,10 @@ bool iq_time_parse(struct iq_view text, int64_t *ret_ns);
 /* A number since the epoch, its unit told by magnitude: seconds below 1e11, milliseconds below 1e14, microseconds
  * below 1e17, else nanoseconds. False for negative and non-finite numbers. Decimal text is taken exactly. */
 bool iq_time_parse_epoch(struct iq_view number, int64_t *ret_ns);
+/* The time so many ns later; IQ_TIME_NONE stays, and so does a time that would leave int64. */
+int64_t iq_time_shift(int64_t ts, int64_t ns);
+/* `+120ms`, `-2s`, `120ms`; false otherwise. */
+bool iq_duration_parse_signed(struct iq_view text, int64_t *ret_ns);
 /* `2h`, `30m`, `10s`, `500ms`, `1.5s`, `200us`, `7d`; false otherwise. */
 bool iq_duration_parse(struct iq_view text, int64_t *ret_ns);
 

@@ -143,6 +143,32 @@ static bool set_aside(struct cli *cli, struct iq_store *store)
 	return true;
 }
 
+/* `api=+120ms` */
+static bool set_skew(struct cli *cli, struct iq_store *store, const char *word)
+{
+	const char *equals = strrchr(word, '=');
+	struct iq_error error = IQ_ERROR_INIT;
+	int64_t ns;
+
+	if (!equals || equals == word || !iq_duration_parse_signed(iq_view_cstr(equals + 1), &ns)) {
+		(void)cli_set_status(cli, CLI_USAGE, "--skew: `%.100s` is no shift: write SOURCE=+120ms or SOURCE=-2s",
+				     word);
+		return false;
+	}
+	if (iq_store_set_skew(store, iq_view_make(word, (size_t)(equals - word)), ns, &error) == 0)
+		return true;
+	(void)cli_set_status(cli, CLI_USAGE, "--skew: %s", error.message);
+	return false;
+}
+
+static bool set_skews(struct cli *cli, struct iq_store *store)
+{
+	for (size_t i = 0; i < cli->value_count; i++)
+		if (cli->values[i].id == CLI_OPTION_SKEW && !set_skew(cli, store, cli->values[i].value))
+			return false;
+	return true;
+}
+
 bool cli_case_open_lazily(struct cli *cli, bool only_paths, struct cli_case *ret_case, size_t *ret_used)
 {
 	struct iq_error error = IQ_ERROR_INIT;
@@ -151,7 +177,7 @@ bool cli_case_open_lazily(struct cli *cli, bool only_paths, struct cli_case *ret
 	if (resolve(cli, only_paths, &opened, ret_used)) {
 		if (iq_store_open_lazily(opened.path, &opened.store, &error) == 0) {
 			iq_store_sidecars(opened.store, tell_sidecar, NULL);
-			if (set_aside(cli, opened.store)) {
+			if (set_aside(cli, opened.store) && set_skews(cli, opened.store)) {
 				*ret_case = opened;
 				return true;
 			}

@@ -22,6 +22,7 @@ enum cli_option_id {
 	CLI_OPTION_COMPLETION,
 	CLI_OPTION_CONTAINER,
 	CLI_OPTION_CONTEXT,
+	CLI_OPTION_COVERS,
 	CLI_OPTION_DIALECT,
 	CLI_OPTION_EVIDENCE,
 	CLI_OPTION_EXTENSION_PATH,
@@ -44,6 +45,7 @@ enum cli_option_id {
 	CLI_OPTION_RUN,
 	CLI_OPTION_SESSION,
 	CLI_OPTION_SINCE,
+	CLI_OPTION_SKEW,
 	CLI_OPTION_SOURCE,
 	CLI_OPTION_SPEC,
 	CLI_OPTION_STATE,
@@ -168,6 +170,7 @@ int cli_run_record(struct cli *cli);
 int cli_run_replay(struct cli *cli);
 int cli_run_sessions(struct cli *cli);
 int cli_run_show(struct cli *cli);
+int cli_run_sources(struct cli *cli);
 int cli_run_sql(struct cli *cli);
 int cli_run_store(struct cli *cli);
 

@@ -109,6 +109,25 @@ static void set_interrupted(struct run *run, const struct iq_ingest_result *resu
 	iq_buf_release(&done);
 }
 
+/* `FROM..TO` */
+static bool read_covers(struct cli *cli, struct iq_ingest_options *options)
+{
+	const char *word = cli_get(cli, CLI_OPTION_COVERS);
+	const char *dots = word ? strstr(word, "..") : NULL;
+
+	if (!word)
+		return true;
+	options->has_covers = dots && iq_time_parse(iq_view_make(word, (size_t)(dots - word)), &options->covers_from) &&
+			      iq_time_parse(iq_view_cstr(dots + 2), &options->covers_to) &&
+			      options->covers_from <= options->covers_to;
+	if (!options->has_covers)
+		(void)cli_set_status(
+			cli, CLI_USAGE,
+			"--covers: `%.100s` is no time from and to: write 2026-11-24T03:00:00Z..2026-11-24T04:00:00Z",
+			word);
+	return options->has_covers;
+}
+
 bool cli_ingest(struct cli *cli, const char *store, const char *const *paths, size_t count, bool quiet)
 {
 	static const char *const titles[] = {
@@ -126,7 +145,7 @@ bool cli_ingest(struct cli *cli, const char *store, const char *const *paths, si
 	struct iq_error error = IQ_ERROR_INIT;
 	int rc;
 
-	if (!quiet && !cli_redactor(cli, store, &options.redactor))
+	if (!quiet && (!read_covers(cli, &options) || !cli_redactor(cli, store, &options.redactor)))
 		return false;
 	run.redactor = options.redactor;
 	cli_catch_signals();

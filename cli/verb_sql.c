@@ -170,6 +170,9 @@ int cli_run_sql(struct cli *cli)
 				     cli->operands[used + 1]);
 	} else if (iq_sql_open(opened.path, timeout, &sql, &error) < 0) {
 		(void)cli_set_error(cli, &error);
+	} else if (iq_sql_align_by(sql, opened.store) < 0) {
+		(void)cli_set_status(cli, CLI_FAILED, "out of memory");
+		iq_sql_close(sql);
 	} else {
 		if (used < cli->operand_count)
 			run_query(cli, sql, iq_view_cstr(cli->operands[used]));

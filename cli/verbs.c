@@ -19,6 +19,13 @@
 			"answer from what is whole of a damaged store; what is left out is told, exit status 3", NULL, \
 			false \
 	}
+#define SKEW_OPTION \
+	{ \
+		CLI_OPTION_SKEW, "SOURCE=SHIFT", \
+			"compare the times of a source as if they were later, or earlier: api=+120ms, api=-2s; no time changes; " \
+			"`inquest sources` estimates it. May be given several times", \
+			NULL, true \
+	}
 #define HELP_OPTION \
 	{ \
 		CLI_OPTION_HELP, NULL, "this help", NULL, false \
@@ -42,6 +49,15 @@ static const struct cli_option check_options[] = {
 	  "violated: exit 0 when nothing is worse than undetermined; undetermined: exit 1 for that too",
 	  "violated|undetermined", false },
 	UTC_OPTION,
+	REST_OPTION,
+	SKEW_OPTION,
+	HELP_OPTION,
+	END,
+};
+
+static const struct cli_option sources_options[] = {
+	{ CLI_OPTION_FORMAT, "FORMAT", "text (default), or ndjson: one object a line", "text|ndjson", false },
+	SKEW_OPTION,
 	REST_OPTION,
 	HELP_OPTION,
 	END,
@@ -97,6 +113,10 @@ static const struct cli_option ingest_options[] = {
 	  "what all sessions speak; left out, it is told by their handshakes and messages (docs/dialects.md)",
 	  IQ_DIALECT_NAMES, false },
 	{ CLI_OPTION_SOURCE, "NAME", "name of what produced the evidence, where the records name none", NULL, false },
+	{ CLI_OPTION_COVERS, "FROM..TO",
+	  "the evidence is complete for this time, though its records begin later or end earlier: "
+	  "2026-11-24T03:00:00Z..2026-11-24T04:00:00Z",
+	  NULL, false },
 	{ CLI_OPTION_REDACT, "[PRESET,...]",
 	  "replace secrets by keyed tags and keep no raw bytes; without PRESET all of them: authorization, cookies, bearer "
 	  "(tokens in URLs and Sec-WebSocket-Protocol), jwt, pem, vendor (known key prefixes), fields (password, token, ...), "
@@ -139,6 +159,7 @@ static const struct cli_option sessions_options[] = {
 	{ CLI_OPTION_FORMAT, "FORMAT", "text (default), or ndjson: one object a line", "text|ndjson", false },
 	UTC_OPTION,
 	REST_OPTION,
+	SKEW_OPTION,
 	HELP_OPTION,
 	END,
 };
@@ -153,6 +174,7 @@ static const struct cli_option show_options[] = {
 	  false },
 	UTC_OPTION,
 	REST_OPTION,
+	SKEW_OPTION,
 	HELP_OPTION,
 	END,
 };
@@ -162,6 +184,7 @@ static const struct cli_option sql_options[] = {
 	{ CLI_OPTION_TIMEOUT, "TIME",
 	  "stop a statement after so long; 0s: never. Default: 10s, without limit on a terminal", NULL, false },
 	{ CLI_OPTION_EXTENSION_PATH, NULL, "print where inquest.so is, to load it in sqlite3 or Python", NULL, false },
+	SKEW_OPTION,
 	HELP_OPTION,
 	END,
 };
@@ -218,6 +241,14 @@ const struct cli_verb cli_verbs[] = {
 	  "inquest sessions --violated\n"
 	  "inquest sessions incident --state cut --utc\n",
 	  sessions_options, 0, UINT32_MAX, NULL, cli_run_sessions },
+	{ "sources", "[CASE]", "one line a source: what it covers, what is missing, how its clock stands",
+	  "For each source: its first and last record (or what was said with ingest --covers), how many events, how long its gaps "
+	  "are. Where the same message was seen at two sources, by its payload, the clocks can be compared: what the client sent was "
+	  "seen first nearer to the client, what the server sent nearer to the server. That gives the bounds of a shift, which "
+	  "is shown with the --skew that would correct it, and never applied unasked. " CASE_TEXT,
+	  "inquest sources\n"
+	  "inquest check incident --skew api=+112ms\n",
+	  sources_options, 0, UINT32_MAX, NULL, cli_run_sources },
 	{ "show", "[CASE] [SESSION | EVENT]", "a conversation as a timeline, with what is missing in its place",
 	  "Shows a session (s41), or one event by its number with everything that is known of it. Without either, the "
 	  "session with the "
@@ -296,6 +327,7 @@ static const struct {
 	[CLI_OPTION_COMPLETION] = { "completion", 0 },
 	[CLI_OPTION_CONTAINER] = { "container", 0 },
 	[CLI_OPTION_CONTEXT] = { "context", 'C' },
+	[CLI_OPTION_COVERS] = { "covers", 0 },
 	[CLI_OPTION_DIALECT] = { "dialect", 0 },
 	[CLI_OPTION_EVIDENCE] = { "evidence", 0 },
 	[CLI_OPTION_EXTENSION_PATH] = { "extension-path", 0 },
@@ -318,6 +350,7 @@ static const struct {
 	[CLI_OPTION_RUN] = { "run", 0 },
 	[CLI_OPTION_SESSION] = { "session", 0 },
 	[CLI_OPTION_SINCE] = { "since", 0 },
+	[CLI_OPTION_SKEW] = { "skew", 0 },
 	[CLI_OPTION_SOURCE] = { "source", 0 },
 	[CLI_OPTION_SPEC] = { "spec", 's' },
 	[CLI_OPTION_STATE] = { "state", 0 },

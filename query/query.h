@@ -8,6 +8,7 @@
 
 #include "base/base.h"
 #include "event/event.h"
+#include "query/clocks.h"
 #include "store/store.h"
 
 /* ---- Specs (docs/lifecycle.md) ----------------------------------------------------------------------------- */
@@ -174,6 +175,8 @@ int iq_timeline(struct iq_store *store, uint32_t session_no, const struct iq_che
 struct iq_sql;
 int iq_sql_open(const char *store_path, int64_t timeout_ns, struct iq_sql **ret_sql, struct iq_error *error);
 void iq_sql_close(struct iq_sql *sql);
+/* aligned(source, ts) gives times with the skews of `store`, which must outlive `sql`; without this, as they are. */
+int iq_sql_align_by(struct iq_sql *sql, const struct iq_store *store);
 
 enum iq_sql_format { IQ_SQL_TABLE, IQ_SQL_CSV, IQ_SQL_JSON, IQ_SQL_NDJSON, IQ_SQL_MARKDOWN };
 /* Runs one or more statements and hands each piece of output to `write` (the result of every SELECT in `format`). Text

@@ -2,18 +2,28 @@
 
 #include <stdio.h>
 
+static void widen(int64_t from, int64_t to, int64_t *ret_from, int64_t *ret_to)
+{
+	if (from != IQ_TIME_NONE && (*ret_from == IQ_TIME_NONE || from < *ret_from))
+		*ret_from = from;
+	if (to > *ret_to)
+		*ret_to = to;
+}
+
 void iq_report_coverage(const struct iq_store *store, int64_t *ret_from, int64_t *ret_to)
 {
 	size_t count;
 	const struct iq_source *sources = iq_store_sources(store, &count);
+	const struct iq_evidence *evidence;
 
 	*ret_from = *ret_to = IQ_TIME_NONE;
 	for (size_t i = 0; i < count; i++) {
-		if (sources[i].first != IQ_TIME_NONE && (*ret_from == IQ_TIME_NONE || sources[i].first < *ret_from))
-			*ret_from = sources[i].first;
-		if (sources[i].last > *ret_to)
-			*ret_to = sources[i].last;
+		widen(iq_time_shift(sources[i].first, sources[i].skew), iq_time_shift(sources[i].last, sources[i].skew),
+		      ret_from, ret_to);
 	}
+	evidence = iq_store_evidence(store, &count);
+	for (size_t i = 0; i < count; i++)
+		widen(evidence[i].covers_from, evidence[i].covers_to, ret_from, ret_to);
 }
 
 void iq_report_append_what(struct iq_buf *buf, enum iq_kind kind, struct iq_view type)

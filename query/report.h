@@ -5,7 +5,7 @@
 
 #include "query/query.h"
 
-/* First and last time of anything in the store; IQ_TIME_NONE where no event has a time. */
+/* First and last time of anything in the store, skews added, or for which evidence is said to be complete; IQ_TIME_NONE where no event has a time. */
 void iq_report_coverage(const struct iq_store *store, int64_t *ret_from, int64_t *ret_to);
 /* `tool_executing`, `cut, no close frame`, `closed`; safe for a terminal. */
 void iq_report_append_what(struct iq_buf *buf, enum iq_kind kind, struct iq_view type);

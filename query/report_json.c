@@ -48,6 +48,12 @@ static void number(struct json *json, const char *key, uint64_t value)
 	(void)iq_buf_appendf(json->out, "%" PRIu64, value);
 }
 
+static void signed_number(struct json *json, const char *key, int64_t value)
+{
+	name(json, key);
+	(void)iq_buf_appendf(json->out, "%" PRId64, value);
+}
+
 static void instant(struct json *json, const char *key, int64_t ns)
 {
 	char formatted[IQ_RFC3339_SIZE];
@@ -216,6 +222,23 @@ static void write_covered(struct json *json)
 	close(json, '}');
 }
 
+static void write_clocks(struct json *json)
+{
+	size_t count;
+	const struct iq_source *sources = iq_store_sources(json->store, &count);
+
+	open(json, "clocks", '[');
+	for (size_t i = 0; i < count; i++) {
+		if (sources[i].skew == 0)
+			continue;
+		open(json, NULL, '{');
+		text(json, "source", sources[i].name);
+		signed_number(json, "skew_ns", sources[i].skew);
+		close(json, '}');
+	}
+	close(json, ']');
+}
+
 static void write_sessions(struct json *json, const struct iq_check_result *result)
 {
 	open(json, "sessions", '[');
@@ -246,6 +269,7 @@ int iq_report_json(struct iq_store *store, const struct iq_check_result *result,
 	text(&json, "reason", result->reason);
 	write_not_recorded(&json);
 	write_covered(&json);
+	write_clocks(&json);
 	open(&json, "lifecycles", '[');
 	for (size_t i = 0; i < result->lifecycle_count; i++)
 		write_lifecycle(&json, &result->lifecycles[i]);

@@ -198,6 +198,25 @@ static void append_covered(struct report *report)
 	append(report, sessions == 1 ? " session\n" : " sessions\n");
 }
 
+/* `CLOCKS   api +120ms`: whose times are compared as shifted. */
+static void append_clocks(struct report *report)
+{
+	size_t count, start = report->out->len;
+	const struct iq_source *sources = iq_store_sources(report->store, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		const int64_t skew = sources[i].skew;
+
+		if (skew == 0)
+			continue;
+		append(report, report->out->len == start ? "CLOCKS   " : ", ");
+		append_safe(report, sources[i].name);
+		(void)iq_buf_appendf(report->out, " %+.9gms", (double)skew / (double)IQ_NS_PER_MS);
+	}
+	if (report->out->len > start)
+		append(report, " (compared as shifted; times are as recorded)\n");
+}
+
 /* ---- VERDICT ---- */
 
 static void append_number(struct report *report, uint64_t number, size_t width)
@@ -416,18 +435,21 @@ static int append_nearby(struct report *report, const struct iq_step *step)
 	struct iq_cursor *cursor;
 	struct iq_buf nearest = IQ_BUF_INIT;
 	int64_t distance = NEARBY_NS + 1;
+	const int64_t span = iq_store_skew_span(report->store);
+	const int64_t step_at = iq_store_align(report->store, step->source, step->ts);
 	int rc;
 
 	if (step->ts == IQ_TIME_NONE)
 		return 0;
-	filter.ts_min = step->ts - NEARBY_NS;
-	filter.ts_max = step->ts + NEARBY_NS;
+	filter.ts_min = step->ts - NEARBY_NS - span;
+	filter.ts_max = step->ts + NEARBY_NS + span;
 	filter.kinds = 1u << IQ_KIND_LOG | 1u << IQ_KIND_CONTAINER;
 	rc = iq_cursor_open(report->store, &filter, &cursor, report->error);
 	if (rc < 0)
 		return rc;
 	while ((rc = iq_cursor_next(cursor, &event, report->error)) > 0) {
-		int64_t apart = event.ts > step->ts ? event.ts - step->ts : step->ts - event.ts;
+		const int64_t at = iq_store_align(report->store, event.source, event.ts);
+		const int64_t apart = at > step_at ? at - step_at : step_at - at;
 		char text[IQ_RFC3339_SIZE];
 
 		if (apart >= distance || (event.severity < IQ_SEVERITY_WARNING && event.kind == IQ_KIND_LOG))
@@ -440,7 +462,7 @@ static int append_nearby(struct report *report, const struct iq_step *step)
 		(void)iq_buf_append_cstr(&nearest, ": ");
 		(void)iq_utf8_append_safe(&nearest, iq_utf8_cut(event.body, 90));
 		(void)iq_buf_appendf(&nearest, "%s (%s %s)\n", event.body.len > 90 ? "..." : "",
-				     iq_duration_format(apart, text), event.ts > step->ts ? "later" : "before");
+				     iq_duration_format(apart, text), at > step_at ? "later" : "before");
 	}
 	iq_cursor_close(cursor);
 	(void)iq_buf_append(report->out, iq_buf_view(&nearest));
@@ -585,6 +607,7 @@ int iq_report_text(struct iq_store *store, const struct iq_check_result *result,
 
 	append_not_recorded(&report);
 	append_covered(&report);
+	append_clocks(&report);
 	append(&report, "\n");
 	append_verdicts(&report);
 	rc = append_patterns(&report);

@@ -134,6 +134,26 @@ void iq_sql_close(struct iq_sql *sql)
 	free(sql);
 }
 
+static void sql_aligned(sqlite3_context *context, int argc, sqlite3_value **argv)
+{
+	const struct iq_store *store = sqlite3_user_data(context);
+	const struct iq_view source =
+		iq_view_make((const char *)sqlite3_value_text(argv[0]), (size_t)sqlite3_value_bytes(argv[0]));
+
+	(void)argc;
+	if (sqlite3_value_type(argv[1]) != SQLITE_NULL)
+		sqlite3_result_int64(context, iq_store_align(store, source, sqlite3_value_int64(argv[1])));
+}
+
+int iq_sql_align_by(struct iq_sql *sql, const struct iq_store *store)
+{
+	const int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS;
+	int code =
+		sqlite3_create_function_v2(sql->db, "aligned", 2, flags, (void *)store, sql_aligned, NULL, NULL, NULL);
+
+	return code == SQLITE_OK ? 0 : IQ_ERR_NOMEM;
+}
+
 /* ---- Running ---- */
 
 static int fail(struct iq_sql *sql, struct iq_error *error)

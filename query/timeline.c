@@ -19,6 +19,8 @@ struct timeline {
 	struct iq_error *error;
 	struct iq_cursor *logs;
 	struct iq_event log; /* the next one, if has_log */
+	int64_t logs_from;   /* by the session's clock */
+	int64_t logs_to;
 	bool has_log;
 	size_t log_count;
 	size_t logs_left_out;
@@ -96,6 +98,15 @@ static void draw_findings(struct timeline *timeline, uint64_t id, bool before)
 			}
 		}
 	}
+}
+
+/* When the log line at hand was, by the clock of the session's source. */
+static int64_t log_time(const struct timeline *timeline)
+{
+	const int64_t skew = iq_store_skew(timeline->store, timeline->log.source) -
+			     iq_store_skew(timeline->store, timeline->session->source);
+
+	return iq_time_shift(timeline->log.ts, skew);
 }
 
 /* ---- Lines ---- */
@@ -196,7 +207,7 @@ static void append_log(struct timeline *timeline, const struct iq_event *event)
 
 	colour(timeline, event->severity >= IQ_SEVERITY_WARNING ? "\033[33m" : "\033[2m");
 	(void)iq_buf_appendf(timeline->out, "%7" PRIu64, event->id);
-	append_offset(timeline, event->ts);
+	append_offset(timeline, log_time(timeline));
 	append(timeline, " ..  ");
 	(void)iq_utf8_append_safe(timeline->out, iq_utf8_cut(event->source, 24));
 	if (event->severity != IQ_SEVERITY_NONE)
@@ -223,7 +234,8 @@ static int next_log(struct timeline *timeline)
 
 	timeline->has_log = false;
 	while (timeline->logs && (rc = iq_cursor_next(timeline->logs, &timeline->log, timeline->error)) > 0) {
-		if (!is_shown(timeline, &timeline->log))
+		if (!is_shown(timeline, &timeline->log) || log_time(timeline) < timeline->logs_from ||
+		    log_time(timeline) > timeline->logs_to)
 			continue;
 		if (timeline->log_count >= MAX_LOGS) {
 			timeline->logs_left_out++;
@@ -240,13 +252,16 @@ static int open_logs(struct timeline *timeline)
 {
 	const struct iq_session *session = timeline->session;
 	int64_t context = timeline->options->context_ns ? timeline->options->context_ns : DEFAULT_CONTEXT;
+	const int64_t span = iq_store_skew_span(timeline->store);
 	struct iq_filter filter = IQ_FILTER_INIT;
 	int rc;
 
 	if (session->started == IQ_TIME_NONE)
 		return 0;
-	filter.ts_min = session->started > INT64_MIN + 1 + context ? session->started - context : INT64_MIN + 1;
-	filter.ts_max = session->ended < INT64_MAX - context ? session->ended + context : INT64_MAX - 1;
+	timeline->logs_from = iq_time_shift(session->started, -context);
+	timeline->logs_to = iq_time_shift(session->ended, context);
+	filter.ts_min = iq_time_shift(timeline->logs_from, -span);
+	filter.ts_max = iq_time_shift(timeline->logs_to, span);
 	filter.kinds = 1u << IQ_KIND_LOG | 1u << IQ_KIND_CONTAINER;
 	filter.order = IQ_ORDER_TIME;
 	rc = iq_cursor_open(timeline->store, &filter, &timeline->logs, timeline->error);
@@ -257,7 +272,7 @@ static int draw_logs_until(struct timeline *timeline, int64_t ts)
 {
 	int rc = 0;
 
-	while (rc == 0 && timeline->has_log && timeline->log.ts <= ts) {
+	while (rc == 0 && timeline->has_log && log_time(timeline) <= ts) {
 		append_log(timeline, &timeline->log);
 		rc = next_log(timeline);
 	}

@@ -304,6 +304,15 @@ static int stream_of(struct iq_map *streams, const struct iq_chunk *chunk, uint3
 	return rc < 0 ? rc : 0;
 }
 
+static int64_t aligned_time(const struct iq_store *store, const struct iq_chunk *chunk, uint32_t row)
+{
+	const int64_t ts = chunk->numbers[IQ_COLUMN_TS][row];
+	const int64_t no = chunk->numbers[IQ_COLUMN_SOURCE][row];
+	const struct iq_source *source = store->skewed && no ? iq_store_source(store, (uint32_t)no) : NULL;
+
+	return source ? iq_time_shift(ts, source->skew) : ts;
+}
+
 static int add_entries(struct iq_cursor *cursor, size_t candidate, struct iq_map *streams, struct iq_error *error)
 {
 	const uint32_t columns = cursor->needed | 1u << IQ_COLUMN_TS | 1u << IQ_COLUMN_SESSION | 1u << IQ_COLUMN_SOURCE;
@@ -314,7 +323,7 @@ static int add_entries(struct iq_cursor *cursor, size_t candidate, struct iq_map
 	int rc = load_chunk(cursor, candidate, columns & ~heavy, &chunk, error);
 
 	for (uint32_t row = 0; rc == 0 && row < chunk->count; row++) {
-		int64_t ts = chunk->numbers[IQ_COLUMN_TS][row];
+		int64_t ts = aligned_time(cursor->store, chunk, row);
 		uint64_t *reached;
 
 		if (stream_of(streams, chunk, row, &stream) < 0)

@@ -22,6 +22,7 @@ struct iq_store {
 	struct iq_segment **segments; /* one for each of the manifest; NULL until iq_store_segment() */
 	struct iq_segment_pool pool;
 	bool loaded;
+	bool skewed;		     /* some source has a skew */
 	struct iq_session *sessions; /* by number */
 	size_t session_count;
 	struct iq_source *sources; /* by number; from the manifest alone */

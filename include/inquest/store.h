@@ -50,6 +50,7 @@ struct iq_source {
 	uint64_t events;
 	int64_t first;
 	int64_t last;
+	int64_t skew; /* ns, see iq_store_set_skew(); 0 unless it was set */
 };
 
 /* One row of `evidence`. `accounted` equals `bytes`: each byte is in a record or in a gap. */
@@ -106,6 +107,17 @@ IQ_API int iq_store_templates(struct iq_store *store, const struct iq_template *
 			      struct iq_error *error);
 IQ_API uint64_t iq_store_event_count(const struct iq_store *store);
 
+/* Each source has its own clock. The times of this one are compared with those of others as if they were `ns` later, now and
+ * until the store is closed: in the time orders of cursors, in reports. No time changes. Times that are INT64_MAX / 2 from 1970 or more
+ * are not shifted. Errors: IQ_ERR_NOT_FOUND. */
+IQ_API int iq_store_set_skew(struct iq_store *store, struct iq_view source, int64_t ns, struct iq_error *error);
+/* What was set for the source, 0 for nothing. */
+IQ_API int64_t iq_store_skew(const struct iq_store *store, struct iq_view source);
+/* A time of the source, shifted; IQ_TIME_NONE stays. */
+IQ_API int64_t iq_store_align(const struct iq_store *store, struct iq_view source, int64_t ts);
+/* How far two sources may be shifted against each other, at most. */
+IQ_API int64_t iq_store_skew_span(const struct iq_store *store);
+
 /* Columns for `iq_filter.columns`; a column that is not asked for is not decoded, and its field is NULL/NONE/0. */
 enum iq_column {
 	IQ_COLUMN_ID,
@@ -130,7 +142,7 @@ enum iq_column {
 
 enum iq_order {
 	IQ_ORDER_ID,	   /* evidence order */
-	IQ_ORDER_TIME,	   /* merge of the streams by time; inside one stream (session, else source) its own order */
+	IQ_ORDER_TIME,	   /* merge of the streams by time, skews added; inside one stream (session, else source) its own order */
 	IQ_ORDER_TIME_DESC /* exactly the reverse of IQ_ORDER_TIME */
 };
 
