@@ -184,8 +184,12 @@ static int keep_part(struct loading *loading, const struct iq_evidence_part *par
 	*kept = *part;
 	kept->evidence.path = iq_view_cstr(file);
 	kept->evidence.format = iq_arena_copy(&loading->memory, part->evidence.format);
+	kept->evidence.redacted = iq_arena_copy(&loading->memory, part->evidence.redacted);
 	kept->marks = iq_arena_copy(&loading->memory, part->marks);
-	return kept->evidence.format.data && (kept->marks.data || !part->marks.data) ? 0 : IQ_ERR_NOMEM;
+	return kept->evidence.format.data && (kept->marks.data || !part->marks.data) &&
+			       (kept->evidence.redacted.data || !part->evidence.redacted.data)
+		       ? 0
+		       : IQ_ERR_NOMEM;
 }
 
 static int load_segment(struct loading *loading, const struct iq_manifest_segment *listed, struct iq_error *error)
