@@ -173,6 +173,11 @@ int cli_run_ingest(struct cli *cli)
 	else if (cli->operand_count > 1)
 		(void)cli_set_status(cli, CLI_USAGE,
 				     "docker:// is taken in by itself: give the files in another command");
+	else if (cli_has(cli, CLI_OPTION_REDACT) || cli_has(cli, CLI_OPTION_COVERS))
+		(void)cli_set_status(
+			cli, CLI_USAGE,
+			"docker:// keeps what the Engine gives as it is: for --redact and --covers, write the logs "
+			"to files (docker logs -t, inquest collect) and take these in");
 	else
 		cli_record_docker(cli, cli_store(cli), NULL, false);
 	return (int)cli->status;

@@ -141,8 +141,8 @@ enum iq_column {
 #define IQ_COLUMNS_ALL ((1u << IQ_COLUMN_COUNT) - 1u)
 
 enum iq_order {
-	IQ_ORDER_ID,	   /* evidence order */
-	IQ_ORDER_TIME,	   /* merge of the streams by time, skews added; inside one stream (session, else source) its own order */
+	IQ_ORDER_ID, /* evidence order */
+	IQ_ORDER_TIME, /* merge of the streams by time, skews added; inside one stream (session, else source) its own order */
 	IQ_ORDER_TIME_DESC /* exactly the reverse of IQ_ORDER_TIME */
 };
 
