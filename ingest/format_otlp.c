@@ -19,40 +19,6 @@ struct request {
 
 /* ---- Values ---- */
 
-/* The member of an object, raw; the NULL view if it has none of that name. */
-static struct iq_view member_of(struct iq_view object, struct iq_view name)
-{
-	struct iq_members members;
-	struct iq_member member;
-
-	if (iq_members_open(&members, object, false))
-		while (iq_members_next(&members, &member) > 0)
-			if (iq_view_eq(member.name, name))
-				return member.raw;
-	return IQ_VIEW_NULL;
-}
-
-/* Calls `each` with every element of an array. */
-static int for_each(struct iq_view array, int (*each)(void *context, struct iq_view element, struct iq_error *error),
-		    void *context, struct iq_error *error)
-{
-	struct iq_json json;
-	struct iq_json_token token;
-	int rc = 0;
-
-	iq_json_init(&json, array);
-	if (array.len == 0 || iq_json_next(&json, &token) <= 0 || token.type != IQ_JSON_ARRAY_BEGIN)
-		return 0;
-	while (rc == 0 && iq_json_next(&json, &token) > 0 && token.type != IQ_JSON_ARRAY_END) {
-		struct iq_view element = iq_json_skip(&json, &token);
-
-		if (!element.data)
-			break;
-		rc = each(context, element, error);
-	}
-	return rc;
-}
-
 static void append_value(struct iq_buf *json, struct iq_view any, unsigned depth);
 
 struct list {
@@ -65,7 +31,7 @@ struct list {
 static int append_item(void *context, struct iq_view item, struct iq_error *error)
 {
 	struct list *list = context;
-	struct iq_view name = list->is_object ? member_of(item, IQ_LIT("key")) : IQ_VIEW_NULL;
+	struct iq_view name = list->is_object ? iq_member_find(item, IQ_LIT("key")) : IQ_VIEW_NULL;
 
 	(void)error;
 	if (list->is_object && (!name.data || name.data[0] != '"'))
@@ -76,7 +42,7 @@ static int append_item(void *context, struct iq_view item, struct iq_error *erro
 	if (list->is_object) {
 		(void)iq_buf_append(list->json, name);
 		(void)iq_buf_append_char(list->json, ':');
-		item = member_of(item, IQ_LIT("value"));
+		item = iq_member_find(item, IQ_LIT("value"));
 	}
 	append_value(list->json, item, list->depth + 1);
 	return 0;
@@ -87,7 +53,7 @@ static void append_list(struct iq_buf *json, struct iq_view values, bool is_obje
 	struct list list = { .json = json, .depth = depth, .is_object = is_object };
 
 	(void)iq_buf_append_char(json, is_object ? '{' : '[');
-	(void)for_each(values, append_item, &list, NULL);
+	(void)iq_elements_each(values, append_item, &list, NULL);
 	(void)iq_buf_append_char(json, is_object ? '}' : ']');
 }
 
@@ -112,9 +78,9 @@ static void append_value(struct iq_buf *json, struct iq_view any, unsigned depth
 	else if (iq_view_eq(member.name, IQ_LIT("intValue")))
 		append_number(json, &member);
 	else if (iq_view_eq(member.name, IQ_LIT("kvlistValue")))
-		append_list(json, member_of(member.raw, IQ_LIT("values")), true, depth);
+		append_list(json, iq_member_find(member.raw, IQ_LIT("values")), true, depth);
 	else if (iq_view_eq(member.name, IQ_LIT("arrayValue")))
-		append_list(json, member_of(member.raw, IQ_LIT("values")), false, depth);
+		append_list(json, iq_member_find(member.raw, IQ_LIT("values")), false, depth);
 	else
 		(void)iq_buf_append(json, member.raw);
 }
@@ -129,11 +95,11 @@ struct search {
 static int look_at(void *context, struct iq_view attribute, struct iq_error *error)
 {
 	struct search *search = context;
-	struct iq_view name = member_of(attribute, IQ_LIT("key"));
+	struct iq_view name = iq_member_find(attribute, IQ_LIT("key"));
 
 	(void)error;
 	if (name.len == search->name.len + 2 && memcmp(name.data + 1, search->name.data, search->name.len) == 0)
-		search->found = member_of(attribute, IQ_LIT("value"));
+		search->found = iq_member_find(attribute, IQ_LIT("value"));
 	return 0;
 }
 
@@ -143,7 +109,7 @@ static struct iq_view attribute_of(struct iq_view attributes, const char *name, 
 	struct search search = { .name = iq_view_cstr(name) };
 	struct iq_json_value value = { .type = IQ_JSON_NONE };
 
-	(void)for_each(attributes, look_at, &search, NULL);
+	(void)iq_elements_each(attributes, look_at, &search, NULL);
 	if (search.found.data)
 		value = iq_json_pointer(search.found, IQ_LIT("/stringValue"), scratch);
 	return value.type == IQ_JSON_STRING ? value.text : IQ_VIEW_NULL;
@@ -161,13 +127,13 @@ static struct iq_view first_attribute(struct iq_view attributes, const char *con
 static int add_attribute(void *context, struct iq_view attribute, struct iq_error *error)
 {
 	const struct request *request = context;
-	struct iq_view name = member_of(attribute, IQ_LIT("key"));
+	struct iq_view name = iq_member_find(attribute, IQ_LIT("key"));
 	struct iq_buf value = IQ_BUF_INIT;
 
 	(void)error;
 	if (name.len < 2 || name.data[0] != '"')
 		return 0;
-	append_value(&value, member_of(attribute, IQ_LIT("value")), 0);
+	append_value(&value, iq_member_find(attribute, IQ_LIT("value")), 0);
 	iq_attrs_raw(request->reading->attrs, iq_view_make(name.data + 1, name.len - 2), iq_buf_view(&value));
 	request->reading->attrs->failed |= value.failed;
 	iq_buf_release(&value);
@@ -255,7 +221,7 @@ static int give_record(void *context, struct iq_view text, struct iq_error *erro
 	struct request *request = context;
 	const struct iq_element_reading *reading = request->reading;
 	struct iq_record record = iq_element_record(reading);
-	struct iq_view attributes = member_of(text, IQ_LIT("attributes")), scope;
+	struct iq_view attributes = iq_member_find(text, IQ_LIT("attributes")), scope;
 	struct iq_members members;
 	struct iq_member member;
 
@@ -269,8 +235,8 @@ static int give_record(void *context, struct iq_view text, struct iq_error *erro
 	if (record.event.type.len == 0)
 		record.event.type = attribute_of(attributes, "event.name", reading->scratch);
 	record.event.session = attribute_of(attributes, "session.id", reading->scratch);
-	(void)for_each(attributes, add_attribute, request, NULL);
-	scope = member_of(request->scope, IQ_LIT("name"));
+	(void)iq_elements_each(attributes, add_attribute, request, NULL);
+	scope = iq_member_find(request->scope, IQ_LIT("name"));
 	if (scope.len > 2)
 		iq_attrs_raw(reading->attrs, IQ_LIT("scope"), scope);
 	add_object(reading->attrs, "resource", request->resource);
@@ -283,8 +249,8 @@ static int read_scope(void *context, struct iq_view scope_logs, struct iq_error 
 {
 	struct request *request = context;
 
-	request->scope = member_of(scope_logs, IQ_LIT("scope"));
-	return for_each(member_of(scope_logs, IQ_LIT("logRecords")), give_record, request, error);
+	request->scope = iq_member_find(scope_logs, IQ_LIT("scope"));
+	return iq_elements_each(iq_member_find(scope_logs, IQ_LIT("logRecords")), give_record, request, error);
 }
 
 static int read_resource(void *context, struct iq_view resource_logs, struct iq_error *error)
@@ -294,22 +260,22 @@ static int read_resource(void *context, struct iq_view resource_logs, struct iq_
 	struct request *request = context;
 	struct iq_view name;
 
-	request->resource = member_of(member_of(resource_logs, IQ_LIT("resource")), IQ_LIT("attributes"));
+	request->resource = iq_member_find(iq_member_find(resource_logs, IQ_LIT("resource")), IQ_LIT("attributes"));
 	name = first_attribute(request->resource, names, request->reading->scratch);
 	request->source = name.len > 0 ? name : request->reading->options->source;
-	return for_each(member_of(resource_logs, IQ_LIT("scopeLogs")), read_scope, request, error);
+	return iq_elements_each(iq_member_find(resource_logs, IQ_LIT("scopeLogs")), read_scope, request, error);
 }
 
 static int parse(const struct iq_element_reading *reading, const char **ret_why, struct iq_error *error)
 {
 	struct request request = { .reading = reading };
-	struct iq_view logs = member_of(reading->text, IQ_LIT("resourceLogs"));
+	struct iq_view logs = iq_member_find(reading->text, IQ_LIT("resourceLogs"));
 
 	if (!logs.data) {
 		*ret_why = "no logs of OTLP: no resourceLogs";
 		return IQ_ERR_FORMAT;
 	}
-	return for_each(logs, read_resource, &request, error);
+	return iq_elements_each(logs, read_resource, &request, error);
 }
 
 /* ---- The format ---- */

@@ -73,6 +73,7 @@ struct iq_format {
 	X(har, "har") \
 	X(journal_export, "journal-export") \
 	X(journal_json, "journal-json") \
+	X(kubernetes, "kubernetes") \
 	X(ndjson, "ndjson") \
 	X(otlp, "otlp")
 /* `cri|docker-json|har`, for messages and options. */

@@ -84,3 +84,35 @@ bool iq_member_time(const struct iq_member *member, struct iq_buf *scratch, int6
 		return true;
 	return text.data && iq_time_parse_epoch(text, ret_ns);
 }
+
+struct iq_view iq_member_find(struct iq_view object, struct iq_view name)
+{
+	struct iq_members members;
+	struct iq_member member;
+
+	if (iq_members_open(&members, object, false))
+		while (iq_members_next(&members, &member) > 0)
+			if (iq_view_eq(member.name, name))
+				return member.raw;
+	return IQ_VIEW_NULL;
+}
+
+int iq_elements_each(struct iq_view array, int (*each)(void *context, struct iq_view element, struct iq_error *error),
+		     void *context, struct iq_error *error)
+{
+	struct iq_json json;
+	struct iq_json_token token;
+	int rc = 0;
+
+	iq_json_init(&json, array);
+	if (array.len == 0 || iq_json_next(&json, &token) <= 0 || token.type != IQ_JSON_ARRAY_BEGIN)
+		return 0;
+	while (rc == 0 && iq_json_next(&json, &token) > 0 && token.type != IQ_JSON_ARRAY_END) {
+		struct iq_view element = iq_json_skip(&json, &token);
+
+		if (!element.data)
+			break;
+		rc = each(context, element, error);
+	}
+	return rc;
+}

@@ -34,4 +34,10 @@ struct iq_view iq_member_text(const struct iq_member *member, struct iq_buf *scr
 /* A time: RFC 3339 text, or a number since the epoch (also as text), its unit told by magnitude. */
 bool iq_member_time(const struct iq_member *member, struct iq_buf *scratch, int64_t *ret_ns);
 
+/* The member of an object, its value raw; the NULL view if it has none of that name, or is no object. */
+struct iq_view iq_member_find(struct iq_view object, struct iq_view name);
+/* Calls `each` with every element of an array, raw; nothing is done with anything else. 0, or what a call returned. */
+int iq_elements_each(struct iq_view array, int (*each)(void *context, struct iq_view element, struct iq_error *error),
+		     void *context, struct iq_error *error);
+
 #endif
