@@ -2,6 +2,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/preset.h"
+#include "base/yaml.h"
 #include "cli/case.h"
 #include "cli/progress.h"
 #include "cli/record.h"
@@ -128,6 +130,46 @@ static bool read_covers(struct cli *cli, struct iq_ingest_options *options)
 	return options->has_covers;
 }
 
+/* ---- Rules ---- */
+
+static int add_rules(struct iq_extract *extract, const char *path_or_preset, struct iq_error *error)
+{
+	const bool is_preset = strncmp(path_or_preset, "preset:", strlen("preset:")) == 0;
+	const struct iq_preset *preset = NULL;
+	struct iq_buf text = IQ_BUF_INIT;
+	int rc;
+
+	if (is_preset) {
+		preset = iq_preset_find(iq_extract_presets(), path_or_preset + strlen("preset:"), error);
+		return preset ? iq_extract_add(extract, iq_view_cstr(preset->text), preset->name, error) : IQ_ERR_SPEC;
+	}
+	rc = iq_file_read(path_or_preset, IQ_YAML_MAX_BYTES, &text, error);
+	if (rc == 0)
+		rc = iq_extract_add(extract, iq_buf_view(&text), path_or_preset, error);
+	iq_buf_release(&text);
+	return rc;
+}
+
+/* *ret_extract is NULL where none are asked for. Caller owns; release with iq_extract_free(). False: the status is set. */
+static bool load_rules(struct cli *cli, struct iq_extract **ret_extract)
+{
+	struct iq_error error = IQ_ERROR_INIT;
+	int rc = 0;
+
+	*ret_extract = NULL;
+	for (size_t i = 0; i < cli->value_count && rc == 0; i++) {
+		if (cli->values[i].id != CLI_OPTION_EXTRACT)
+			continue;
+		if (!*ret_extract)
+			*ret_extract = iq_extract_new();
+		rc = *ret_extract ? add_rules(*ret_extract, cli->values[i].value, &error) : iq_error_nomem(&error);
+	}
+	/* Rules that cannot be read are wrong usage, whatever the reason. */
+	if (rc < 0)
+		(void)cli_set_status(cli, rc == IQ_ERR_NOMEM ? CLI_FAILED : CLI_USAGE, "%s", error.message);
+	return rc == 0;
+}
+
 bool cli_ingest(struct cli *cli, const char *store, const char *const *paths, size_t count, bool quiet)
 {
 	static const char *const titles[] = {
@@ -145,8 +187,11 @@ bool cli_ingest(struct cli *cli, const char *store, const char *const *paths, si
 	struct iq_error error = IQ_ERROR_INIT;
 	int rc;
 
-	if (!quiet && (!read_covers(cli, &options) || !cli_redactor(cli, store, &options.redactor)))
+	if (!load_rules(cli, &options.extract) ||
+	    (!quiet && (!read_covers(cli, &options) || !cli_redactor(cli, store, &options.redactor)))) {
+		iq_extract_free(options.extract);
 		return false;
+	}
 	run.redactor = options.redactor;
 	cli_catch_signals();
 	cli_progress_begin(&run.progress, CLI_BYTES);
@@ -161,6 +206,7 @@ bool cli_ingest(struct cli *cli, const char *store, const char *const *paths, si
 	else
 		set_ingest_status(&run, &result);
 	iq_redactor_free(options.redactor);
+	iq_extract_free(options.extract);
 	iq_buf_release(&run.problems);
 	cli_table_release(&run.table);
 	return rc == 0;

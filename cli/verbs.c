@@ -112,6 +112,10 @@ static const struct cli_option ingest_options[] = {
 	{ CLI_OPTION_DIALECT, "NAME",
 	  "what all sessions speak; left out, it is told by their handshakes and messages (docs/dialects.md)",
 	  IQ_DIALECT_NAMES, false },
+	{ CLI_OPTION_EXTRACT, "FILE|preset:NAME",
+	  "rules for what log lines say (docs/extract.md): a file, or the built-in glog, ids, java, pino or python; may be "
+	  "given several times",
+	  NULL, true },
 	{ CLI_OPTION_SOURCE, "NAME", "name of what produced the evidence, where the records name none", NULL, false },
 	{ CLI_OPTION_COVERS, "FROM..TO",
 	  "the evidence is complete for this time, though its records begin later or end earlier: "
@@ -331,6 +335,7 @@ static const struct {
 	[CLI_OPTION_DIALECT] = { "dialect", 0 },
 	[CLI_OPTION_EVIDENCE] = { "evidence", 0 },
 	[CLI_OPTION_EXTENSION_PATH] = { "extension-path", 0 },
+	[CLI_OPTION_EXTRACT] = { "extract", 0 },
 	[CLI_OPTION_FAIL_ON] = { "fail-on", 0 },
 	[CLI_OPTION_FORMAT] = { "format", 'f' },
 	[CLI_OPTION_HELP] = { "help", 'h' },

@@ -7,6 +7,7 @@
 
 #include "base/base.h"
 #include "event/dialect.h"
+#include "event/extract.h"
 #include "event/redact.h"
 
 #define IQ_EVENT_INIT \

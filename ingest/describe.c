@@ -1,11 +1,15 @@
 /* Between a parser and the store: what the bodies of events say of them. */
 #include "ingest/ingest.h"
 #include "ingest/members.h"
+#include "ingest/times.h"
 
 #include <stdlib.h>
 
 struct iq_describer {
 	struct iq_dialects *dialects;
+	struct iq_extract *extract;	  /* NULL: none */
+	struct iq_parser_options options; /* of the parser */
+	struct iq_buf scratch;
 	struct iq_sink sink;	    /* takes what a parser gives */
 	struct iq_sink described;   /* takes it with type and key */
 	const struct iq_sink *next; /* gets it whole */
@@ -98,6 +102,43 @@ static struct iq_view own_type(enum iq_kind kind)
 	}
 }
 
+/* ---- What rules find ---- */
+
+/* The time that a program wrote is when it happened; what was known before is when it was taken down. */
+static void set_time(const struct iq_describer *describer, struct iq_event *event, struct iq_view text)
+{
+	struct iq_time time;
+
+	if (!text.data || (!iq_time_read(text, &describer->options, &time) && !iq_time_parse_epoch(text, &time.ns)))
+		return;
+	if (event->observed == IQ_TIME_NONE)
+		event->observed = event->ts;
+	event->ts = time.ns;
+}
+
+static void set_text(struct iq_view *text, struct iq_view found)
+{
+	if (!text->data)
+		*text = found;
+}
+
+static int apply_rules(struct iq_describer *describer, struct iq_event *event)
+{
+	struct iq_view fields[IQ_EXTRACT_FIELDS];
+
+	iq_buf_clear(&describer->scratch);
+	if (iq_buf_reserve(&describer->scratch, IQ_EXTRACT_FIELDS * event->body.len + 64) < 0)
+		return IQ_ERR_NOMEM;
+	iq_extract_read(describer->extract, event, fields, &describer->scratch);
+	set_time(describer, event, fields[IQ_EXTRACT_TS]);
+	set_text(&event->session, fields[IQ_EXTRACT_SESSION]);
+	set_text(&event->type, fields[IQ_EXTRACT_TYPE]);
+	set_text(&event->key, fields[IQ_EXTRACT_KEY]);
+	if (event->severity == IQ_SEVERITY_NONE && fields[IQ_EXTRACT_SEVERITY].data)
+		(void)iq_severity_parse(fields[IQ_EXTRACT_SEVERITY], &event->severity);
+	return 0;
+}
+
 static int take_event(void *context, const struct iq_event *given, struct iq_error *error)
 {
 	struct iq_describer *describer = context;
@@ -105,6 +146,8 @@ static int take_event(void *context, const struct iq_event *given, struct iq_err
 
 	if (!event.type.data)
 		event.type = own_type(event.kind);
+	if (describer->extract && apply_rules(describer, &event) < 0)
+		return iq_error_nomem(error);
 	event.body_is_binary = event.body.data && !iq_utf8_valid(event.body);
 	if (event.kind == IQ_KIND_LOG && event.severity == IQ_SEVERITY_NONE)
 		event.severity = line_severity(event.body);
@@ -113,13 +156,14 @@ static int take_event(void *context, const struct iq_event *given, struct iq_err
 
 /* ---- Life ---- */
 
-struct iq_describer *iq_describer_new(const char *dialect)
+struct iq_describer *iq_describer_new(const char *dialect, struct iq_extract *extract)
 {
 	struct iq_describer *describer = calloc(1, sizeof(*describer));
 
 	if (!describer)
 		return NULL;
 	describer->dialects = iq_dialects_new(dialect);
+	describer->extract = extract;
 	describer->sink = (struct iq_sink){ take_event, give_gap, describer };
 	describer->described = (struct iq_sink){ give_event, give_gap, describer };
 	if (describer->dialects)
@@ -133,12 +177,16 @@ void iq_describer_free(struct iq_describer *describer)
 	if (!describer)
 		return;
 	iq_dialects_free(describer->dialects);
+	iq_buf_release(&describer->scratch);
 	free(describer);
 }
 
-const struct iq_sink *iq_describer_begin(struct iq_describer *describer, const struct iq_sink *next)
+const struct iq_sink *iq_describer_begin(struct iq_describer *describer, const struct iq_parser_options *options,
+					 const struct iq_sink *next)
 {
 	iq_dialects_begin(describer->dialects);
+	if (options)
+		describer->options = *options;
 	describer->next = next;
 	return &describer->sink;
 }

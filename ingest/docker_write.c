@@ -36,10 +36,10 @@ static int take_gap(void *context, const struct iq_gap *gap, struct iq_error *er
 int iq_docker_write_begin(struct iq_docker_recorder *recorder)
 {
 	recorder->sink = (struct iq_sink){ take_event, take_gap, recorder };
-	recorder->describer = iq_describer_new(NULL);
+	recorder->describer = iq_describer_new(NULL, NULL);
 	if (!recorder->describer)
 		return iq_error_nomem(recorder->error);
-	recorder->described = iq_describer_begin(recorder->describer, &recorder->sink);
+	recorder->described = iq_describer_begin(recorder->describer, NULL, &recorder->sink);
 	return 0;
 }
 

@@ -31,6 +31,7 @@ struct iq_parser_options {
 	int32_t zone;	/* seconds east of UTC, for times without a zone */
 	int64_t newest; /* no time without a year is later than this, by more than a day */
 	struct iq_parser_notes *notes; /* is added to; may be NULL */
+	struct iq_extract *extract;    /* rules about lines that go on with others; may be NULL */
 	/* What a person shall hear, in one line without the path: damage (which is a gap as well), a line that was cut.
 	 * A hole that the evidence itself declares is a gap but no problem. Borrowed until the call returns. May be
 	 * NULL. */
@@ -94,12 +95,14 @@ const struct iq_format *iq_format_probe(struct iq_view head);
  * type. Names become valid UTF-8. One thread at a time. */
 struct iq_describer;
 
-/* `dialect`: a name, or NULL to detect it. Caller owns; release with iq_describer_free(). NULL when memory is out, or where there is
- * no such dialect. */
-struct iq_describer *iq_describer_new(const char *dialect);
+/* `dialect`: a name, or NULL to detect it. `extract`: rules that come first; borrowed until the describer is freed, may be NULL. Caller
+ * owns; release with iq_describer_free(). NULL when memory is out, or where there is no such dialect. */
+struct iq_describer *iq_describer_new(const char *dialect, struct iq_extract *extract);
 void iq_describer_free(struct iq_describer *describer); /* NULL allowed */
-/* An evidence begins: the sink for its parser, from which things go on to `next`. Borrowed until the describer is freed. */
-const struct iq_sink *iq_describer_begin(struct iq_describer *describer, const struct iq_sink *next);
+/* An evidence begins: the sink for its parser, from which things go on to `next`. Borrowed until the describer is freed. The
+ * options are those of the parser, by which rules read times; NULL where there are none. */
+const struct iq_sink *iq_describer_begin(struct iq_describer *describer, const struct iq_parser_options *options,
+					 const struct iq_sink *next);
 /* What it knows of sessions. Borrowed until the describer is freed. */
 struct iq_dialects *iq_describer_dialects(struct iq_describer *describer);
 
@@ -132,6 +135,7 @@ struct iq_ingest_report {
 struct iq_ingest_options {
 	const char *format;	      /* name, or NULL to detect */
 	const char *dialect;	      /* name, or NULL to detect */
+	struct iq_extract *extract;   /* rules for log lines; may be NULL */
 	const char *source;	      /* --source: the name for stdin or for every file, or NULL */
 	size_t max_line;	      /* 0: IQ_INGEST_MAX_LINE */
 	struct iq_redactor *redactor; /* takes secrets out; then raw bytes are not kept. May be NULL */

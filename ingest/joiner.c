@@ -292,9 +292,34 @@ static int begin_record(struct iq_joiner *joiner, struct iq_joiner_stream *strea
 	return keep_texts(joiner, stream) < 0 ? IQ_ERR_NOMEM : add_record(joiner, stream, record);
 }
 
+/* What rules say of a line, which are about log lines only. */
+static enum iq_extract_line line_by_rules(const struct iq_joiner *joiner, const struct iq_record *record,
+					  struct iq_view text)
+{
+	struct iq_extract *extract = joiner->output->options.extract;
+
+	return extract && record->event.kind == IQ_KIND_LOG ? iq_extract_line(extract, record->event.source, text)
+							    : IQ_EXTRACT_ANY;
+}
+
+static bool has_rule(const struct iq_joiner *joiner, const struct iq_record *record)
+{
+	return line_by_rules(joiner, record, IQ_VIEW_NULL) != IQ_EXTRACT_ANY;
+}
+
+/* May a line go on with this record? */
+static bool is_held(const struct iq_joiner *joiner, const struct iq_record *record)
+{
+	return joiner->joins_lines || has_rule(joiner, record);
+}
+
 static bool is_further(const struct iq_joiner *joiner, const struct iq_joiner_stream *stream,
 		       const struct iq_record *record)
 {
+	const enum iq_extract_line by_rules = line_by_rules(joiner, record, record->event.body);
+
+	if (by_rules != IQ_EXTRACT_ANY)
+		return by_rules == IQ_EXTRACT_GOES_ON;
 	if (record->event.ts != IQ_TIME_NONE && stream->last_ts != IQ_TIME_NONE &&
 	    (record->event.ts < stream->last_ts || record->event.ts - IQ_JOINER_PAUSE > stream->last_ts))
 		return false;
@@ -350,7 +375,7 @@ static int keep_record(struct iq_joiner *joiner, struct iq_joiner_stream *stream
 	if (rc < 0)
 		return rc;
 	stream->trace = joiner->joins_lines ? trace_after(stream->trace, record->event.body) : IQ_TRACE_NONE;
-	return stream->unfinished || joiner->joins_lines ? 0 : give_stream(joiner, stream, error);
+	return stream->unfinished || is_held(joiner, record) ? 0 : give_stream(joiner, stream, error);
 }
 
 /* Of a text that was put together, or read from a document, only the event's limit has to be kept. */
@@ -373,7 +398,7 @@ int iq_joiner_take(struct iq_joiner *joiner, struct iq_record *record, struct iq
 		note_cut_line(joiner, record);
 		record->unfinished = false;
 	}
-	if (rc == 0 && !goes_on && !record->unfinished && !joiner->joins_lines)
+	if (rc == 0 && !goes_on && !record->unfinished && !is_held(joiner, record))
 		return give_alone(joiner, record, error);
 	return rc == 0 ? keep_record(joiner, stream, record, goes_on, error) : rc;
 }
@@ -384,7 +409,7 @@ int iq_joiner_settle(struct iq_joiner *joiner, struct iq_error *error)
 	int rc = 0;
 
 	while (rc == 0 && (stream = first_ended(joiner, UINT64_MAX, false)) && stream->lines == 1 &&
-	       stream->trace == IQ_TRACE_NONE)
+	       stream->trace == IQ_TRACE_NONE && !has_rule(joiner, &stream->first))
 		rc = give_stream(joiner, stream, error);
 	return rc;
 }

@@ -4,6 +4,8 @@
  * Cloud), which mark the pieces, and programs whose text has several lines (stack traces), which do not. A format says of
  * each record what it is; see struct iq_record. Pieces are put together without anything between them, lines with a line end.
  *
+ * What a line is, rules may say instead (iq_extract_line()).
+ *
  * Streams are told apart by name. Events are given out in the order in which they end: that is what taking up an evidence
  * again rests on (see restart() in ingest/ingest.h). So a record of another stream that comes between the lines of a
  * trace does not tear it, a second one does. A gap ends all that is whole.

@@ -1,3 +1,4 @@
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -241,6 +242,7 @@ static int open_parser(struct intake *intake, struct iq_error *error)
 		.max_line = options->max_line ? options->max_line : IQ_INGEST_MAX_LINE,
 		.from = intake->recognised.restart,
 		.newest = iq_clock_now(),
+		.extract = options->extract,
 		.problem = take_problem,
 		.context = intake,
 	};
@@ -248,9 +250,9 @@ static int open_parser(struct intake *intake, struct iq_error *error)
 	intake->position = intake->recognised.restart.offset;
 	intake->places[0] = intake->recognised.restart;
 	intake->place_count = 1;
-	intake->parser =
-		intake->format->open(intake->format, &parser_options,
-				     iq_describer_begin(intake->ingest->describer, event_sink(intake->ingest)));
+	intake->parser = intake->format->open(
+		intake->format, &parser_options,
+		iq_describer_begin(intake->ingest->describer, &parser_options, event_sink(intake->ingest)));
 	return intake->parser ? 0 : iq_error_nomem(error);
 }
 
@@ -463,6 +465,24 @@ static int end_evidence(struct intake *intake, struct iq_evidence *ret_evidence,
 	return rc == 0 ? iq_store_writer_evidence_end(writer, ret_evidence, error) : rc;
 }
 
+/* Hostile patterns, or hostile lines. */
+static void note_given_up(struct intake *intake)
+{
+	struct iq_extract *extract = intake->ingest->options->extract;
+	const char *place;
+	char text[320];
+	uint64_t count = extract ? iq_extract_given_up(extract, &place) : 0;
+
+	if (count == 0)
+		return;
+	(void)snprintf(text, sizeof(text),
+		       "%s: matching was given up %" PRIu64
+		       " times because it took too long; what it might have found is "
+		       "missing",
+		       place, count);
+	take_problem(intake, text);
+}
+
 static int report_taken(struct intake *intake, const struct iq_evidence *evidence)
 {
 	struct ingest *ingest = intake->ingest;
@@ -513,6 +533,7 @@ static int take_in(struct intake *intake, struct iq_error *error)
 	}
 	if (rc == 0)
 		rc = end_evidence(intake, &evidence, error);
+	note_given_up(intake);
 	if (rc == 0)
 		rc = report_taken(intake, &evidence);
 	return rc == 0 && commit_is_due(ingest) ? commit(ingest, error) : rc;
@@ -633,7 +654,7 @@ int iq_ingest(const char *store_path, const char *const *paths, size_t path_coun
 	if (options->format && !iq_format_by_name(iq_view_cstr(options->format)))
 		return iq_error_set(error, IQ_ERR_USAGE, "%s: no such format; there are %s", options->format,
 				    IQ_FORMAT_NAMES);
-	ingest.describer = iq_describer_new(options->dialect);
+	ingest.describer = iq_describer_new(options->dialect, options->extract);
 	rc = ingest.describer ? find_files(&walk, store_path, paths, path_count, error) : iq_error_nomem(error);
 	if (rc == 0)
 		rc = check_files(&walk, path_count > 0 ? paths[0] : ".", error);

@@ -4,7 +4,7 @@
 #define IQ_QUERY_CONDITION_H
 
 #include "event/event.h"
-#include "query/yaml.h"
+#include "base/yaml.h"
 #include "store/store.h"
 
 /* Pattern limits: see docs/security.md. */

@@ -9,7 +9,7 @@
 #define IQ_QUERY_ORDER_H
 
 #include "query/automaton.h"
-#include "query/yaml.h"
+#include "base/yaml.h"
 
 #define IQ_ORDER_MAX_DEPTH 50
 

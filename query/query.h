@@ -7,6 +7,7 @@
 #include <inquest/sql.h>
 
 #include "base/base.h"
+#include "base/preset.h"
 #include "event/event.h"
 #include "query/clocks.h"
 #include "store/store.h"
@@ -29,11 +30,6 @@ int iq_spec_presets_for(struct iq_store *store, struct iq_spec **ret_spec, struc
 void iq_spec_free(struct iq_spec *spec);
 size_t iq_spec_count(const struct iq_spec *spec);
 /* Built-in presets: name and one line, ended by a NULL name. Static. */
-struct iq_preset {
-	const char *name;
-	const char *summary;
-	const char *text;
-};
 const struct iq_preset *iq_presets(void);
 
 /* ---- Checking -------------------------------------------------------------------------------------------- */

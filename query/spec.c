@@ -396,25 +396,11 @@ int iq_spec_parse(struct iq_view text, const char *name, struct iq_spec **ret_sp
 	return rc;
 }
 
-static int unknown_preset(const char *name, struct iq_error *error)
-{
-	char known[256] = "";
-
-	for (const struct iq_preset *preset = iq_presets(); preset->name; preset++) {
-		strncat(known, preset == iq_presets() ? "" : ", ", sizeof(known) - strlen(known) - 1);
-		strncat(known, preset->name, sizeof(known) - strlen(known) - 1);
-	}
-	return iq_error_set(error, IQ_ERR_SPEC, "preset:%s: no such preset; there are %s", name, known);
-}
-
 static int load_preset(const char *name, struct iq_spec **ret_spec, struct iq_error *error)
 {
-	const struct iq_preset *preset = iq_presets();
+	const struct iq_preset *preset = iq_preset_find(iq_presets(), name, error);
 
-	while (preset->name && strcmp(preset->name, name) != 0)
-		preset++;
-	return preset->name ? iq_spec_parse(iq_view_cstr(preset->text), name, ret_spec, error)
-			    : unknown_preset(name, error);
+	return preset ? iq_spec_parse(iq_view_cstr(preset->text), name, ret_spec, error) : IQ_ERR_SPEC;
 }
 
 int iq_spec_load(const char *path_or_preset, struct iq_spec **ret_spec, struct iq_error *error)

@@ -74,11 +74,11 @@ static void parse(const struct iq_format *format, struct iq_view text, size_t pi
 						   .source = IQ_LIT("file"),
 						   .max_line = max_line,
 						   .newest = INT64_C(1795500000000000000) };
-	struct iq_describer *describer = iq_describer_new(NULL);
+	struct iq_describer *describer = iq_describer_new(NULL, NULL);
 	struct iq_parser *parser;
 
 	require(run.digest && run.covered && describer);
-	parser = format->open(format, &options, iq_describer_begin(describer, &sink));
+	parser = format->open(format, &options, iq_describer_begin(describer, &options, &sink));
 	require(parser);
 	for (size_t at = 0; at < text.len; at += piece) {
 		size_t len = text.len - at < piece ? text.len - at : piece;

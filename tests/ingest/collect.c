@@ -118,8 +118,8 @@ struct collected collect(const char *format_name, struct iq_view text, enum feed
 	const struct iq_sink sink = { take_event, take_gap, &collected };
 	const struct iq_parser_options options = options_for(&collected, max_line);
 	struct iq_error error = IQ_ERROR_INIT;
-	struct iq_describer *describer = iq_describer_new(NULL);
-	struct iq_parser *parser = format->open(format, &options, iq_describer_begin(describer, &sink));
+	struct iq_describer *describer = iq_describer_new(NULL, NULL);
+	struct iq_parser *parser = format->open(format, &options, iq_describer_begin(describer, &options, &sink));
 
 	for (size_t at = 0; at < text.len;) {
 		size_t size = piece(feeding, &seed, text.len - at);

@@ -16,6 +16,7 @@ struct scene {
 	char whole[96]; /* the store of an ingest that nothing interrupted */
 	unsigned seed;
 	void (*make)(struct iq_buf *text);
+	struct iq_extract *extract;
 	bool ids; /* numbers have to be the same as well */
 	struct iq_buf text;
 };
@@ -255,11 +256,17 @@ static void scene_open(struct scene *scene, unsigned seed)
 	(void)snprintf(scene->whole, sizeof(scene->whole), "%s/whole", scene->root);
 	scene->make = makers[seed % (sizeof(makers) / sizeof(makers[0]))];
 	scene->make(&scene->text);
+	if (scene->make != make_docker)
+		return;
+	/* Some lines go on with others. */
+	scene->extract = iq_extract_new();
+	cr_assert_eq(iq_extract_add(scene->extract, IQ_LIT("extract: [{ start: '[02468]$' }]"), "rules", NULL), 0);
 }
 
 static void scene_close(struct scene *scene)
 {
 	iq_buf_release(&scene->text);
+	iq_extract_free(scene->extract);
 	cr_assert_eq(iq_file_remove_tree(scene->root, NULL), 0);
 }
 
@@ -279,9 +286,9 @@ static int note_outcome(void *context, const struct iq_ingest_report *report)
 static enum iq_ingest_outcome ingest(const struct scene *scene, const char *store, uint64_t commit_bytes)
 {
 	enum iq_ingest_outcome outcome = IQ_INGEST_REFUSED;
-	const struct iq_ingest_options options = { .commit_bytes = commit_bytes,
-						   .report = note_outcome,
-						   .context = &outcome };
+	const struct iq_ingest_options options = {
+		.commit_bytes = commit_bytes, .extract = scene->extract, .report = note_outcome, .context = &outcome
+	};
 	struct iq_ingest_result result;
 	struct iq_error error = IQ_ERROR_INIT;
 	const char *path = scene->path;

@@ -1,4 +1,4 @@
-#include "query/yaml.h"
+#include "base/yaml.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
-/* query/yaml.h - YAML (through libyaml; JSON is a subset of it) as a small tree whose nodes know their line and column.
+/* base/yaml.h - YAML (through libyaml; JSON is a subset of it) as a small tree whose nodes know their line and column.
  * Anchors, aliases and tags are refused, depth and size are limited.
  */
-#ifndef IQ_QUERY_YAML_H
-#define IQ_QUERY_YAML_H
+#ifndef IQ_BASE_YAML_H
+#define IQ_BASE_YAML_H
 
 #include "base/base.h"
 
