@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "query/gap.h"
+#include "query/joined.h"
 #include "query/report.h"
 
 /* Logs beside one session, at most. */
@@ -24,6 +25,8 @@ struct timeline {
 	bool has_log;
 	size_t log_count;
 	size_t logs_left_out;
+	struct iq_joined joined; /* log lines that are about the session */
+	size_t next_joined;
 };
 
 static void append(struct timeline *timeline, const char *text)
@@ -201,14 +204,15 @@ static void append_event(struct timeline *timeline, const struct iq_event *event
 	append_end(timeline);
 }
 
-static void append_log(struct timeline *timeline, const struct iq_event *event)
+/* `ts`: by the clock of the session's source. `mark`: of a line beside the session, or of one that is about it. */
+static void append_log(struct timeline *timeline, const struct iq_event *event, int64_t ts, const char *mark)
 {
 	size_t start = timeline->out->len;
 
 	colour(timeline, event->severity >= IQ_SEVERITY_WARNING ? "\033[33m" : "\033[2m");
 	(void)iq_buf_appendf(timeline->out, "%7" PRIu64, event->id);
-	append_offset(timeline, log_time(timeline));
-	append(timeline, " ..  ");
+	append_offset(timeline, ts);
+	append(timeline, mark);
 	(void)iq_utf8_append_safe(timeline->out, iq_utf8_cut(event->source, 24));
 	if (event->severity != IQ_SEVERITY_NONE)
 		(void)iq_buf_appendf(timeline->out, " %s", iq_severity_name(event->severity));
@@ -222,7 +226,7 @@ static void append_log(struct timeline *timeline, const struct iq_event *event)
 
 static bool is_shown(const struct timeline *timeline, const struct iq_event *event)
 {
-	if (event->session_no != 0)
+	if (event->session_no != 0 || iq_joined_has(&timeline->joined, event->id))
 		return false;
 	return timeline->options->context_ns || event->kind == IQ_KIND_CONTAINER ||
 	       event->severity >= IQ_SEVERITY_WARNING;
@@ -268,14 +272,27 @@ static int open_logs(struct timeline *timeline)
 	return rc < 0 ? rc : next_log(timeline);
 }
 
+static void draw_joined_until(struct timeline *timeline, int64_t ts)
+{
+	const struct iq_joined *joined = &timeline->joined;
+
+	for (; timeline->next_joined < joined->count && joined->events[timeline->next_joined].ts <= ts;
+	     timeline->next_joined++)
+		append_log(timeline, &joined->events[timeline->next_joined], joined->events[timeline->next_joined].ts,
+			   " ::  ");
+}
+
 static int draw_logs_until(struct timeline *timeline, int64_t ts)
 {
 	int rc = 0;
 
 	while (rc == 0 && timeline->has_log && log_time(timeline) <= ts) {
-		append_log(timeline, &timeline->log);
+		draw_joined_until(timeline, log_time(timeline));
+		append_log(timeline, &timeline->log, log_time(timeline), " ..  ");
 		rc = next_log(timeline);
 	}
+	if (rc == 0)
+		draw_joined_until(timeline, ts);
 	return rc;
 }
 
@@ -316,6 +333,9 @@ static void append_foot(struct timeline *timeline)
 	if (timeline->logs_left_out)
 		(void)iq_buf_appendf(timeline->out, "                    ..  and %zu more log lines beside it\n",
 				     timeline->logs_left_out);
+	if (timeline->joined.left_out)
+		(void)iq_buf_appendf(timeline->out, "                    ::  and %" PRIu64 " more log lines about it\n",
+				     timeline->joined.left_out);
 	if (!timeline->session->end_seen)
 		append(timeline, "                    ..  still open when the capture ended\n");
 }
@@ -371,10 +391,13 @@ int iq_timeline(struct iq_store *store, uint32_t session_no, const struct iq_che
 		return iq_error_set(error, IQ_ERR_NOT_FOUND, "no session s%" PRIu32 "; `inquest sessions` lists them",
 				    session_no);
 	append_head(&timeline);
-	rc = open_logs(&timeline);
+	rc = iq_joined_find(store, timeline.session, &timeline.joined, error);
+	if (rc == 0)
+		rc = open_logs(&timeline);
 	if (rc == 0)
 		rc = draw_session(&timeline);
 	append_foot(&timeline);
 	iq_cursor_close(timeline.logs);
+	iq_joined_release(&timeline.joined);
 	return rc == 0 && out->failed ? iq_error_nomem(error) : rc;
 }

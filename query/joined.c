@@ -1,0 +1,343 @@
+#include "query/joined.h"
+
+#include <stdlib.h>
+#include <strings.h>
+
+/* An id of the session. Those that begin with the same word are a list. */
+struct id {
+	struct iq_view text;
+	bool needs_label;
+	uint32_t next; /* index + 1 */
+};
+
+struct finder {
+	struct iq_store *store;
+	const struct iq_session *session;
+	struct iq_joined *joined;
+	struct iq_error *error;
+	struct iq_map words; /* first word of an id -> index + 1 */
+	struct iq_map texts; /* the ids there are */
+	struct id *ids;
+	size_t capacity;
+};
+
+/* ---- Ids ---- */
+
+static bool is_word(char c)
+{
+	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '_' || c == '-' ||
+	       (unsigned char)c >= 0x80;
+}
+
+static struct iq_view first_word(struct iq_view text)
+{
+	size_t from = 0, to;
+
+	while (from < text.len && !is_word(text.data[from]))
+		from++;
+	for (to = from; to < text.len && is_word(text.data[to]);)
+		to++;
+	return iq_view_make(text.data + from, to - from);
+}
+
+static size_t count_digits(struct iq_view text)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < text.len; i++)
+		count += text.data[i] >= '0' && text.data[i] <= '9';
+	return count;
+}
+
+/* Six digits, or four characters with a digit among them, are hardly anything else. */
+static bool is_distinctive(struct iq_view text, size_t digits)
+{
+	return text.len >= 6 ? digits > 0 || text.len >= 16 : text.len >= 4 && digits > 0 && digits < text.len;
+}
+
+static int add_id(struct finder *finder, struct iq_view text)
+{
+	const size_t digits = count_digits(text);
+	struct iq_view word = first_word(text);
+	uint64_t *first;
+	uint32_t index;
+	int rc;
+
+	if (word.len == 0 || (digits == text.len && text.len < 6) || finder->texts.count >= IQ_JOINED_MAX_IDS)
+		return 0;
+	rc = iq_map_intern(&finder->texts, text, &index);
+	if (rc <= 0)
+		return rc;
+	if (IQ_ARRAY_GROW(finder->ids, finder->capacity, (size_t)index + 1) < 0)
+		return IQ_ERR_NOMEM;
+	first = iq_map_get(&finder->words, word);
+	finder->ids[index] = (struct id){ .text = finder->texts.entries[index].key,
+					  .needs_label = !is_distinctive(text, digits),
+					  .next = first ? (uint32_t)*first : 0 };
+	return iq_map_set(&finder->words, word, index + 1);
+}
+
+/* The session's name, and the keys of its messages. */
+static int collect_ids(struct finder *finder)
+{
+	struct iq_filter filter = IQ_FILTER_INIT;
+	struct iq_cursor *cursor;
+	struct iq_event event;
+	int rc = add_id(finder, finder->session->name);
+
+	if (rc < 0)
+		return iq_error_nomem(finder->error);
+	filter.sessions = &finder->session->no;
+	filter.session_count = 1;
+	filter.columns = 1u << IQ_COLUMN_KEY;
+	rc = iq_cursor_open(finder->store, &filter, &cursor, finder->error);
+	if (rc < 0)
+		return rc;
+	while ((rc = iq_cursor_next(cursor, &event, finder->error)) > 0)
+		if (event.key.data && add_id(finder, event.key) < 0)
+			rc = iq_error_nomem(finder->error);
+	iq_cursor_close(cursor);
+	return rc;
+}
+
+/* ---- Words of a line ---- */
+
+/* The words that say what follows them is an id. */
+static bool is_label(struct iq_view word)
+{
+	static const char *const labels[] = { "session", "sess", "sid",	 "conn", "connection", "socket",
+					      "run",	 "tool", "call", "job",	 "request",    "task" };
+
+	if (word.len > 2 && strncasecmp(word.data + word.len - 2, "id", 2) == 0)
+		return true;
+	for (size_t i = 0; i < sizeof(labels) / sizeof(labels[0]); i++)
+		if (strlen(labels[i]) == word.len && strncasecmp(word.data, labels[i], word.len) == 0)
+			return true;
+	return false;
+}
+
+/* `session=`, `"run_id": "`, `[run `: is there a label before the place? */
+static bool has_label(struct iq_view text, size_t at)
+{
+	size_t from = at, to;
+
+	while (from > 0 && at - from < 6 && strchr(" \t\"'=:#([{<\\", text.data[from - 1]))
+		from--;
+	to = from;
+	while (from > 0 && is_word(text.data[from - 1]))
+		from--;
+	return to < at && is_label(iq_view_make(text.data + from, to - from));
+}
+
+/* Does the id, whose first word is at `at`, stand there? */
+static bool stands_at(const struct id *id, struct iq_view text, size_t at, size_t word_at)
+{
+	size_t begin = at - word_at, end = begin + id->text.len;
+
+	if (at < word_at || end > text.len || memcmp(text.data + begin, id->text.data, id->text.len) != 0)
+		return false;
+	if (end < text.len && is_word(text.data[end]) && is_word(id->text.data[id->text.len - 1]))
+		return false;
+	return !id->needs_label || has_label(text, begin);
+}
+
+static bool has_id_at(const struct finder *finder, struct iq_view text, size_t at, struct iq_view word)
+{
+	const uint64_t *first = iq_map_get(&finder->words, word);
+
+	for (uint32_t index = first ? (uint32_t)*first : 0; index > 0; index = finder->ids[index - 1].next) {
+		const struct id *id = &finder->ids[index - 1];
+
+		if (stands_at(id, text, at, (size_t)(first_word(id->text).data - id->text.data)))
+			return true;
+	}
+	return false;
+}
+
+/* Called from several threads. */
+static bool has_id(void *context, struct iq_view text, bool is_binary)
+{
+	const struct finder *finder = context;
+
+	(void)is_binary;
+	for (size_t at = 0; at < text.len;) {
+		struct iq_view word = first_word(iq_view_from(text, at));
+
+		at = (size_t)(word.data - text.data);
+		if (word.len > 0 && has_id_at(finder, text, at, word))
+			return true;
+		at += word.len > 0 ? word.len : 1;
+	}
+	return false;
+}
+
+/* The key of a log line says by itself that it is an id. */
+static bool is_id(void *context, struct iq_view text, bool is_binary)
+{
+	const struct finder *finder = context;
+
+	(void)is_binary;
+	return text.data && iq_map_get(&finder->texts, text);
+}
+
+/* ---- Lines ---- */
+
+/* By the clock of the session's source. */
+static int64_t time_of(const struct finder *finder, struct iq_view source, int64_t ts)
+{
+	return iq_time_shift(ts, iq_store_skew(finder->store, source) -
+					 iq_store_skew(finder->store, finder->session->source));
+}
+
+static int take_row(struct finder *finder, const struct iq_block *block, uint32_t row)
+{
+	struct iq_joined *joined = finder->joined;
+	const int64_t *ids = block->numbers[IQ_COLUMN_ID];
+	struct iq_event event = IQ_EVENT_INIT;
+	struct iq_view body;
+	size_t count;
+	const struct iq_source *sources = iq_store_sources(finder->store, &count);
+	int rc;
+
+	if (block->numbers[IQ_COLUMN_SESSION][row] == finder->session->no)
+		return 0;
+	for (size_t i = 0; i < count; i++)
+		if (sources[i].no == block->numbers[IQ_COLUMN_SOURCE][row])
+			event.source = sources[i].name;
+	event.ts = time_of(finder, event.source, block->numbers[IQ_COLUMN_TS][row]);
+	if (event.ts < finder->session->started - IQ_JOINED_MARGIN ||
+	    event.ts > finder->session->ended + IQ_JOINED_MARGIN)
+		return 0;
+	event.id = ids ? (uint64_t)ids[row] : block->id_first + row;
+	if (iq_joined_has(joined, event.id))
+		return 0;
+	if (joined->count >= IQ_JOINED_MAX) {
+		joined->left_out++;
+		return 0;
+	}
+	rc = iq_block_text(block, IQ_COLUMN_BODY, row, &body, &event.body_is_binary, finder->error);
+	if (rc < 0)
+		return rc;
+	event.severity = (enum iq_severity)block->numbers[IQ_COLUMN_SEVERITY][row];
+	event.body = iq_arena_copy(&joined->memory, body);
+	if (joined->memory.failed || IQ_ARRAY_GROW(joined->events, joined->capacity, joined->count + 1) < 0)
+		return iq_error_nomem(finder->error);
+	joined->events[joined->count++] = event;
+	return 0;
+}
+
+static bool is_log(void *context, struct iq_view text, bool is_binary)
+{
+	(void)context;
+	(void)is_binary;
+	return iq_view_eq(text, iq_view_cstr(iq_kind_name(IQ_KIND_LOG)));
+}
+
+/* Log lines within the session's time that pass the test. */
+static int scan(struct finder *finder, const struct iq_test *test)
+{
+	const struct iq_session *session = finder->session;
+	const int64_t reach = iq_store_skew_span(finder->store) + IQ_JOINED_MARGIN;
+	const struct iq_range times = { iq_time_shift(session->started, -reach), iq_time_shift(session->ended, reach) };
+	const struct iq_test tests[] = { { .column = IQ_COLUMN_KIND, .accept = is_log },
+					 { .column = IQ_COLUMN_TS, .ranges = &times, .range_count = 1 },
+					 *test };
+	const struct iq_scan_options options = { .tests = tests,
+						 .test_count = 3,
+						 .columns = 1u << IQ_COLUMN_TS | 1u << IQ_COLUMN_SOURCE |
+							    1u << IQ_COLUMN_SESSION | 1u << IQ_COLUMN_SEVERITY |
+							    1u << IQ_COLUMN_BODY,
+						 .order = IQ_SCAN_ID };
+	struct iq_scan *opened;
+	struct iq_run run;
+	int rc = iq_scan_open(finder->store, &options, &opened, finder->error);
+
+	if (rc < 0)
+		return rc;
+	while (rc == 0 && (rc = iq_scan_next(opened, &run, finder->error)) > 0) {
+		rc = 0;
+		for (uint64_t i = 0; i < run.count && rc == 0; i++)
+			rc = take_row(finder, run.block, run.rows[i]);
+	}
+	iq_scan_close(opened);
+	return rc;
+}
+
+/* Sessions of other sources that are called the same. */
+static int scan_namesakes(struct finder *finder)
+{
+	size_t count, found = 0;
+	const struct iq_session *sessions = iq_store_sessions(finder->store, &count);
+	struct iq_range *ranges = NULL;
+	size_t capacity = 0;
+	int rc = 0;
+
+	for (size_t i = 0; i < count && rc == 0; i++) {
+		if (sessions[i].no == finder->session->no || !iq_view_eq(sessions[i].name, finder->session->name))
+			continue;
+		if (IQ_ARRAY_GROW(ranges, capacity, found + 1) < 0)
+			rc = iq_error_nomem(finder->error);
+		else
+			ranges[found++] = (struct iq_range){ sessions[i].no, sessions[i].no };
+	}
+	if (rc == 0 && found > 0)
+		rc = scan(finder,
+			  &(struct iq_test){ .column = IQ_COLUMN_SESSION, .ranges = ranges, .range_count = found });
+	free(ranges);
+	return rc;
+}
+
+static int find(struct finder *finder)
+{
+	int rc = collect_ids(finder);
+
+	if (rc == 0)
+		rc = scan_namesakes(finder);
+	if (rc == 0 && finder->texts.count > 0)
+		rc = scan(finder, &(struct iq_test){ .column = IQ_COLUMN_KEY, .accept = is_id, .context = finder });
+	if (rc == 0 && finder->texts.count > 0)
+		rc = scan(finder, &(struct iq_test){ .column = IQ_COLUMN_BODY, .accept = has_id, .context = finder });
+	return rc;
+}
+
+static int by_time(const void *a, const void *b)
+{
+	const struct iq_event *x = a, *y = b;
+
+	if (x->ts != y->ts)
+		return x->ts < y->ts ? -1 : 1;
+	return (x->id > y->id) - (x->id < y->id);
+}
+
+int iq_joined_find(struct iq_store *store, const struct iq_session *session, struct iq_joined *ret_joined,
+		   struct iq_error *error)
+{
+	struct finder finder = { .store = store, .session = session, .joined = ret_joined, .error = error };
+	int rc = 0;
+
+	*ret_joined = (struct iq_joined)IQ_JOINED_INIT;
+	/* A session without any time, or at the end of it. */
+	if (session->started != IQ_TIME_NONE && session->started > INT64_MIN + 1 + IQ_JOINED_MARGIN &&
+	    session->ended < INT64_MAX - IQ_JOINED_MARGIN)
+		rc = find(&finder);
+	if (ret_joined->count > 0)
+		qsort(ret_joined->events, ret_joined->count, sizeof(*ret_joined->events), by_time);
+	iq_map_release(&finder.words);
+	iq_map_release(&finder.texts);
+	free(finder.ids);
+	return rc;
+}
+
+void iq_joined_release(struct iq_joined *joined)
+{
+	free(joined->events);
+	iq_arena_release(&joined->memory);
+}
+
+bool iq_joined_has(const struct iq_joined *joined, uint64_t id)
+{
+	for (size_t i = 0; i < joined->count; i++)
+		if (joined->events[i].id == id)
+			return true;
+	return false;
+}
