@@ -293,7 +293,7 @@ static bool is_odd(struct iq_view body, struct iq_view type)
 		return (body.data[0] >= '0' && body.data[0] <= '6') || body.data[0] == '[' || body.data[0] == '{';
 	if (!type.data)
 		return iq_has(body, IQ_LIT("\"jsonrpc\""));
-	return (type.len > 0 && type.data[0] >= 'A' && type.data[0] <= 'Z') || iq_has(type, IQ_LIT(".")) ||
+	return (type.len > 0 && type.data[0] >= 'A' && type.data[0] <= 'Z') || memchr(type.data, '.', type.len) ||
 	       iq_view_starts_with(type, IQ_LIT("connection_")) || iq_view_starts_with(type, IQ_LIT("phx_"));
 }
 
