@@ -18,8 +18,9 @@ struct iq_sink;
  * remembered for so many bytes of the evidence. With that, it is the same whether an evidence is read in one go or taken
  * up that far back; see docs/design/0012-dialects.md. */
 #define IQ_DIALECT_WINDOW (16u << 20)
-/* No more is remembered at a time; what is older goes first. */
-#define IQ_DIALECT_MEMORY 65536u
+/* No more than twice that is remembered at a time; what is older goes first. */
+#define IQ_DIALECT_MEMORY 32768u
+#define IQ_DIALECT_MEMORY_BYTES (4u << 20)
 /* A frame that holds more messages is cut into so many events, the last of which has the rest. */
 #define IQ_DIALECT_MESSAGES 4096u
 

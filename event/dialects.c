@@ -5,8 +5,11 @@
 
 #include <stdlib.h>
 
-/* Open sessions whose handshake is remembered. */
-#define MAX_HANDSHAKES (1u << 20)
+/* Sessions whose handshake is remembered, and bytes of their names. */
+#define MAX_HANDSHAKES 131072u
+#define MAX_HANDSHAKE_BYTES (8u << 20)
+/* What is longer is not remembered: the names of source and session together, an id, a type. */
+#define LONGEST 512u
 
 #define POINTER(id, name) &iq_dialect_##id,
 static const struct iq_dialect *const dialects_by_order[] = { IQ_DIALECTS(POINTER) };
@@ -108,19 +111,25 @@ static void add_key(struct iq_dialects *dialects, struct iq_view part)
 	(void)iq_buf_append(&dialects->key, part);
 }
 
-static void begin_key(struct iq_dialects *dialects, const struct iq_event *event)
+/* False for a session that is not remembered. */
+static bool begin_key(struct iq_dialects *dialects, const struct iq_event *event)
 {
 	iq_buf_clear(&dialects->key);
+	if (event->source.len + event->session.len > LONGEST)
+		return false;
 	add_key(dialects, event->source);
 	add_key(dialects, event->session);
+	return true;
 }
 
+/* NULL for what is not remembered. */
 static struct iq_view message_key(struct iq_dialects *dialects, const struct iq_event *event, enum about about,
 				  enum iq_direction direction, struct iq_view id)
 {
 	const char tag[2] = { (char)about, (char)direction };
 
-	begin_key(dialects, event);
+	if (id.len > LONGEST || !begin_key(dialects, event))
+		return IQ_VIEW_NULL;
 	(void)iq_buf_append(&dialects->key, iq_view_make(tag, sizeof(tag)));
 	(void)iq_buf_append(&dialects->key, id);
 	return iq_buf_view(&dialects->key);
@@ -149,7 +158,7 @@ static bool is_within(uint64_t from, uint64_t offset)
 static struct remembered *recall(struct iq_dialects *dialects, struct iq_view key, uint64_t offset,
 				 const struct generation **ret_generation)
 {
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 2 && key.data; i++) {
 		struct generation *generation = &dialects->generations[i];
 		const uint64_t *index = generation->map.count ? iq_map_get(&generation->map, key) : NULL;
 
@@ -171,7 +180,7 @@ static void age(struct iq_dialects *dialects, uint64_t offset)
 	struct generation *newer = &dialects->generations[0], older = dialects->generations[1];
 
 	if (newer->map.count > 0 && newer->map.count < IQ_DIALECT_MEMORY && is_within(newer->from, offset) &&
-	    newer->texts.len < IQ_DIALECT_WINDOW)
+	    newer->texts.len + newer->map.keys.used < IQ_DIALECT_MEMORY_BYTES)
 		return;
 	if (newer->map.count > 0) {
 		dialects->generations[1] = *newer;
@@ -203,6 +212,8 @@ static int remember(struct iq_dialects *dialects, struct iq_view key, struct rem
 	struct generation *generation = &dialects->generations[0];
 	uint32_t index;
 
+	if (!key.data || type.len > LONGEST)
+		return 0;
 	age(dialects, item.offset);
 	item.type_at = generation->texts.len;
 	item.type_len = type.len;
@@ -226,13 +237,14 @@ static struct iq_view text_at(const struct iq_event *event, struct iq_view point
 
 static int set_handshake(struct iq_dialects *dialects, const struct iq_event *event, uint32_t dialect)
 {
-	begin_key(dialects, event);
+	if (!begin_key(dialects, event))
+		return 0;
 	if (dialects->key.failed)
 		return IQ_ERR_NOMEM;
 	if (dialect == 0 && !iq_map_get(&dialects->handshakes, iq_buf_view(&dialects->key)))
 		return 0;
 	/* Sessions beyond that are known by their messages. */
-	if (dialects->handshakes.count >= MAX_HANDSHAKES)
+	if (dialects->handshakes.count >= MAX_HANDSHAKES || dialects->handshakes.keys.used >= MAX_HANDSHAKE_BYTES)
 		iq_map_clear(&dialects->handshakes);
 	return iq_map_set(&dialects->handshakes, iq_buf_view(&dialects->key), dialect);
 }
@@ -270,10 +282,8 @@ static struct choice known_dialect(struct iq_dialects *dialects, const struct iq
 
 	if (dialects->forced || dialects->plain)
 		return (struct choice){ dialects->forced, false };
-	if (dialects->handshakes.count > 0) {
-		begin_key(dialects, event);
+	if (dialects->handshakes.count > 0 && begin_key(dialects, event))
 		dialect = iq_map_get(&dialects->handshakes, iq_buf_view(&dialects->key));
-	}
 	if (dialect && *dialect)
 		return (struct choice){ (uint32_t)*dialect, false };
 	item = remembers(dialects)
