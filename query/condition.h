@@ -3,8 +3,8 @@
 #ifndef IQ_QUERY_CONDITION_H
 #define IQ_QUERY_CONDITION_H
 
-#include "event/event.h"
 #include "base/yaml.h"
+#include "event/event.h"
 #include "store/store.h"
 
 /* Pattern limits: see docs/security.md. */

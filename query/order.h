@@ -8,8 +8,8 @@
 #ifndef IQ_QUERY_ORDER_H
 #define IQ_QUERY_ORDER_H
 
-#include "query/automaton.h"
 #include "base/yaml.h"
+#include "query/automaton.h"
 
 #define IQ_ORDER_MAX_DEPTH 50
 
