@@ -220,7 +220,8 @@ static int take_row(struct finder *finder, const struct iq_block *block, uint32_
 		return rc;
 	event.severity = (enum iq_severity)block->numbers[IQ_COLUMN_SEVERITY][row];
 	event.body = iq_arena_copy(&joined->memory, body);
-	if (joined->memory.failed || IQ_ARRAY_GROW(joined->events, joined->capacity, joined->count + 1) < 0)
+	if (joined->memory.failed || IQ_ARRAY_GROW(joined->events, joined->capacity, joined->count + 1) < 0 ||
+	    iq_map_set(&joined->ids, iq_view_make((const char *)&event.id, sizeof(event.id)), 1) < 0)
 		return iq_error_nomem(finder->error);
 	joined->events[joined->count++] = event;
 	return 0;
@@ -331,13 +332,11 @@ int iq_joined_find(struct iq_store *store, const struct iq_session *session, str
 void iq_joined_release(struct iq_joined *joined)
 {
 	free(joined->events);
+	iq_map_release(&joined->ids);
 	iq_arena_release(&joined->memory);
 }
 
 bool iq_joined_has(const struct iq_joined *joined, uint64_t id)
 {
-	for (size_t i = 0; i < joined->count; i++)
-		if (joined->events[i].id == id)
-			return true;
-	return false;
+	return joined->count > 0 && iq_map_get(&joined->ids, iq_view_make((const char *)&id, sizeof(id)));
 }

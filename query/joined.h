@@ -22,12 +22,13 @@ struct iq_joined {
 	size_t count;
 	size_t capacity;
 	uint64_t left_out; /* beyond IQ_JOINED_MAX */
+	struct iq_map ids;
 	struct iq_arena memory;
 };
 
 #define IQ_JOINED_INIT \
 	{ \
-		.events = NULL, .count = 0, .capacity = 0, .left_out = 0, .memory = IQ_ARENA_INIT \
+		.events = NULL, .count = 0, .capacity = 0, .left_out = 0, .ids = IQ_MAP_INIT, .memory = IQ_ARENA_INIT \
 	}
 
 /* Finds them. Caller owns; release with iq_joined_release(), also after an error. */
