@@ -17,6 +17,7 @@ struct run {
 	struct iq_buf problems;
 	uint64_t problem_count;
 	char first_problem[400];
+	struct iq_parser_notes notes; /* of all of it */
 	struct cli_progress progress;
 	const struct iq_redactor *redactor; /* NULL: nothing is redacted */
 };
@@ -47,6 +48,48 @@ static void note_problem(struct run *run, const struct iq_ingest_report *report)
 	iq_buf_release(&line);
 }
 
+static void append_second(struct iq_buf *span, int64_t ns, size_t from)
+{
+	char text[IQ_RFC3339_SIZE];
+
+	(void)iq_time_format(ns, text);
+	text[strlen("2026-11-24")] = ' ';
+	(void)iq_buf_append(span, iq_view_make(text + from, strlen("2026-11-24 03:27:59") - from));
+}
+
+/* `2026-11-24 03:27:50-03:28:00`; the day a second time where it is another. */
+static void add_span(struct cli_table *table, const struct iq_ingest_report *report)
+{
+	const int64_t day = 86400 * IQ_NS_PER_S;
+	struct iq_buf span = IQ_BUF_INIT;
+
+	if (report->first == IQ_TIME_NONE) {
+		cli_table_addf(table, "-");
+		return;
+	}
+	append_second(&span, report->first, 0);
+	(void)iq_buf_append_char(&span, '-');
+	append_second(&span, report->last, report->first / day == report->last / day ? strlen("2026-11-24 ") : 0);
+	cli_table_add(table, iq_buf_view(&span));
+	iq_buf_release(&span);
+}
+
+static void add_numbers(struct run *run, const struct iq_ingest_report *report)
+{
+	struct cli_table *table = &run->table;
+
+	cli_table_addf(table, report->sure > 0 ? "%d%%" : "-", report->sure);
+	cli_table_addf(table, "%" PRIu64, report->evidence.bytes);
+	cli_table_addf(table, "%" PRIu64, report->evidence.records);
+	cli_table_addf(table, "%" PRIu64, report->notes.joined);
+	cli_table_addf(table, "%" PRIu64, report->sessions);
+	cli_table_addf(table, "%" PRIu64, report->evidence.gaps);
+	add_span(table, report);
+	run->notes.joined += report->notes.joined;
+	run->notes.without_zone += report->notes.without_zone;
+	run->notes.without_year += report->notes.without_year;
+}
+
 static int add_report(void *context, const struct iq_ingest_report *report)
 {
 	static const char *const outcomes[] = { "taken in",	     "continued", "known already",
@@ -60,17 +103,26 @@ static int add_report(void *context, const struct iq_ingest_report *report)
 		note_problem(run, report);
 	cli_table_add(&run->table, iq_view_cstr(report->path));
 	cli_table_addf(&run->table, "%s", report->format ? report->format : "-");
-	if (has_numbers) {
-		cli_table_addf(&run->table, "%" PRIu64, report->evidence.bytes);
-		cli_table_addf(&run->table, "%" PRIu64, report->evidence.records);
-		cli_table_addf(&run->table, "%" PRIu64, report->sessions);
-		cli_table_addf(&run->table, "%" PRIu64, report->evidence.gaps);
-	} else {
-		for (int i = 0; i < 4; i++)
-			cli_table_addf(&run->table, "-");
-	}
+	if (has_numbers)
+		add_numbers(run, report);
+	for (int i = 0; i < 7 && !has_numbers; i++)
+		cli_table_addf(&run->table, "-");
 	cli_table_addf(&run->table, "%s", outcomes[report->outcome]);
 	return 0;
+}
+
+/* Which rules were needed: a person may know better. */
+static void print_rules(struct run *run)
+{
+	const char *zone = cli_get(run->cli, CLI_OPTION_ZONE);
+
+	if (run->notes.without_zone > 0)
+		(void)printf("%" PRIu64 " time(s) without a zone: taken as %s, --zone names another\n",
+			     run->notes.without_zone, zone ? zone : "UTC");
+	if (run->notes.without_year > 0)
+		(void)printf("%" PRIu64
+			     " time(s) without a year: taken as the newest that is not later than their file\n",
+			     run->notes.without_year);
 }
 
 static void print_summary(struct run *run, const char *store, const struct iq_ingest_result *result)
@@ -80,6 +132,7 @@ static void print_summary(struct run *run, const char *store, const struct iq_in
 		(void)printf("%" PRIu64 " taken in, %" PRIu64 " known already, %" PRIu64 " bytes, %" PRIu64
 			     " events in %s\n",
 			     result->taken, result->known, result->bytes, result->events, store);
+		print_rules(run);
 		if (run->redactor && result->taken > 0)
 			(void)printf("%" PRIu64 " secrets replaced by tags (%.*s); raw bytes were not kept\n",
 				     iq_redactor_count(run->redactor), IQ_VIEW_ARG(iq_redactor_label(run->redactor)));
@@ -109,6 +162,34 @@ static void set_interrupted(struct run *run, const struct iq_ingest_result *resu
 		(void)cli_set_status(run->cli, CLI_INCOMPLETE, "interrupted at %s: run the same command again to go on",
 				     done.data);
 	iq_buf_release(&done);
+}
+
+static bool read_max_line(struct cli *cli, size_t *ret_bytes)
+{
+	const char *word = cli_get(cli, CLI_OPTION_MAX_LINE);
+	int64_t bytes;
+
+	if (!word)
+		return true;
+	if (!iq_view_to_int64(iq_view_cstr(word), &bytes) || bytes < IQ_INGEST_MIN_MAX_LINE ||
+	    bytes > IQ_INGEST_MAX_MAX_LINE) {
+		(void)cli_set_status(cli, CLI_USAGE, "--max-line takes a number of bytes from %d to %d, not `%.40s`",
+				     IQ_INGEST_MIN_MAX_LINE, IQ_INGEST_MAX_MAX_LINE, word);
+		return false;
+	}
+	*ret_bytes = (size_t)bytes;
+	return true;
+}
+
+static bool read_zone(struct cli *cli, int32_t *ret_zone)
+{
+	const char *zone = cli_get(cli, CLI_OPTION_ZONE);
+
+	if (!zone || iq_zone_parse(iq_view_cstr(zone), ret_zone))
+		return true;
+	(void)cli_set_status(cli, CLI_USAGE, "--zone %s: no zone; give UTC, or hours and minutes east of it: +01:00",
+			     zone);
+	return false;
 }
 
 /* `FROM..TO` */
@@ -172,9 +253,8 @@ static bool load_rules(struct cli *cli, struct iq_extract **ret_extract)
 
 bool cli_ingest(struct cli *cli, const char *store, const char *const *paths, size_t count, bool quiet)
 {
-	static const char *const titles[] = {
-		"evidence", "format", ">bytes", ">records", ">sessions", ">gaps", "", NULL
-	};
+	static const char *const titles[] = { "evidence",  "format", ">sure",	   ">bytes", ">records", ">joined",
+					      ">sessions", ">gaps",  "time (UTC)", "",	     NULL };
 	struct run run = { .cli = cli, .quiet = quiet };
 	struct iq_ingest_options options = { .format = quiet ? NULL : cli_get(cli, CLI_OPTION_FORMAT),
 					     .dialect = quiet ? NULL : cli_get(cli, CLI_OPTION_DIALECT),
@@ -187,6 +267,8 @@ bool cli_ingest(struct cli *cli, const char *store, const char *const *paths, si
 	struct iq_error error = IQ_ERROR_INIT;
 	int rc;
 
+	if (!quiet && (!read_zone(cli, &options.zone) || !read_max_line(cli, &options.max_line)))
+		return false;
 	if (!load_rules(cli, &options.extract) ||
 	    (!quiet && (!read_covers(cli, &options) || !cli_redactor(cli, store, &options.redactor)))) {
 		iq_extract_free(options.extract);

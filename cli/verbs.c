@@ -131,6 +131,10 @@ static const struct cli_option ingest_options[] = {
 	  "$XDG_CONFIG_HOME/inquest, else ~/.config/inquest",
 	  NULL, false },
 	DOCKER_OPTIONS,
+	{ CLI_OPTION_MAX_LINE, "BYTES",
+	  "of a line or text kept in its event, which is whole in the evidence all the same. Default: 1048576", NULL,
+	  false },
+	{ CLI_OPTION_ZONE, "ZONE", "of times that name none: UTC (default), +01:00", NULL, false },
 	HELP_OPTION,
 	END,
 };
@@ -207,8 +211,8 @@ static const struct cli_option store_options[] = {
 const struct cli_verb cli_verbs[] = {
 	{ "ingest", "PATH... | docker://", "take evidence into a store",
 	  "Takes in files, directories (every file below them) or - (standard input). The format is detected from the "
-	  "content: Docker "
-	  "json-file logs, HAR files with WebSocket messages, NDJSON events; .gz and .zst are opened. What is in the "
+	  "content (docs/formats.md): logs of containers, syslog, access logs, JSON lines, text, HAR files, NDJSON events; "
+	  "what is compressed is opened, and so are tar and zip, also from a pipe. Turns of a rotated log are read oldest first. What is in the "
 	  "store already is "
 	  "recognised by its content and taken in once. A file that cannot be taken in does not stop the others: it is "
 	  "listed at the end, and the exit status is 3. "
@@ -345,6 +349,7 @@ static const struct {
 	[CLI_OPTION_LEVEL] = { "level", 0 },
 	[CLI_OPTION_LIMIT] = { "limit", 'n' },
 	[CLI_OPTION_MAN] = { "man", 0 },
+	[CLI_OPTION_MAX_LINE] = { "max-line", 0 },
 	[CLI_OPTION_OUTPUT] = { "output", 'o' },
 	[CLI_OPTION_PRINT] = { "print", 0 },
 	[CLI_OPTION_PROJECT] = { "project", 0 },
@@ -357,6 +362,7 @@ static const struct {
 	[CLI_OPTION_SINCE] = { "since", 0 },
 	[CLI_OPTION_SKEW] = { "skew", 0 },
 	[CLI_OPTION_SOURCE] = { "source", 0 },
+	[CLI_OPTION_ZONE] = { "zone", 0 },
 	[CLI_OPTION_SPEC] = { "spec", 's' },
 	[CLI_OPTION_STATE] = { "state", 0 },
 	[CLI_OPTION_STORE] = { "store", 0 },

@@ -90,7 +90,9 @@ static const struct spelling severities[] = {
 	{ "warn", IQ_SEVERITY_WARNING },       { "error", IQ_SEVERITY_ERROR },	  { "err", IQ_SEVERITY_ERROR },
 	{ "critical", IQ_SEVERITY_CRITICAL },  { "crit", IQ_SEVERITY_CRITICAL },  { "fatal", IQ_SEVERITY_CRITICAL },
 	{ "panic", IQ_SEVERITY_CRITICAL },     { "alert", IQ_SEVERITY_CRITICAL }, { "emergency", IQ_SEVERITY_CRITICAL },
-	{ "emerg", IQ_SEVERITY_CRITICAL },     { "verbose", IQ_SEVERITY_DEBUG },  { NULL, 0 },
+	{ "emerg", IQ_SEVERITY_CRITICAL },     { "verbose", IQ_SEVERITY_DEBUG },  { "information", IQ_SEVERITY_INFO },
+	{ "trc", IQ_SEVERITY_TRACE },	       { "dbg", IQ_SEVERITY_DEBUG },	  { "inf", IQ_SEVERITY_INFO },
+	{ "wrn", IQ_SEVERITY_WARNING },	       { "ftl", IQ_SEVERITY_CRITICAL },	  { NULL, 0 },
 };
 
 const char *iq_severity_name(enum iq_severity severity)

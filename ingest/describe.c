@@ -1,6 +1,7 @@
 /* Between a parser and the store: what the bodies of events say of them. */
 #include "ingest/ingest.h"
 #include "ingest/members.h"
+#include "ingest/texts.h"
 #include "ingest/times.h"
 
 #include <stdlib.h>
@@ -19,8 +20,30 @@ struct iq_describer {
 
 static bool names_severity(struct iq_view name)
 {
-	return iq_view_eq(name, IQ_LIT("level")) || iq_view_eq(name, IQ_LIT("severity")) ||
-	       iq_view_eq(name, IQ_LIT("lvl"));
+	static const struct iq_view names[] = { { "level", 5 },	    { "severity", 8 },	{ "lvl", 3 },
+						{ "levelname", 9 }, { "log.level", 9 }, { "@l", 2 },
+						{ "loglevel", 8 } };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (iq_view_eq(name, names[i]))
+			return true;
+	return false;
+}
+
+/* Numbers of pino and bunyan; a name is one of iq_severity_parse(). */
+static enum iq_severity member_severity(const struct iq_member *member)
+{
+	static const enum iq_severity tens[] = { IQ_SEVERITY_TRACE,   IQ_SEVERITY_DEBUG, IQ_SEVERITY_INFO,
+						 IQ_SEVERITY_WARNING, IQ_SEVERITY_ERROR, IQ_SEVERITY_CRITICAL };
+	enum iq_severity severity = IQ_SEVERITY_NONE;
+	int64_t number;
+
+	if (member->value.type == IQ_JSON_STRING)
+		(void)iq_severity_parse(member->value.raw, &severity);
+	else if (member->value.type == IQ_JSON_NUMBER && iq_view_to_int64(member->value.raw, &number) && number >= 10 &&
+		 number <= 60)
+		severity = tens[number / 10 - 1];
+	return severity;
 }
 
 /* The first member of a JSON line that names a severity. */
@@ -33,8 +56,8 @@ static enum iq_severity line_severity(struct iq_view body)
 	if (!iq_members_open(&members, body, false))
 		return severity;
 	while (severity == IQ_SEVERITY_NONE && iq_members_next(&members, &member) > 0)
-		if (names_severity(member.name) && member.value.type == IQ_JSON_STRING)
-			(void)iq_severity_parse(member.value.raw, &severity);
+		if (names_severity(member.name))
+			severity = member_severity(&member);
 	return severity;
 }
 
@@ -150,7 +173,8 @@ static int take_event(void *context, const struct iq_event *given, struct iq_err
 		return iq_error_nomem(error);
 	event.body_is_binary = event.body.data && !iq_utf8_valid(event.body);
 	if (event.kind == IQ_KIND_LOG && event.severity == IQ_SEVERITY_NONE)
-		event.severity = line_severity(event.body);
+		event.severity = event.body.len > 0 && event.body.data[0] == '{' ? line_severity(event.body)
+										 : iq_text_severity(event.body);
 	return iq_dialects_take(describer->dialects, &event, &describer->described, error);
 }
 

@@ -323,7 +323,7 @@ struct iq_parser *iq_document_parser_open(const struct iq_format *format, const 
 	parser->reached = options->from.offset;
 	iq_element_scan_init(&parser->scan, options->from.offset, parser->rules->names, parser->rules->name_count,
 			     take_element, parser);
-	iq_joiner_init(&parser->joiner, &parser->output, false);
+	iq_joiner_init(&parser->joiner, &parser->output, IQ_JOIN_NONE);
 	return parser;
 }
 

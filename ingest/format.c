@@ -17,7 +17,7 @@ const struct iq_format *iq_format_by_name(struct iq_view name)
 	return NULL;
 }
 
-const struct iq_format *iq_format_probe(struct iq_view head)
+const struct iq_format *iq_format_probe(struct iq_view head, int *ret_sure)
 {
 	const struct iq_format *best = NULL;
 	int best_score = 0;
@@ -31,5 +31,6 @@ const struct iq_format *iq_format_probe(struct iq_view head)
 			best = formats[i];
 		}
 	}
+	*ret_sure = best_score;
 	return best;
 }

@@ -9,11 +9,13 @@
 static const char *parse(const struct iq_line_reading *reading, struct iq_record *record)
 {
 	struct iq_view text = reading->text, time, tags, tag;
+	bool is_stdout;
 
 	if (!iq_take_until(&text, ' ', &time) || !iq_time_parse(time, &record->event.ts))
 		return "no time: not a CRI record";
+	is_stdout = iq_view_starts_with(text, IQ_LIT("stdout "));
 	if (!iq_take_until(&text, ' ', &record->stream) ||
-	    (!iq_view_eq(record->stream, IQ_LIT("stdout")) && !iq_view_eq(record->stream, IQ_LIT("stderr"))))
+	    (!is_stdout && !iq_view_eq(record->stream, IQ_LIT("stderr"))))
 		return "neither stdout nor stderr: not a CRI record";
 	if (!iq_take_word(&text, ' ', &tags) || !iq_take_word(&tags, ':', &tag))
 		return "no tag: not a CRI record";
@@ -21,11 +23,11 @@ static const char *parse(const struct iq_line_reading *reading, struct iq_record
 	if (!record->unfinished && !iq_view_eq(tag, IQ_LIT("F")))
 		return "a tag that is neither P nor F";
 	record->event.body = text.len > 0 ? text : IQ_LIT("");
-	iq_attrs_text(reading->attrs, IQ_LIT("stream"), record->stream);
+	iq_attrs_literal(reading->attrs, is_stdout ? IQ_LIT("\"stream\":\"stdout\"") : IQ_LIT("\"stream\":\"stderr\""));
 	return NULL;
 }
 
-static const struct iq_line_rules rules = { .parse = parse, .joins_lines = true };
+static const struct iq_line_rules rules = { .parse = parse, .joining = IQ_JOIN_TRACES };
 
 static int score_line(struct iq_view text, bool cut)
 {

@@ -13,6 +13,10 @@
 
 static const struct iq_view stream_names[STREAMS] = { { "stdout", 6 }, { "stderr", 6 }, { NULL, 0 } };
 
+static const struct iq_view stream_attrs[STREAMS] = { { "\"stream\":\"stdout\"", 17 },
+						      { "\"stream\":\"stderr\"", 17 },
+						      { NULL, 0 } };
+
 /* One record of the file. */
 struct part {
 	struct iq_view log;
@@ -109,7 +113,7 @@ static const char *parse(const struct iq_line_reading *reading, struct iq_record
 	record->event.body = iq_view_make(part.log.data, part.log.len - terminated);
 	note_place(reading, &part, terminated, &record->event);
 	if (record->stream.data)
-		iq_attrs_text(reading->attrs, IQ_LIT("stream"), record->stream);
+		iq_attrs_literal(reading->attrs, stream_attrs[part.stream]);
 	if (part.attrs.data)
 		iq_attrs_raw(reading->attrs, IQ_LIT("attrs"), part.attrs);
 	return NULL;
@@ -134,7 +138,7 @@ static int docker_json_probe(struct iq_view head)
 	return iq_line_probe(head, probe_line);
 }
 
-static const struct iq_line_rules rules = { .parse = parse, .whole = iq_line_is_object };
+static const struct iq_line_rules rules = { .parse = parse, .whole = iq_line_is_object, .joining = IQ_JOIN_TRACES };
 
 const struct iq_format iq_format_docker_json = {
 	.name = "docker-json",

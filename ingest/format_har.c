@@ -500,6 +500,13 @@ static int give_truncated(struct iq_parser *parser, const struct entry *entry, s
 	return rc;
 }
 
+static int leave_out(struct iq_parser *parser, const struct iq_element *scanned, uint64_t place, struct iq_error *error)
+{
+	parser->reached = scanned->end;
+	return iq_output_damage(&parser->output, scanned->start, scanned->end - scanned->start, error,
+				"byte %" PRIu64 ": not JSON; this entry is left out", place);
+}
+
 static int take_entry(void *context, const struct iq_element *scanned, struct iq_error *error)
 {
 	struct iq_parser *parser = context;
@@ -517,10 +524,7 @@ static int take_entry(void *context, const struct iq_element *scanned, struct iq
 	if (iq_buf_reserve(&parser->scratch, scanned->text.len) < 0)
 		return iq_error_nomem(error);
 	if (read_entry(&entry, scanned, &parser->scratch, &place) < 0)
-		return scanned->complete
-			       ? iq_output_damage(&parser->output, scanned->start, scanned->end - scanned->start, error,
-						  "byte %" PRIu64 ": not JSON; this entry is left out", place)
-			       : 0;
+		return scanned->ended ? 0 : leave_out(parser, scanned, place, error);
 	if (!scanned->complete)
 		return give_truncated(parser, &entry, error);
 	return entry.is_socket ? give_socket(parser, &entry, error)

@@ -39,6 +39,9 @@ struct iq_parser_options {
 	void *context;
 };
 #define IQ_INGEST_MAX_LINE (1u << 20)
+/* What the limit may be set to: a line is held in memory, several times over. */
+#define IQ_INGEST_MIN_MAX_LINE 64
+#define IQ_INGEST_MAX_MAX_LINE (64 << 20)
 
 struct iq_parser;
 
@@ -68,15 +71,23 @@ struct iq_format {
 
 /* All formats, as X(iq_format_SYMBOL, "name"). Of equal scores the first wins. */
 #define IQ_FORMATS(X) \
+	X(access, "access") \
+	X(compose, "compose") \
 	X(cri, "cri") \
 	X(docker_json, "docker-json") \
+	X(docker_text, "docker-text") \
 	X(google_cloud, "google-cloud") \
 	X(har, "har") \
 	X(journal_export, "journal-export") \
 	X(journal_json, "journal-json") \
+	X(jsonl, "jsonl") \
+	X(kubectl_text, "kubectl-text") \
 	X(kubernetes, "kubernetes") \
+	X(logfmt, "logfmt") \
 	X(ndjson, "ndjson") \
-	X(otlp, "otlp")
+	X(otlp, "otlp") \
+	X(syslog, "syslog") \
+	X(text, "text")
 /* `cri|docker-json|har`, for messages and options. */
 #define IQ_FORMAT_NAME(symbol, name) "|" name
 #define IQ_FORMAT_NAMES (&(IQ_FORMATS(IQ_FORMAT_NAME))[1])
@@ -84,8 +95,11 @@ struct iq_format {
 /* The registry, ended by NULL. Static. */
 const struct iq_format *const *iq_formats(void);
 const struct iq_format *iq_format_by_name(struct iq_view name);
-/* The surest format for these bytes, or NULL where none scores. */
-const struct iq_format *iq_format_probe(struct iq_view head);
+/* The surest format for these bytes, and how sure it is (percent); NULL where none scores. */
+const struct iq_format *iq_format_probe(struct iq_view head, int *ret_sure);
+
+/* A zone as `--zone` names it: `UTC`, `Z`, `+01:00`, `-0500`. */
+bool iq_zone_parse(struct iq_view text, int32_t *ret_seconds);
 
 /* ---- What bodies say ------------------------------------------------------------------------------------- */
 
@@ -125,6 +139,10 @@ struct iq_ingest_report {
 	uint64_t sessions;	     /* sessions that appear in it, or in what was added to it */
 	const char *problem;	     /* the first one, in one line without the path: `line 12: not JSON` */
 	uint64_t problems;	     /* how many in all */
+	int sure;		     /* of the format, percent; 0: it was not guessed */
+	struct iq_parser_notes notes;
+	int64_t first; /* smallest and largest time of what was taken in, or IQ_TIME_NONE */
+	int64_t last;
 };
 
 /* A commit is made after so many bytes of evidence, or nanoseconds if they come slowly: what is lost when the process is killed
@@ -142,7 +160,8 @@ struct iq_ingest_options {
 	bool has_covers;	      /* the evidence is complete from covers_from to covers_to */
 	int64_t covers_from;
 	int64_t covers_to;
-	uint64_t commit_bytes;						     /* 0: IQ_INGEST_COMMIT_BYTES */
+	int32_t zone;	       /* seconds east of UTC, for times that do not say */
+	uint64_t commit_bytes; /* 0: IQ_INGEST_COMMIT_BYTES */
 	int (*report)(void *context, const struct iq_ingest_report *report); /* after each evidence; may be NULL */
 	void (*progress)(void *context, const char *path, uint64_t done, uint64_t total); /* bytes; may be NULL */
 	const volatile int *stop; /* set to non-zero (by a signal handler) to end between blocks; may be NULL */

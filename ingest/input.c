@@ -1,5 +1,7 @@
 #include "ingest/input.h"
 
+#include <archive.h>
+#include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -17,13 +19,17 @@
 struct codec;
 
 struct iq_input {
-	int fd;
+	int fd; /* -1: there is a source */
+	struct iq_input_source source;
 	const volatile int *stop;
 	uint64_t size;
-	uint64_t position; /* read from the file */
+	uint64_t position;   /* read from the file */
+	uint64_t given;	     /* bytes that came out */
+	struct iq_view held; /* the head, which was looked at */
+	int64_t modified;
 	bool regular;
 	bool file_ended;
-	bool damaged;	 /* nothing more can be had from the decoder */
+	bool exhausted;	 /* nothing more can be had from the decoder */
 	bool frame_open; /* in the middle of a gzip member or zstd frame */
 	char problem[160];
 	const struct codec *codec; /* NULL until the first bytes are there */
@@ -33,6 +39,7 @@ struct iq_input {
 	unsigned char *out;
 	z_stream gzip;
 	ZSTD_DStream *zstd;
+	struct archive *filter; /* of libarchive */
 };
 
 /* A compression, told by how it begins. `step` takes from the input's block, fills `out`, returns how much; a damaged
@@ -46,23 +53,32 @@ struct codec {
 
 /* ---- The file ---- */
 
-/* Reads on into the free part of the block. A read error is an early end: what came before it counts. */
-static void fill(struct iq_input *input)
+/* A read error is an early end: what came before it counts. */
+static size_t read_file(struct iq_input *input, void *data, size_t len)
 {
 	ssize_t got;
 
 	do
-		got = read(input->fd, input->in + input->in_len, BLOCK_BYTES - input->in_len);
+		got = read(input->fd, data, len);
 	while (got < 0 && errno == EINTR && !(input->stop && *input->stop));
 	if (got < 0 && errno != EINTR)
 		(void)snprintf(input->problem, sizeof(input->problem), "cannot be read beyond byte %llu: %s",
 			       (unsigned long long)input->position, strerror(errno));
-	if (got <= 0) {
-		input->file_ended = true;
-		return;
-	}
-	input->in_len += (size_t)got;
-	input->position += (uint64_t)got;
+	return got > 0 ? (size_t)got : 0;
+}
+
+/* Reads on into the free part of the block. */
+static void fill(struct iq_input *input)
+{
+	unsigned char *data = input->in + input->in_len;
+	const size_t room = BLOCK_BYTES - input->in_len;
+	const size_t got = input->source.read ? input->source.read(input->source.context, data, room, input->problem,
+								   sizeof(input->problem))
+					      : read_file(input, data, room);
+
+	input->file_ended = got == 0;
+	input->in_len += got;
+	input->position += got;
 }
 
 static void refill(struct iq_input *input)
@@ -82,10 +98,11 @@ static bool gzip_open(struct iq_input *input)
 
 static void damaged(struct iq_input *input, const char *what)
 {
-	input->damaged = true;
+	input->exhausted = true;
 	if (input->problem[0] == '\0')
 		(void)snprintf(input->problem, sizeof(input->problem), "%s data is damaged near byte %" PRIu64 " (%s)",
-			       input->codec->name, input->position - input->in_len + input->in_used, what);
+			       input->codec->name, input->position - input->in_len + input->in_used,
+			       what ? what : "invalid");
 }
 
 static size_t gzip_step(struct iq_input *input)
@@ -128,6 +145,60 @@ static size_t zstd_step(struct iq_input *input)
 	return out.pos;
 }
 
+/* ---- what libarchive decompresses ---- */
+
+static la_ssize_t filter_read(struct archive *filter, void *context, const void **ret_block)
+{
+	struct iq_input *input = context;
+	const size_t used = input->in_used;
+
+	(void)filter;
+	refill(input);
+	*ret_block = input->in + (input->in_used < used ? 0 : input->in_used);
+	input->in_used = input->in_len;
+	return (la_ssize_t)(input->in + input->in_len - (const unsigned char *)*ret_block);
+}
+
+/* Where there is nothing more to read, nothing is wrong but that: the stream is open still. */
+static void filter_failed(struct iq_input *input)
+{
+	if (input->file_ended && input->in_used == input->in_len)
+		input->exhausted = input->frame_open = true;
+	else
+		damaged(input, archive_error_string(input->filter));
+}
+
+/* The stream's beginning is read here: what is wrong with it is found in the first step. */
+static bool filter_open(struct iq_input *input)
+{
+	struct archive_entry *entry;
+
+	input->filter = archive_read_new();
+	if (!input->filter)
+		return false;
+	(void)archive_read_support_filter_xz(input->filter);
+	(void)archive_read_support_filter_bzip2(input->filter);
+	(void)archive_read_support_filter_lz4(input->filter);
+	(void)archive_read_support_format_raw(input->filter);
+	input->frame_open = true;
+	if (archive_read_open(input->filter, input, NULL, filter_read, NULL) != ARCHIVE_OK ||
+	    archive_read_next_header(input->filter, &entry) != ARCHIVE_OK)
+		filter_failed(input);
+	return true;
+}
+
+static size_t filter_step(struct iq_input *input)
+{
+	const la_ssize_t got = archive_read_data(input->filter, input->out, BLOCK_BYTES);
+
+	input->frame_open = got > 0;
+	if (got < 0)
+		filter_failed(input);
+	else if (got == 0)
+		input->exhausted = true;
+	return got > 0 ? (size_t)got : 0;
+}
+
 /* ---- plain ---- */
 
 static bool plain_open(struct iq_input *input)
@@ -148,24 +219,31 @@ static size_t plain_step(struct iq_input *input)
 static const struct codec codecs[] = {
 	{ "gzip", { "\x1f\x8b\x08", 3 }, gzip_open, gzip_step },
 	{ "zstd", { "\x28\xb5\x2f\xfd", 4 }, zstd_open, zstd_step },
+	{ "xz",
+	  { "\xfd"
+	    "7zXZ\0",
+	    6 },
+	  filter_open,
+	  filter_step },
+	{ "bzip2", { "BZh", 3 }, filter_open, filter_step },
+	{ "lz4", { "\x04\x22\x4d\x18", 4 }, filter_open, filter_step },
 	{ "plain", { "", 0 }, plain_open, plain_step }, /* everything begins with nothing */
 };
-#define MAGIC_BYTES 4
+/* So much of a file tells what it is, also whether it is an archive. */
+#define HEAD_BYTES 512
 
 static int choose_codec(struct iq_input *input, struct iq_error *error)
 {
 	struct iq_view head;
 	size_t i = 0;
 
-	while (input->in_len < MAGIC_BYTES && !input->file_ended)
+	while (input->in_len < HEAD_BYTES && !input->file_ended)
 		fill(input);
 	head = iq_view_make((const char *)input->in, input->in_len);
 	while (!iq_view_starts_with(head, codecs[i].magic))
 		i++;
-	if (!codecs[i].open(input))
-		return iq_error_nomem(error);
 	input->codec = &codecs[i];
-	return 0;
+	return input->codec->open(input) ? 0 : iq_error_nomem(error);
 }
 
 /* ---- The door ---- */
@@ -175,27 +253,55 @@ const char *iq_input_advice(int error_number)
 	return error_number == EACCES ? " (give read permission, or run as a user who has it)" : "";
 }
 
-int iq_input_open(const char *path, const volatile int *stop, struct iq_input **ret_input, struct iq_error *error)
+static int make(const volatile int *stop, struct iq_input **ret_input, struct iq_error *error)
 {
 	struct iq_input *input = calloc(1, sizeof(*input));
-	struct stat info;
 
 	if (!input)
 		return iq_error_nomem(error);
 	input->stop = stop;
+	input->fd = -1;
 	input->in = malloc(BLOCK_BYTES);
 	input->out = malloc(BLOCK_BYTES);
-	input->fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	if (input->fd < 0 || !input->in || !input->out) {
-		int rc = input->fd < 0 ? iq_error_errno(error, errno == ENOENT ? IQ_ERR_NOT_FOUND : IQ_ERR_IO,
-							"cannot be opened%s", iq_input_advice(errno))
-				       : iq_error_nomem(error);
+	if (!input->in || !input->out) {
+		iq_input_close(input);
+		return iq_error_nomem(error);
+	}
+	*ret_input = input;
+	return 0;
+}
 
+int iq_input_open_source(const struct iq_input_source *source, const volatile int *stop, struct iq_input **ret_input,
+			 struct iq_error *error)
+{
+	int rc = make(stop, ret_input, error);
+
+	if (rc < 0)
+		return rc;
+	(*ret_input)->source = *source;
+	(*ret_input)->modified = source->modified;
+	return 0;
+}
+
+int iq_input_open(const char *path, const volatile int *stop, struct iq_input **ret_input, struct iq_error *error)
+{
+	struct iq_input *input = NULL;
+	struct stat info;
+	int rc = make(stop, &input, error);
+
+	if (rc < 0)
+		return rc;
+	input->fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (input->fd < 0) {
+		rc = iq_error_errno(error, errno == ENOENT ? IQ_ERR_NOT_FOUND : IQ_ERR_IO, "cannot be opened%s",
+				    iq_input_advice(errno));
 		iq_input_close(input);
 		return rc;
 	}
 	input->regular = fstat(input->fd, &info) == 0 && S_ISREG(info.st_mode);
 	input->size = input->regular ? (uint64_t)info.st_size : 0;
+	input->modified =
+		input->regular ? (int64_t)info.st_mtim.tv_sec * IQ_NS_PER_S + info.st_mtim.tv_nsec : iq_clock_now();
 	*ret_input = input;
 	return 0;
 }
@@ -207,6 +313,7 @@ void iq_input_close(struct iq_input *input)
 	if (input->gzip.state)
 		(void)inflateEnd(&input->gzip);
 	(void)ZSTD_freeDStream(input->zstd);
+	(void)archive_read_free(input->filter);
 	if (input->fd >= 0)
 		(void)close(input->fd);
 	free(input->in);
@@ -221,13 +328,32 @@ static void check_end(struct iq_input *input)
 			       input->codec->name);
 }
 
-int iq_input_next(struct iq_input *input, struct iq_view *ret_block, struct iq_error *error)
+static bool is_compressed(const struct iq_input *input)
+{
+	return input->codec->magic.len > 0;
+}
+
+bool iq_input_expands_too_much(const struct iq_input *input, uint64_t bytes)
+{
+	return bytes > IQ_INPUT_FREE_BYTES && bytes / IQ_INPUT_MAX_RATIO > input->position;
+}
+
+static void check_ratio(struct iq_input *input, size_t got)
+{
+	input->given += got;
+	if (!is_compressed(input) || !iq_input_expands_too_much(input, input->given))
+		return;
+	input->exhausted = true;
+	(void)snprintf(input->problem, sizeof(input->problem), IQ_INPUT_BOMB, IQ_INPUT_MAX_RATIO);
+}
+
+static int next(struct iq_input *input, struct iq_view *ret_block, struct iq_error *error)
 {
 	size_t got = 0;
 
 	if (!input->codec && choose_codec(input, error) < 0)
 		return IQ_ERR_NOMEM;
-	while (got == 0 && !input->damaged) {
+	while (got == 0 && !input->exhausted) {
 		bool last;
 
 		refill(input);
@@ -242,8 +368,27 @@ int iq_input_next(struct iq_input *input, struct iq_view *ret_block, struct iq_e
 	}
 	if (got == 0)
 		check_end(input);
+	check_ratio(input, got);
 	*ret_block = iq_view_make((const char *)input->out, got);
 	return got > 0;
+}
+
+int iq_input_next(struct iq_input *input, struct iq_view *ret_block, struct iq_error *error)
+{
+	if (!input->held.data)
+		return next(input, ret_block, error);
+	*ret_block = input->held;
+	input->held = IQ_VIEW_NULL;
+	return 1;
+}
+
+int iq_input_head(struct iq_input *input, struct iq_view *ret_head, struct iq_error *error)
+{
+	int rc = next(input, ret_head, error);
+
+	if (rc > 0)
+		input->held = *ret_head;
+	return rc < 0 ? rc : 0;
 }
 
 const char *iq_input_problem(const struct iq_input *input)
@@ -259,6 +404,11 @@ uint64_t iq_input_position(const struct iq_input *input)
 uint64_t iq_input_size(const struct iq_input *input)
 {
 	return input->size;
+}
+
+int64_t iq_input_modified(const struct iq_input *input)
+{
+	return input->modified;
 }
 
 bool iq_input_is_regular(const struct iq_input *input)

@@ -2,11 +2,13 @@
 
 #include <stdlib.h>
 
+#include "ingest/texts.h"
+
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
-void iq_joiner_init(struct iq_joiner *joiner, const struct iq_output *output, bool joins_lines)
+void iq_joiner_init(struct iq_joiner *joiner, const struct iq_output *output, enum iq_joining joining)
 {
-	*joiner = (struct iq_joiner){ .output = output, .joins_lines = joins_lines };
+	*joiner = (struct iq_joiner){ .output = output, .joining = joining };
 }
 
 void iq_joiner_release(struct iq_joiner *joiner)
@@ -163,15 +165,23 @@ static bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-/* The frame of a stack that lost its indentation: `at x.Y(Z.java:12)`, `at /app/x.js:1:2`. */
+static struct iq_view without_indent(struct iq_view text)
+{
+	while (text.len > 0 && is_space(text.data[0]))
+		text = iq_view_from(text, 1);
+	return text;
+}
+
+/* `at x.Y(Z.java:12)`, `at /app/x.js:1:2`, `at <anonymous>` */
 static bool is_frame(struct iq_view text)
 {
 	const char last = text.data[text.len - 1];
 
-	return iq_view_starts_with(text, IQ_LIT("at ")) && (last == ')' || is_digit(last));
+	return iq_view_starts_with(text, IQ_LIT("at ")) && (last == ')' || last == '>' || is_digit(last));
 }
 
-static bool looks_further(struct iq_view text)
+/* What only a stack trace has, indented or not. */
+static bool is_of_trace(struct iq_view text)
 {
 	static const struct iq_view beginnings[] = {
 		{ "Caused by: ", 11 },
@@ -183,12 +193,15 @@ static bool looks_further(struct iq_view text)
 		{ "stack backtrace:", 16 },
 	};
 
-	if (is_space(text.data[0]) || text.data[0] == '}' || text.data[0] == ')' || text.data[0] == ']')
-		return true;
 	for (size_t i = 0; i < COUNT(beginnings); i++)
 		if (iq_view_starts_with(text, beginnings[i]))
 			return true;
 	return is_frame(text);
+}
+
+static bool is_indented(struct iq_view text)
+{
+	return is_space(text.data[0]) || text.data[0] == '}' || text.data[0] == ')' || text.data[0] == ']';
 }
 
 /* `ValueError: ...`, `app.errors.Refused`: what ends a traceback of Python. */
@@ -213,27 +226,48 @@ static bool is_traceback(struct iq_view text)
 	return iq_view_starts_with(text, IQ_LIT("Traceback (most recent call last):"));
 }
 
-static bool goes_on_with(const struct iq_joiner_stream *stream, struct iq_view text)
+static const struct iq_view trace_beginnings = { " \t})].CDSTagps", 14 };
+
+/* Most lines begin with nothing that a further line of a trace may begin with. */
+static bool may_be_of_trace(struct iq_view text)
 {
-	if (text.len == 0)
-		return stream->lines > 1 || stream->trace != IQ_TRACE_NONE;
-	if (looks_further(text))
+	return text.len == 0 || memchr(trace_beginnings.data, text.data[0], trace_beginnings.len) != NULL;
+}
+
+static bool goes_on_with(const struct iq_joiner *joiner, const struct iq_joiner_stream *stream, struct iq_view text)
+{
+	const struct iq_view trimmed = without_indent(text);
+	const bool within = stream->trace != IQ_TRACE_NONE;
+
+	if (!within && !may_be_of_trace(text))
+		return false;
+	if (trimmed.len == 0)
+		return within || stream->lines > 1 || (text.len > 0 && joiner->joining == IQ_JOIN_INDENTED);
+	if (is_of_trace(trimmed) || (is_indented(text) && (within || joiner->joining == IQ_JOIN_INDENTED)))
 		return true;
-	/* Of one line that was logged, not of another trace. */
+	/* Of an error that was logged, not of another trace. */
 	if (is_traceback(text))
-		return stream->lines == 1 || stream->trace == IQ_TRACE_PYTHON;
+		return stream->trace == IQ_TRACE_PYTHON ||
+		       (stream->lines == 1 && iq_text_severity(iq_buf_view(&stream->body)) >= IQ_SEVERITY_ERROR);
 	return stream->trace == IQ_TRACE_PYTHON ? names_exception(text)
 	       : stream->trace == IQ_TRACE_GO	? is_call(text)
 						: false;
 }
 
+/* Python's ends with the line that names the exception. */
 static enum iq_trace trace_after(enum iq_trace trace, struct iq_view text)
 {
+	const struct iq_view trimmed = without_indent(text);
+
+	if (trace == IQ_TRACE_NONE && !may_be_of_trace(text))
+		return trace;
 	if (is_traceback(text) || iq_view_starts_with(text, IQ_LIT("During handling of the above")) ||
 	    iq_view_starts_with(text, IQ_LIT("The above exception was")))
 		return IQ_TRACE_PYTHON;
 	if (iq_view_starts_with(text, IQ_LIT("goroutine ")) || iq_view_starts_with(text, IQ_LIT("panic: ")))
 		return IQ_TRACE_GO;
+	if (trace == IQ_TRACE_NONE && trimmed.len > 0 && is_of_trace(trimmed))
+		return IQ_TRACE_FRAMES;
 	return trace == IQ_TRACE_PYTHON && text.len > 0 && !is_space(text.data[0]) ? IQ_TRACE_NONE : trace;
 }
 
@@ -310,7 +344,7 @@ static bool has_rule(const struct iq_joiner *joiner, const struct iq_record *rec
 /* May a line go on with this record? */
 static bool is_held(const struct iq_joiner *joiner, const struct iq_record *record)
 {
-	return joiner->joins_lines || has_rule(joiner, record);
+	return joiner->joining || has_rule(joiner, record);
 }
 
 static bool is_further(const struct iq_joiner *joiner, const struct iq_joiner_stream *stream,
@@ -323,7 +357,8 @@ static bool is_further(const struct iq_joiner *joiner, const struct iq_joiner_st
 	if (record->event.ts != IQ_TIME_NONE && stream->last_ts != IQ_TIME_NONE &&
 	    (record->event.ts < stream->last_ts || record->event.ts - IQ_JOINER_PAUSE > stream->last_ts))
 		return false;
-	return record->continues || (joiner->joins_lines && goes_on_with(stream, record->event.body));
+	return (record->continues && stream->first.event.ts != IQ_TIME_NONE) ||
+	       (joiner->joining && goes_on_with(joiner, stream, record->event.body));
 }
 
 /* Is there room for one more line of it? */
@@ -374,7 +409,7 @@ static int keep_record(struct iq_joiner *joiner, struct iq_joiner_stream *stream
 		rc = iq_error_nomem(error);
 	if (rc < 0)
 		return rc;
-	stream->trace = joiner->joins_lines ? trace_after(stream->trace, record->event.body) : IQ_TRACE_NONE;
+	stream->trace = joiner->joining ? trace_after(stream->trace, record->event.body) : IQ_TRACE_NONE;
 	return stream->unfinished || is_held(joiner, record) ? 0 : give_stream(joiner, stream, error);
 }
 

@@ -30,14 +30,22 @@ struct iq_record {
 	struct iq_gap gap;     /* with a reason: the record is no event but a hole that the evidence itself knows of */
 	struct iq_view attrs;  /* as iq_attrs_raw() and others left them, without the end of the object */
 	bool unfinished;       /* the stream's next record goes on with this text */
-	bool continues;	       /* a further line of what the stream said last; the joiner looks at the text as well */
-	uint64_t line;	       /* number, and the line ends before it; 0 in evidence that is not lines */
+	bool continues; /* a further line of what the stream said last, if that had a time; the joiner looks at the
+				text as well */
+	uint64_t line;	/* number, and the line ends before it; 0 in evidence that is not lines */
 	uint64_t before;
 	uint64_t line_bytes; /* of a line that was cut before it was read, else 0 */
 };
 
-/* Traces of which some lines begin like any other text. */
-enum iq_trace { IQ_TRACE_NONE, IQ_TRACE_PYTHON, IQ_TRACE_GO };
+/* Within a trace indented lines go on with it; in those of Python and Go so do some that begin like any other text. */
+enum iq_trace { IQ_TRACE_NONE, IQ_TRACE_FRAMES, IQ_TRACE_PYTHON, IQ_TRACE_GO };
+
+/* Which lines that follow are taken for further lines of a text, when the record does not say so itself. */
+enum iq_joining {
+	IQ_JOIN_NONE,
+	IQ_JOIN_TRACES, /* those of stack traces: `at x(y)`, `Caused by:`, `... 12 more`, and what follows in one of Python or Go */
+	IQ_JOIN_INDENTED /* also any that begins with white space or a closing bracket */
+};
 
 struct iq_joiner_stream {
 	struct iq_buf name;
@@ -56,17 +64,15 @@ struct iq_joiner_stream {
 
 struct iq_joiner {
 	const struct iq_output *output;
-	bool joins_lines; /* are the lines of a text put together again? */
+	enum iq_joining joining;
 	struct iq_joiner_stream *streams;
 	size_t count;
 	size_t last; /* the stream that was found last */
 	struct iq_buf attrs;
 };
 
-/* `output` is Borrowed until the joiner is released. With `joins_lines` a record is a further line of its stream's last one
- * if it says so, or if its text looks it: white space or a closing bracket first, `at x(y)`, `Caused by:`, `... 12 more`, and
- * what goes on with a traceback of Python or Go. */
-void iq_joiner_init(struct iq_joiner *joiner, const struct iq_output *output, bool joins_lines);
+/* `output` is Borrowed until the joiner is released. */
+void iq_joiner_init(struct iq_joiner *joiner, const struct iq_output *output, enum iq_joining joining);
 void iq_joiner_release(struct iq_joiner *joiner);
 /* Takes the next record. The views in it are Borrowed until the call returns. 0, or negative from the sink. */
 int iq_joiner_take(struct iq_joiner *joiner, struct iq_record *record, struct iq_error *error);

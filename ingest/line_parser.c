@@ -171,7 +171,7 @@ struct iq_parser *iq_line_parser_open(const struct iq_format *format, const stru
 	iq_lines_init(&parser->lines, options->max_line, take_line, parser);
 	parser->lines.keeps_indent = parser->rules->keeps_indent;
 	iq_lines_begin_at(&parser->lines, &options->from);
-	iq_joiner_init(&parser->joiner, &parser->output, parser->rules->joins_lines);
+	iq_joiner_init(&parser->joiner, &parser->output, parser->rules->joining);
 	return parser;
 }
 

@@ -2,7 +2,7 @@
  *
  *	static const char *parse(const struct iq_line_reading *reading, struct iq_record *record) { ... }
  *	static int probe(struct iq_view head) { return iq_line_probe(head, score_line); }
- *	static const struct iq_line_rules rules = { .parse = parse, .joins_lines = true };
+ *	static const struct iq_line_rules rules = { .parse = parse, .joining = IQ_JOIN_TRACES };
  *	const struct iq_format iq_format_x = { .name = "x", .summary = "...", .probe = probe, IQ_LINE_PARSER(&rules) };
  *
  * Everything else is the same for all of them and done here: framing, byte ranges, lines that are too long, lines that cannot
@@ -30,7 +30,7 @@ struct iq_line_rules {
 	const char *(*parse)(const struct iq_line_reading *reading, struct iq_record *record);
 	/* Is a last line without its end complete all the same? NULL: never. */
 	bool (*whole)(struct iq_view text);
-	bool joins_lines;  /* see struct iq_joiner */
+	enum iq_joining joining;
 	bool keeps_indent; /* white space at the beginning of a line is part of it */
 	bool any_source;   /* records name their sources: a damaged line may have been anybody's */
 };

@@ -5,6 +5,8 @@
 
 #include "ingest/ingest.h"
 #include "ingest/input.h"
+#include "ingest/names.h"
+#include "ingest/unpack.h"
 #include "ingest/walk.h"
 
 /* Places are kept for as long as dialects remember, and one that is older. */
@@ -18,7 +20,9 @@ struct ingest {
 	struct iq_describer *describer;
 	bool recalled; /* the describer knows the handshakes of the store */
 	struct iq_ingest_result result;
-	uint64_t bytes_done; /* of the files, as they lie on disk */
+	const struct iq_input *file; /* at hand, which may be an archive; NULL: none */
+	uint64_t position;	     /* in that, once it is closed */
+	uint64_t bytes_done;	     /* of the files, as they lie on disk */
 	uint64_t bytes_total;
 	uint64_t uncommitted; /* bytes of evidence since the last commit */
 	int64_t commit_due;   /* by the monotonic clock */
@@ -36,11 +40,17 @@ struct intake {
 	bool input_ended;
 	bool stopped; /* while it was recognised: what was read by then counts */
 	const struct iq_format *format;
+	int sure;	     /* percent; 0: it was named, or known from before */
+	struct iq_sink sink; /* measures what it passes on to `next` */
+	const struct iq_sink *next;
+	int64_t first; /* smallest and largest time of what it says */
+	int64_t last;
 	struct iq_parser *parser;
 	uint64_t position;		  /* in the stream, of what the parser gets next */
 	struct iq_restart places[PLACES]; /* where the parser could be taken up, PLACE_BYTES apart, the oldest first */
 	size_t place_count;
-	char *source;
+	struct iq_origin origin;
+	struct iq_parser_notes notes;
 	char problem[320]; /* the first */
 	uint64_t problems;
 };
@@ -53,6 +63,26 @@ static void take_problem(void *context, const char *text)
 
 	if (intake->problems++ == 0)
 		(void)snprintf(intake->problem, sizeof(intake->problem), "%s", text);
+}
+
+static int take_event(void *context, const struct iq_event *event, struct iq_error *error)
+{
+	struct intake *intake = context;
+	const struct iq_sink *next = intake->next;
+
+	if (event->ts != IQ_TIME_NONE) {
+		if (intake->first == IQ_TIME_NONE || event->ts < intake->first)
+			intake->first = event->ts;
+		if (intake->last == IQ_TIME_NONE || event->ts > intake->last)
+			intake->last = event->ts;
+	}
+	return next->event(next->context, event, error);
+}
+
+static int take_gap(void *context, const struct iq_gap *gap, struct iq_error *error)
+{
+	struct intake *intake = context;
+	return intake->next->gap(intake->next->context, gap, error);
 }
 
 /* ---- Reports ---- */
@@ -80,7 +110,7 @@ static void show_progress(const struct intake *intake)
 
 	if (ingest->options->progress)
 		ingest->options->progress(ingest->options->context, intake->file->path,
-					  ingest->bytes_done + iq_input_position(intake->input), ingest->bytes_total);
+					  ingest->bytes_done + iq_input_position(ingest->file), ingest->bytes_total);
 }
 
 static bool stop_asked(const struct ingest *ingest)
@@ -201,13 +231,14 @@ static int recognise(struct intake *intake, struct iq_error *error)
 
 /* ---- One evidence ---- */
 
-static const struct iq_format *find_format(const struct intake *intake)
+static const struct iq_format *find_format(struct intake *intake)
 {
 	const char *name = intake->ingest->options->format;
 
 	if (intake->recognised.outcome == IQ_STREAM_CONTINUES)
 		return iq_format_by_name(intake->recognised.format);
-	return name ? iq_format_by_name(iq_view_cstr(name)) : iq_format_probe(iq_buf_view(&intake->head));
+	return name ? iq_format_by_name(iq_view_cstr(name))
+		    : iq_format_probe(iq_buf_view(&intake->head), &intake->sure);
 }
 
 /* NULL, or why there is nothing to take in. */
@@ -238,29 +269,36 @@ static int open_parser(struct intake *intake, struct iq_error *error)
 	const struct iq_ingest_options *options = intake->ingest->options;
 	const struct iq_parser_options parser_options = {
 		.path = iq_view_cstr(intake->file->path),
-		.source = iq_view_cstr(options->source ? options->source : intake->source),
+		.source = options->source ? iq_view_cstr(options->source) : iq_buf_view(&intake->origin.source),
 		.max_line = options->max_line ? options->max_line : IQ_INGEST_MAX_LINE,
 		.from = intake->recognised.restart,
-		.newest = iq_clock_now(),
+		.attrs = iq_buf_view(&intake->origin.attrs),
+		.zone = options->zone,
+		.newest = iq_input_modified(intake->input),
+		.notes = &intake->notes,
 		.extract = options->extract,
 		.problem = take_problem,
 		.context = intake,
 	};
 
+	intake->sink = (struct iq_sink){ take_event, take_gap, intake };
+	intake->first = intake->last = IQ_TIME_NONE;
 	intake->position = intake->recognised.restart.offset;
 	intake->places[0] = intake->recognised.restart;
 	intake->place_count = 1;
-	intake->parser = intake->format->open(
-		intake->format, &parser_options,
-		iq_describer_begin(intake->ingest->describer, &parser_options, event_sink(intake->ingest)));
+	intake->next = event_sink(intake->ingest);
+	intake->parser =
+		intake->format->open(intake->format, &parser_options,
+				     iq_describer_begin(intake->ingest->describer, &parser_options, &intake->sink));
 	return intake->parser ? 0 : iq_error_nomem(error);
 }
 
-static const char *evidence_path(const struct intake *intake)
+/* What is taken from stdin is named, if there is a name. */
+static const char *evidence_name(const struct ingest *ingest, const char *path)
 {
-	if (strcmp(intake->file->path, "-") != 0)
-		return intake->file->path;
-	return intake->ingest->options->source ? intake->ingest->options->source : "stdin";
+	if (strcmp(path, "-") != 0)
+		return path;
+	return ingest->options->source ? ingest->options->source : "stdin";
 }
 
 /* The handshakes of the sessions that are open before the place at which the evidence is taken up. */
@@ -320,7 +358,7 @@ static int begin_evidence(struct intake *intake, struct iq_error *error)
 {
 	struct iq_store_writer *writer = intake->ingest->writer;
 	const struct iq_evidence_facts facts = known_facts(intake->ingest->options);
-	struct iq_view path = iq_view_cstr(evidence_path(intake));
+	struct iq_view path = iq_view_cstr(evidence_name(intake->ingest, intake->file->path));
 	struct iq_buf scratch = IQ_BUF_INIT;
 	int rc = facts.redacted.data ? iq_redactor_text(intake->ingest->options->redactor, path, &scratch, &path) : 0;
 
@@ -393,6 +431,7 @@ static int read_again(struct intake *intake, struct iq_error *error)
 	iq_input_close(intake->input);
 	intake->input = NULL;
 	rc = iq_input_open(intake->file->path, intake->ingest->options->stop, &intake->input, error);
+	intake->ingest->file = intake->input;
 	while (rc == 0 && passed < intake->position && (rc = next_block(intake, &block, error)) > 0) {
 		uint64_t left = intake->position - passed;
 
@@ -497,6 +536,10 @@ static int report_taken(struct intake *intake, const struct iq_evidence *evidenc
 		.sessions = iq_store_writer_evidence_sessions(ingest->writer),
 		.problem = intake->problems > 0 ? intake->problem : NULL,
 		.problems = intake->problems,
+		.sure = intake->sure,
+		.notes = intake->notes,
+		.first = intake->first,
+		.last = intake->last,
 	};
 
 	ingest->result.taken++;
@@ -582,27 +625,158 @@ static void release_intake(struct intake *intake)
 	iq_input_close(intake->input);
 	iq_buf_release(&intake->head);
 	iq_recogniser_free(intake->recogniser);
-	free(intake->source);
+	iq_origin_release(&intake->origin);
+}
+
+/* Docker describes a container beside its log; one that cannot be read says nothing. */
+static int read_docker_config(struct iq_origin *origin, const char *log)
+{
+	struct iq_buf text = IQ_BUF_INIT;
+	char *directory = strndup(log, (size_t)(iq_path_base(log) - log));
+	char *path = directory ? iq_path_join(*directory ? directory : ".", IQ_DOCKER_CONFIG) : NULL;
+	int rc = path ? 0 : IQ_ERR_NOMEM;
+
+	if (rc == 0 && iq_file_read(path, IQ_DOCKER_CONFIG_MAX, &text, NULL) == 0)
+		rc = iq_origin_read_docker_config(origin, iq_buf_view(&text));
+	iq_buf_release(&text);
+	free(directory);
+	free(path);
+	return rc;
+}
+
+static int find_origin(struct intake *intake)
+{
+	const char *path = intake->file->path;
+	int rc = iq_origin_read_path(&intake->origin, path);
+
+	return rc == 0 && iq_path_is_docker_log(path) ? read_docker_config(&intake->origin, path) : rc;
+}
+
+/* Takes ownership of `input`. */
+static int ingest_evidence(struct ingest *ingest, const struct iq_walk_file *file, struct iq_input *input,
+			   struct iq_error *error)
+{
+	struct intake intake = { .ingest = ingest, .file = file, .input = input, .origin = IQ_ORIGIN_INIT };
+	int rc = find_origin(&intake) < 0 ? iq_error_nomem(error) : examine(&intake, error);
+
+	/* Not `input`: it may have been opened again. */
+	if (intake.input && intake.input == ingest->file) {
+		ingest->position = iq_input_position(ingest->file);
+		ingest->file = NULL;
+	}
+	release_intake(&intake);
+	return rc;
+}
+
+/* ---- Archives ---- */
+
+/* `archive.tar!/path` */
+static char *member_path(const char *archive, const char *member)
+{
+	struct iq_buf path = IQ_BUF_INIT;
+
+	(void)iq_buf_appendf(&path, "%s!/%s", archive, member);
+	if (!path.failed)
+		return iq_buf_detach(&path);
+	iq_buf_release(&path);
+	return NULL;
+}
+
+static int ingest_input(struct ingest *ingest, const struct iq_walk_file *file, struct iq_input *input,
+			struct iq_unpacking *unpacking, unsigned depth, struct iq_error *error);
+
+static int ingest_member(struct ingest *ingest, const char *archive_path, struct iq_archive *archive,
+			 const struct iq_archive_member *member, struct iq_unpacking *unpacking, unsigned depth,
+			 struct iq_error *error)
+{
+	struct iq_walk_file file = { .path = member_path(archive_path, member->path), .bytes = member->bytes };
+	struct iq_input *input;
+	int rc;
+
+	if (!file.path)
+		return iq_error_nomem(error);
+	if (member->problem)
+		rc = refuse(ingest, file.path, NULL, member->problem);
+	else if (stop_asked(ingest))
+		rc = interrupted(error);
+	else
+		rc = iq_archive_input(archive, ingest->options->stop, &input, error);
+	if (rc == 0 && !member->problem)
+		rc = ingest_input(ingest, &file, input, unpacking, depth, error);
+	free(file.path);
+	return rc;
+}
+
+static int ingest_members(struct ingest *ingest, const char *path, struct iq_archive *archive,
+			  struct iq_unpacking *unpacking, unsigned depth, struct iq_error *error)
+{
+	struct iq_archive_member member;
+	struct iq_error trouble = IQ_ERROR_INIT;
+	int rc;
+
+	while ((rc = iq_archive_next(archive, &member, &trouble)) > 0) {
+		rc = ingest_member(ingest, path, archive, &member, unpacking, depth, error);
+		if (rc < 0)
+			return rc;
+	}
+	if (rc < 0 && stop_asked(ingest))
+		return interrupted(error);
+	return rc < 0 ? refuse(ingest, path, NULL, trouble.message) : 0;
+}
+
+static int ingest_archive(struct ingest *ingest, const char *path, struct iq_input *input,
+			  struct iq_unpacking *unpacking, unsigned depth, struct iq_error *error)
+{
+	struct iq_error trouble = IQ_ERROR_INIT;
+	struct iq_archive *archive;
+	int rc;
+
+	if (depth >= IQ_ARCHIVE_MAX_DEPTH)
+		return refuse(ingest, path, NULL,
+			      "an archive within an archive within an archive; unpack it and name it");
+	rc = iq_archive_open(input, unpacking, &archive, &trouble);
+	if (rc < 0)
+		return rc == IQ_ERR_NOMEM ? iq_error_nomem(error) : refuse(ingest, path, NULL, trouble.message);
+	rc = ingest_members(ingest, path, archive, unpacking, depth + 1, error);
+	iq_archive_close(archive);
+	return rc;
+}
+
+/* Takes ownership of `input`. */
+static int ingest_input(struct ingest *ingest, const struct iq_walk_file *file, struct iq_input *input,
+			struct iq_unpacking *unpacking, unsigned depth, struct iq_error *error)
+{
+	struct iq_view head;
+	int rc = iq_input_head(input, &head, error);
+
+	if (rc == 0 && !iq_archive_is(head))
+		return ingest_evidence(ingest, file, input, error);
+	if (rc == 0)
+		rc = ingest_archive(ingest, evidence_name(ingest, file->path), input, unpacking, depth, error);
+	if (input == ingest->file) {
+		ingest->position = iq_input_position(input);
+		ingest->file = NULL;
+	}
+	iq_input_close(input);
+	return rc;
 }
 
 static int ingest_file(struct ingest *ingest, const struct iq_walk_file *file, struct iq_error *error)
 {
-	struct intake intake = { .ingest = ingest, .file = file };
+	struct iq_unpacking unpacking = { 0 };
 	struct iq_error trouble = IQ_ERROR_INIT;
+	struct iq_input *input;
 	int rc;
 
 	if (file->problem)
 		return refuse(ingest, file->path, NULL, file->problem);
-	intake.source = iq_source_name(file->path);
-	if (!intake.source)
-		rc = iq_error_nomem(error);
-	else if (iq_input_open(file->path, ingest->options->stop, &intake.input, &trouble) < 0)
-		rc = trouble.status == IQ_ERR_NOMEM ? iq_error_nomem(error)
-						    : refuse(ingest, file->path, NULL, trouble.message);
-	else
-		rc = examine(&intake, error);
-	ingest->bytes_done += rc == IQ_ERR_INTERRUPTED && intake.input ? iq_input_position(intake.input) : file->bytes;
-	release_intake(&intake);
+	rc = iq_input_open(file->path, ingest->options->stop, &input, &trouble);
+	if (rc < 0)
+		return rc == IQ_ERR_NOMEM ? iq_error_nomem(error) : refuse(ingest, file->path, NULL, trouble.message);
+	ingest->file = unpacking.file = input;
+	ingest->position = 0;
+	rc = ingest_input(ingest, file, input, &unpacking, 0, error);
+	ingest->bytes_done += rc == IQ_ERR_INTERRUPTED ? ingest->position : file->bytes;
 	return rc;
 }
 
@@ -615,7 +789,7 @@ static int find_files(struct iq_walk *walk, const char *store_path, const char *
 
 	for (size_t i = 0; i < path_count && rc == 0; i++)
 		rc = iq_walk_add(walk, paths[i], store_path, error);
-	return rc;
+	return rc == 0 ? iq_walk_order(walk, error) : rc;
 }
 
 /* With nothing to open there is no store to make. */

@@ -83,6 +83,12 @@ void iq_attrs_text(struct iq_buf *attrs, struct iq_view name, struct iq_view tex
 	(void)iq_json_append_string(attrs, text);
 }
 
+void iq_attrs_literal(struct iq_buf *attrs, struct iq_view member)
+{
+	(void)iq_buf_append_char(attrs, attrs->len == 0 ? '{' : ',');
+	(void)iq_buf_append(attrs, member);
+}
+
 void iq_attrs_number(struct iq_buf *attrs, struct iq_view name, uint64_t number)
 {
 	iq_attrs_raw(attrs, name, IQ_LIT(""));
@@ -191,6 +197,37 @@ int iq_line_probe(struct iq_view head, int (*score)(struct iq_view text, bool cu
 		(void)iq_lines_end(&lines, NULL);
 	iq_lines_release(&lines);
 	return probe.best;
+}
+
+struct share {
+	bool (*reads)(struct iq_view text, bool cut);
+	int lines;
+	int read;
+};
+
+static int share_line(void *context, const struct iq_line *line, struct iq_error *error)
+{
+	struct share *share = context;
+	const struct iq_view text = iq_line_text(line);
+	const bool reads = text.len > 0 && share->reads(text, !line->terminated);
+
+	(void)error;
+	share->read += reads;
+	share->lines += reads || line->terminated;
+	return share->lines < PROBE_LINES ? 0 : IQ_ERR_LIMIT;
+}
+
+int iq_line_share(struct iq_view head, bool (*reads)(struct iq_view text, bool cut))
+{
+	struct share share = { .reads = reads };
+	struct iq_lines lines;
+
+	iq_lines_init(&lines, IQ_PROBE_BYTES, share_line, &share);
+	lines.keeps_indent = true;
+	if (iq_lines_feed(&lines, head, NULL) == 0)
+		(void)iq_lines_end(&lines, NULL);
+	iq_lines_release(&lines);
+	return share.lines > 0 ? share.read * 100 / share.lines : 0;
 }
 
 void iq_bad_lines_add(struct iq_bad_lines *bad, const struct iq_line *line, const char *why)

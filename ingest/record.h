@@ -32,6 +32,8 @@ struct iq_view iq_body_trim(struct iq_view text);
 
 void iq_attrs_raw(struct iq_buf *attrs, struct iq_view name, struct iq_view json);
 void iq_attrs_text(struct iq_buf *attrs, struct iq_view name, struct iq_view text);
+/* `"name":"value"`, as it stands there. */
+void iq_attrs_literal(struct iq_buf *attrs, struct iq_view member);
 void iq_attrs_number(struct iq_buf *attrs, struct iq_view name, uint64_t number);
 /* Ends the object; the NULL view if nothing was written into it. Borrowed until the buffer changes. */
 struct iq_view iq_attrs_end(struct iq_buf *attrs);
@@ -53,6 +55,9 @@ bool iq_line_is_object(struct iq_view text);
 
 /* The best score that `probe` gives to one of the first lines of a stream; `cut`: the line may go on. */
 int iq_line_probe(struct iq_view head, int (*probe)(struct iq_view text, bool cut));
+
+/* How many of the first lines `reads` says yes to, in percent. The last one counts only if it says yes, where it is cut. */
+int iq_line_share(struct iq_view head, bool (*reads)(struct iq_view text, bool cut));
 
 /* Lines in a row that could not be read are one gap. */
 struct iq_bad_lines {

@@ -25,7 +25,4 @@ struct iq_time {
 bool iq_time_read(struct iq_view text, const struct iq_parser_options *options, struct iq_time *ret_time);
 /* Finds the first time near the beginning of `text`, behind white space, brackets, quotes, `=` or `|`. */
 bool iq_time_find(struct iq_view text, const struct iq_parser_options *options, struct iq_time *ret_time);
-/* A zone as `--zone` names it: `UTC`, `Z`, `+01:00`, `-0500`. */
-bool iq_zone_parse(struct iq_view text, int32_t *ret_seconds);
-
 #endif

@@ -1,6 +1,7 @@
 #include "ingest/walk.h"
 
 #include "ingest/input.h"
+#include "ingest/names.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -188,48 +189,73 @@ int iq_walk_add(struct iq_walk *walk, const char *path, const char *except, stru
 	return rc < 0 ? iq_error_nomem(error) : 0;
 }
 
-/* ---- Names ---- */
+/* ---- Rotation ---- */
 
-static bool drop_suffix(struct iq_view *name, struct iq_view suffix)
+struct turn {
+	struct iq_walk_file file;
+	struct iq_rotation rotation; /* views into the file's path */
+	size_t place;
+};
+
+static int by_stem(const void *a, const void *b)
 {
-	if (name->len <= suffix.len || !iq_view_ends_with(*name, suffix))
-		return false;
-	name->len -= suffix.len;
-	return true;
+	const struct turn *left = a, *right = b;
+	int order = iq_view_cmp(left->rotation.stem, right->rotation.stem);
+
+	return order ? order : left->place < right->place ? -1 : left->place > right->place;
 }
 
-/* Rotation appends a number: `backend.log.3`. */
-static void drop_number(struct iq_view *name)
+static int by_age(const void *a, const void *b)
 {
-	size_t len = name->len;
+	const struct turn *left = a, *right = b;
+	int order = iq_rotation_compare(&left->rotation, &right->rotation);
 
-	while (len > 0 && name->data[len - 1] >= '0' && name->data[len - 1] <= '9')
-		len--;
-	if (len > 1 && len < name->len && name->data[len - 1] == '.')
-		name->len = len - 1;
+	return order ? order : left->place < right->place ? -1 : left->place > right->place;
 }
 
-static bool is_container_id(struct iq_view name)
+static int by_number(const void *a, const void *b)
 {
-	uint8_t bytes[32];
+	const size_t left = *(const size_t *)a, right = *(const size_t *)b;
 
-	return iq_unhex(name, bytes, sizeof(bytes));
+	return left < right ? -1 : left > right;
 }
 
-char *iq_source_name(const char *path)
+static size_t count_turns(const struct turn *turns, size_t left)
 {
-	static const struct iq_view formats[] = {
-		{ ".log", 4 }, { ".har", 4 }, { ".ndjson", 7 }, { ".jsonl", 6 }, { ".json", 5 },
-	};
-	struct iq_view name = iq_view_cstr(iq_path_base(path));
+	size_t count = 1;
 
-	if (strcmp(path, "-") == 0)
-		return strdup("stdin");
-	(void)(drop_suffix(&name, IQ_LIT(".gz")) || drop_suffix(&name, IQ_LIT(".zst")));
-	drop_number(&name);
-	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)
-		if (drop_suffix(&name, formats[i]))
-			break;
-	(void)drop_suffix(&name, IQ_LIT("-json"));
-	return strndup(name.data, is_container_id(name) ? 12 : name.len);
+	while (count < left && iq_view_eq(turns[count].rotation.stem, turns[0].rotation.stem))
+		count++;
+	return count;
+}
+
+/* `turns` are sorted by stem: those of one stem come together, and share their places by age. */
+static void place_turns(struct iq_walk *walk, struct turn *turns, size_t *places)
+{
+	for (size_t i = 0, count; i < walk->count; i += count) {
+		count = count_turns(turns + i, walk->count - i);
+		for (size_t j = 0; j < count; j++)
+			places[j] = turns[i + j].place;
+		qsort(places, count, sizeof(*places), by_number);
+		qsort(turns + i, count, sizeof(*turns), by_age);
+		for (size_t j = 0; j < count; j++)
+			walk->files[places[j]] = turns[i + j].file;
+	}
+}
+
+int iq_walk_order(struct iq_walk *walk, struct iq_error *error)
+{
+	struct turn *turns = calloc(walk->count + 1, sizeof(*turns));
+	size_t *places = calloc(walk->count + 1, sizeof(*places));
+	const int rc = turns && places ? 0 : iq_error_nomem(error);
+
+	for (size_t i = 0; i < walk->count && rc == 0; i++)
+		turns[i] = (struct turn){ walk->files[i], iq_rotation_of(walk->files[i].path), i };
+	if (rc == 0) {
+		qsort(turns, walk->count, sizeof(*turns), by_stem);
+		place_turns(walk, turns, places);
+	}
+	free(turns);
+	free(places);
+	return rc;
 }

@@ -34,9 +34,8 @@ void iq_walk_release(struct iq_walk *walk);
  * missing) is left out. 0 or IQ_ERR_NOMEM. */
 int iq_walk_add(struct iq_walk *walk, const char *path, const char *except, struct iq_error *error);
 
-/* The name of the source that a file is the record of, from its path: the base name without compression (.gz .zst),
- * rotation (.1), format (.log .har .ndjson .jsonl .json) and the `-json` of Docker's files; the 64 digits of a
- * container id become 12. Caller owns; release with free(). NULL when memory is out. */
-char *iq_source_name(const char *path);
+/* Puts the turns of a rotated log into the order in which they were written, oldest first, in the places that they have
+ * together. 0 or IQ_ERR_NOMEM. */
+int iq_walk_order(struct iq_walk *walk, struct iq_error *error);
 
 #endif

@@ -38,4 +38,7 @@ static inline bool iq_take_word(struct iq_view *text, char end, struct iq_view *
 	return true;
 }
 
+/* Takes a time with nine digits of fraction and the space behind it, as the Docker Engine and the kubelet print them. */
+bool iq_take_engine_time(struct iq_view *text, int64_t *ret_ts);
+
 #endif

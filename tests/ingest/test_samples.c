@@ -116,7 +116,8 @@ Test(samples, become_what_is_written_beside_them)
 
 static void check_probe(struct sample *sample)
 {
-	const struct iq_format *format = iq_format_probe(view_of(sample));
+	int sure;
+	const struct iq_format *format = iq_format_probe(view_of(sample), &sure);
 
 	cr_expect_str_eq(format ? format->name : "none", sample->format, "%s", sample->path);
 }

@@ -1,0 +1,115 @@
+/* What `docker logs -t` and `kubectl logs --timestamps` print: the time with nine digits of fraction, a space, the text.
+ * With `kubectl logs --prefix` each line begins with its pod and container: [pod/NAME/CONTAINER] */
+#include "ingest/formats.h"
+#include "ingest/line_parser.h"
+#include "ingest/texts.h"
+#include "ingest/words.h"
+
+#define TIME_LENGTH strlen("2026-11-23T03:07:12.418331201Z")
+#define TIME_LENGTH_WITH_ZONE strlen("2026-11-23T03:07:12.418331201+01:00")
+
+/* Takes a time as the Engine and the kubelet print it. */
+bool iq_take_engine_time(struct iq_view *text, int64_t *ret_ts)
+{
+	struct iq_view rest = *text, time;
+
+	if (text->len < TIME_LENGTH || text->data[19] != '.' || !iq_take_word(&rest, ' ', &time) ||
+	    (time.len != TIME_LENGTH && time.len != TIME_LENGTH_WITH_ZONE) || !iq_time_parse(time, ret_ts))
+		return false;
+	*text = rest;
+	return true;
+}
+
+static void set_body(struct iq_record *record, struct iq_view text)
+{
+	record->event.body = text.len > 0 ? text : IQ_LIT("");
+}
+
+/* ---- docker logs -t ---- */
+
+static const char *parse_docker(const struct iq_line_reading *reading, struct iq_record *record)
+{
+	struct iq_view text = iq_text_plain(reading->text, reading->scratch);
+
+	record->continues = !iq_take_engine_time(&text, &record->event.ts);
+	set_body(record, text);
+	return NULL;
+}
+
+static const struct iq_line_rules docker_rules = { .parse = parse_docker,
+						   .joining = IQ_JOIN_TRACES,
+						   .keeps_indent = true };
+
+static bool has_time(struct iq_view text, bool cut)
+{
+	int64_t ts;
+
+	(void)cut;
+	return iq_take_engine_time(&text, &ts);
+}
+
+static int probe_docker(struct iq_view head)
+{
+	return iq_line_share(head, has_time) * 80 / 100;
+}
+
+const struct iq_format iq_format_docker_text = {
+	.name = "docker-text",
+	.summary = "what docker logs -t and kubectl logs --timestamps print",
+	.probe = probe_docker,
+	IQ_LINE_PARSER(&docker_rules),
+};
+
+/* ---- kubectl logs --prefix ---- */
+
+/* `[pod/chat-7d9f/backend] ` with the name `chat-7d9f/backend`. */
+static bool take_prefix(struct iq_view *text, struct iq_view *ret_name)
+{
+	struct iq_view rest = *text;
+
+	if (!iq_take(&rest, IQ_LIT("[pod/")) || !iq_take_until(&rest, ']', ret_name) ||
+	    iq_view_find(*ret_name, IQ_LIT("/")) == SIZE_MAX || iq_view_find(*ret_name, IQ_LIT(" ")) != SIZE_MAX)
+		return false;
+	(void)iq_take(&rest, IQ_LIT(" "));
+	*text = rest;
+	return true;
+}
+
+static const char *parse_kubectl(const struct iq_line_reading *reading, struct iq_record *record)
+{
+	struct iq_view text = iq_text_plain(reading->text, reading->scratch), name, pod;
+
+	if (!take_prefix(&text, &name))
+		return "no [pod/NAME/CONTAINER] in front: not from kubectl logs --prefix";
+	record->event.source = record->stream = name;
+	(void)iq_take_until(&name, '/', &pod);
+	iq_attrs_text(reading->attrs, IQ_LIT("pod"), pod);
+	iq_attrs_text(reading->attrs, IQ_LIT("container"), name);
+	(void)iq_take_engine_time(&text, &record->event.ts);
+	set_body(record, text);
+	return NULL;
+}
+
+static const struct iq_line_rules kubectl_rules = {
+	.parse = parse_kubectl, .joining = IQ_JOIN_TRACES, .keeps_indent = true, .any_source = true
+};
+
+static bool has_prefix(struct iq_view text, bool cut)
+{
+	struct iq_view name;
+
+	(void)cut;
+	return take_prefix(&text, &name);
+}
+
+static int probe_kubectl(struct iq_view head)
+{
+	return iq_line_share(head, has_prefix) * 95 / 100;
+}
+
+const struct iq_format iq_format_kubectl_text = {
+	.name = "kubectl-text",
+	.summary = "what kubectl logs --prefix prints, with --timestamps or without",
+	.probe = probe_kubectl,
+	IQ_LINE_PARSER(&kubectl_rules),
+};

@@ -1,0 +1,105 @@
+/* JSON lines of any program: the line is the body, so that nothing of it is lost; its time is looked for under the names that
+ * loggers give it (pino, bunyan, zap, zerolog, slog, logrus, log4j, Serilog, Elastic Common Schema, MongoDB). */
+#include "ingest/formats.h"
+#include "ingest/line_parser.h"
+#include "ingest/members.h"
+#include "ingest/times.h"
+
+#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
+
+/* The best comes first. */
+static const struct iq_view time_names[] = {
+	{ "ts", 2 },	  { "time", 4 },	{ "timestamp", 9 }, { "@timestamp", 10 },
+	{ "t", 1 },	  { "@t", 2 },		{ "datetime", 8 },  { "date", 4 },
+	{ "asctime", 7 }, { "eventTime", 9 },	{ "instant", 7 },   { "Timestamp", 9 },
+	{ "Time", 4 },	  { "timeMillis", 10 }, { "created", 7 },   { "created_at", 10 },
+};
+
+static bool read_value(const struct iq_member *member, const struct iq_parser_options *options, struct iq_buf *scratch,
+		       int64_t *ret_ts)
+{
+	struct iq_json_value nested;
+	struct iq_time time;
+
+	if (iq_member_time(member, scratch, ret_ts))
+		return true;
+	if (member->value.type == IQ_JSON_STRING && iq_time_read(iq_member_text(member, scratch), options, &time)) {
+		*ret_ts = time.ns;
+		return true;
+	}
+	/* MongoDB */
+	nested = iq_json_pointer(member->raw, IQ_LIT("/$date"), scratch);
+	return nested.type == IQ_JSON_STRING && iq_time_parse(nested.text, ret_ts);
+}
+
+static size_t rank_of(struct iq_view name)
+{
+	size_t rank = 0;
+
+	while (rank < COUNT(time_names) && !iq_view_eq(time_names[rank], name))
+		rank++;
+	return rank;
+}
+
+/* The time under the best name. False if the text is no object. */
+static bool read_line(struct iq_view text, bool cut, const struct iq_parser_options *options, struct iq_buf *scratch,
+		      int64_t *ret_ts)
+{
+	size_t best = COUNT(time_names);
+	struct iq_members members;
+	struct iq_member member;
+	int64_t ts;
+	int rc;
+
+	if (!iq_members_open(&members, text, cut))
+		return false;
+	while ((rc = iq_members_next(&members, &member)) > 0) {
+		const size_t rank = rank_of(member.name);
+
+		if (rank < best && read_value(&member, options, scratch, &ts)) {
+			*ret_ts = ts;
+			best = rank;
+		}
+	}
+	return rc == 0;
+}
+
+static const char *parse(const struct iq_line_reading *reading, struct iq_record *record)
+{
+	struct iq_view text = reading->text;
+
+	if (!read_line(text, reading->cut, reading->options, reading->scratch, &record->event.ts)) {
+		if (text.data[0] != '{' || iq_buf_reserve(reading->scratch, 16 * text.len) < 0)
+			return "not a JSON object";
+		text = iq_line_escape_controls(text, reading->scratch);
+		if (!read_line(text, reading->cut, reading->options, reading->scratch, &record->event.ts))
+			return "not JSON";
+	}
+	record->event.body = text;
+	return NULL;
+}
+
+static const struct iq_line_rules rules = { .parse = parse, .whole = iq_line_is_object };
+
+static int score_line(struct iq_view text, bool cut)
+{
+	static const struct iq_parser_options options = { .max_line = IQ_PROBE_BYTES };
+	struct iq_buf scratch = IQ_BUF_INIT;
+	int64_t ts = IQ_TIME_NONE;
+	const bool reads = iq_buf_reserve(&scratch, 2 * text.len) == 0 && read_line(text, cut, &options, &scratch, &ts);
+
+	iq_buf_release(&scratch);
+	return !reads ? 0 : ts != IQ_TIME_NONE ? 58 : cut ? 0 : 30;
+}
+
+static int probe(struct iq_view head)
+{
+	return iq_line_probe(head, score_line);
+}
+
+const struct iq_format iq_format_jsonl = {
+	.name = "jsonl",
+	.summary = "JSON lines of any program",
+	.probe = probe,
+	IQ_LINE_PARSER(&rules),
+};

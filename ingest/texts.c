@@ -1,0 +1,135 @@
+#include "ingest/texts.h"
+
+#define ESCAPE '\x1b'
+
+/* ---- Escape sequences ---- */
+
+/* The length of the sequence that begins the text: ESC [ ... final byte, ESC ] ... BEL, or ESC and a byte. */
+static size_t sequence_length(struct iq_view text)
+{
+	size_t len = 2;
+
+	if (text.len < 2)
+		return text.len;
+	if (text.data[1] == '[') {
+		while (len < text.len && (unsigned char)text.data[len] >= 0x20 && (unsigned char)text.data[len] < 0x40)
+			len++;
+		return len < text.len ? len + 1 : len;
+	}
+	if (text.data[1] != ']')
+		return 2;
+	while (len < text.len && text.data[len] != '\a' && text.data[len] != ESCAPE)
+		len++;
+	return len < text.len && text.data[len] == '\a' ? len + 1 : len;
+}
+
+struct iq_view iq_text_plain(struct iq_view text, struct iq_buf *scratch)
+{
+	const size_t start = scratch->len;
+	const char *escape;
+
+	if (text.len > 0 && text.data[text.len - 1] == '\r')
+		text.len--;
+	if (text.len == 0 || !memchr(text.data, ESCAPE, text.len))
+		return text;
+	while (text.len > 0 && (escape = memchr(text.data, ESCAPE, text.len))) {
+		(void)iq_buf_append(scratch, iq_view_make(text.data, (size_t)(escape - text.data)));
+		text = iq_view_from(text, (size_t)(escape - text.data));
+		text = iq_view_from(text, sequence_length(text));
+	}
+	(void)iq_buf_append(scratch, text);
+	return iq_view_from(iq_buf_view(scratch), start);
+}
+
+/* ---- Severity ---- */
+
+static bool is_letter(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static bool is_word(char c)
+{
+	return is_letter(c) || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.' || c == '/';
+}
+
+static bool is_capitals(struct iq_view word)
+{
+	for (size_t i = 0; i < word.len; i++)
+		if (word.data[i] < 'A' || word.data[i] > 'Z')
+			return false;
+	return true;
+}
+
+static char at(struct iq_view text, size_t i)
+{
+	return i < text.len ? text.data[i] : '\0';
+}
+
+/* Is the word, which may be any word of a sentence, put as a logger puts a severity? */
+static bool stands_out(struct iq_view text, size_t start, struct iq_view word)
+{
+	const char before = start > 0 ? text.data[start - 1] : '\0', after = at(text, start + word.len);
+
+	if (is_capitals(word))
+		return true;
+	if ((before == '[' && after == ']') || (before == '<' && after == '>') || (before == '(' && after == ')') ||
+	    (before == '|' && after == '|'))
+		return true;
+	if (before == '=' || before == '"')
+		return iq_view_ends_with(iq_view_make(text.data, start), IQ_LIT("level=")) ||
+		       iq_view_ends_with(iq_view_make(text.data, start), IQ_LIT("level=\"")) ||
+		       iq_view_ends_with(iq_view_make(text.data, start), IQ_LIT("lvl="));
+	return start == 0 && after == ':';
+}
+
+static bool may_begin(char c)
+{
+	/* The letters that names of severities begin with. */
+	return c != '\0' && strchr("tdinwecfpavTDINWECFPAV", c);
+}
+
+/* PostgreSQL has names of its own. */
+static bool parse_name(struct iq_view word, enum iq_severity *ret_severity)
+{
+	if (iq_view_eq(word, IQ_LIT("LOG"))) {
+		*ret_severity = IQ_SEVERITY_INFO;
+		return true;
+	}
+	return iq_severity_parse(word, ret_severity);
+}
+
+enum iq_severity iq_text_severity(struct iq_view text)
+{
+	enum iq_severity severity;
+
+	if (text.len > IQ_SEVERITY_REACH)
+		text.len = IQ_SEVERITY_REACH;
+	for (size_t i = 0; i < text.len; i++) {
+		size_t len = 0;
+
+		if (!is_word(text.data[i]))
+			continue;
+		while (i + len < text.len && is_word(text.data[i + len]))
+			len++;
+		if (len >= 3 && len <= 13 && (may_begin(text.data[i]) || text.data[i] == 'L')) {
+			struct iq_view word = iq_view_make(text.data + i, len);
+
+			if (stands_out(text, i, word) && parse_name(word, &severity))
+				return severity;
+		}
+		i += len;
+	}
+	return IQ_SEVERITY_NONE;
+}
+
+bool iq_text_is_text(struct iq_view text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		const unsigned char c = (unsigned char)text.data[i];
+
+		if ((c < 0x20 && (c < '\a' || c > '\r') && c != ESCAPE) || c == 0x7f)
+			return false;
+	}
+	return true;
+}
