@@ -162,12 +162,15 @@ static void note_place(struct intake *intake)
 	intake->places[intake->place_count++] = place;
 }
 
-/* Where the parser says, or earlier, so that what is remembered of messages then is again. */
+/* Where the parser says, or earlier, so that what is remembered of messages then is again. Bytes that are not kept cannot be
+ * read again. */
 static struct iq_restart restart_place(const struct intake *intake)
 {
 	struct iq_restart place = intake->format->restart(intake->parser);
 	const uint64_t wanted = iq_dialects_place(iq_describer_dialects(intake->ingest->describer), place.offset);
 
+	if (intake->ingest->options->redactor)
+		return place;
 	for (size_t i = intake->place_count; i-- > 0 && place.offset > wanted;)
 		if (intake->places[i].offset < place.offset)
 			place = intake->places[i];
