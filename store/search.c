@@ -8,8 +8,9 @@
 
 /* So many ways of laying a literal over a template are looked at; beyond, its texts may all contain it. */
 #define MAX_WAYS 4096u
-/* Numbers of more digits are not taken for a number. */
-#define MAX_DIGITS 18u
+/* No number has more digits, and no fraction. */
+#define MAX_DIGITS 19u
+#define MAX_FRACTION 18u
 
 /* ---- Finding ---- */
 
@@ -453,7 +454,7 @@ static int constant_text(struct iq_split *split, const struct iq_piece *piece, s
 		return iq_texts_get(split->constant_texts, (size_t)index, NULL, scratch, ret_text);
 	if (piece->kind > IQ_SLOT_TIME)
 		return 0;
-	if ((uint64_t)split->constant_digits[index] > MAX_DIGITS)
+	if ((uint64_t)split->constant_digits[index] > MAX_FRACTION)
 		return IQ_ERR_CORRUPT;
 	value.number = split->constant_numbers[index];
 	value.digits = (uint8_t)split->constant_digits[index];

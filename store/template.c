@@ -175,8 +175,9 @@ static int append_time(struct iq_buf *buf, const char style[4], int64_t ns, uint
 
 /* ---- Numbers ---- */
 
-/* Digits of a number that is sure to fit. */
+/* Digits of a number that is sure to fit, and of a whole one that may. */
 #define MAX_DIGITS 18
+#define MAX_INT_DIGITS 19
 
 static char *put_int(char *out, int64_t value)
 {
@@ -221,9 +222,9 @@ static size_t read_number(const char *text, size_t len, struct iq_slot_value *re
 	size_t sign = len > 0 && text[0] == '-', i = sign, point = 0;
 	uint64_t value = 0;
 
-	while (i < len && is_digit(text[i]) && i - sign <= MAX_DIGITS)
+	while (i < len && is_digit(text[i]) && i - sign <= MAX_INT_DIGITS)
 		value = value * 10 + (uint64_t)(text[i++] - '0');
-	if (i == sign || i - sign > MAX_DIGITS || (text[sign] == '0' && i - sign > 1))
+	if (i == sign || i - sign > MAX_INT_DIGITS || (text[sign] == '0' && i - sign > 1) || value > INT64_MAX)
 		return 0;
 	if (i + 1 < len && text[i] == '.' && is_digit(text[i + 1])) {
 		point = i++;
@@ -682,7 +683,7 @@ static void put_quoted(struct split *split, size_t len)
 		put_time(split, &time);
 		if (!split->full)
 			split->at += len - time.len;
-	} else if (len > 0 && len < 16 && (is_digit(text[0]) || text[0] == '-') &&
+	} else if (len > 0 && len <= MAX_INT_DIGITS + 1 && (is_digit(text[0]) || text[0] == '-') &&
 		   read_number(text, len, &value) == len) {
 		put_number(split, len, &value);
 	} else {

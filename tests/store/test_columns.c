@@ -1,5 +1,6 @@
 /* Columns of numbers and texts as bytes and back, in each layout: what goes in comes out, and the layout is the one meant. */
 #include <criterion/criterion.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -250,6 +251,20 @@ static void said_twice(struct iq_buf *buf, unsigned i)
 			     i % 2 ? number / 1000 : number * 40503u, i % 2 ? number * 40503u : number / 1000);
 }
 
+/* Nanoseconds since 1970, and what lies around the largest numbers there are. */
+static void long_number(struct iq_buf *buf, unsigned i)
+{
+	static const char *const edges[] = { "9223372036854775807",  "9223372036854775808",  "-9223372036854775807",
+					     "-9223372036854775808", "18446744073709551616", "0999999999999999999",
+					     "1234567890123456789.5" };
+
+	if (i % 9 < 7)
+		(void)iq_buf_appendf(buf, "{\"at\":%s}", edges[i % 9]);
+	else
+		(void)iq_buf_appendf(buf, "{\"at\":\"%" PRIu64 "\"}",
+				     UINT64_C(1795539256393000000) + i * UINT64_C(40503));
+}
+
 Test(columns, of_slots_are_one_where_values_repeat)
 {
 	struct iq_repeats *repeats = iq_repeats_new(4);
@@ -279,7 +294,7 @@ Test(columns, of_texts_come_back_in_every_layout)
 {
 	static void (*const makers[])(struct iq_buf * buf,
 				      unsigned i) = { sentence, repeated_sentence, logged_sentence, id_or_nothing,
-						      few,	with_spaces,	   said_twice };
+						      few,	with_spaces,	   said_twice,	    long_number };
 	struct iq_codec *codec = iq_codec_new(IQ_SEGMENT_LEVEL);
 	struct iq_map words = IQ_MAP_INIT;
 
