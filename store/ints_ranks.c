@@ -1,20 +1,15 @@
-/* RECENT, AGAIN and FOLLOW: how recently a value came before, at all or after the one before it. All keep lists of what
- * came last. */
+/* RECENT and AGAIN: how recently a value came before. Both keep a list of what came last. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "store/ints.h"
 
-/* Values that a list of RECENT or AGAIN and one of FOLLOW holds. */
+/* Values that a list holds. */
 #define RECENT 64u
-#define FOLLOWERS 8u
 /* Shorter streams have no ranks. */
 #define LEAST_RECENT 256u
-#define LEAST_FOLLOW 1024u
 /* Numbers that come to fewer bits are not told apart from their ranks. */
 #define NARROW_AGAIN 6u
-/* Larger values have no lists of followers. */
-#define MAX_FOLLOW 8192u
 
 /* ---- A list of what came last, the last one first ---- */
 
@@ -105,7 +100,7 @@ static uint64_t sample_recent(const int64_t *sample, size_t count)
 	return iq_packed_cost(ranks, count);
 }
 
-/* It takes longer to read than differences, and has to pay; FOLLOW likewise. */
+/* It takes longer to read than differences, and has to pay. */
 static uint64_t cost_recent(const struct iq_ints_input *input, uint64_t best)
 {
 	if (input->count < LEAST_RECENT || best <= input->sample_size || !has_ranks(input->values, input->count))
@@ -214,117 +209,3 @@ static int take_again(struct iq_codec *codec, struct iq_view *rest, const struct
 }
 
 const struct iq_ints_layout_methods iq_ints_again = { cost_again, append_again, take_again, true };
-
-/* ---- FOLLOW ---- */
-
-struct followers {
-	int64_t values[FOLLOWERS];
-	unsigned count;
-};
-
-/* A rank below FOLLOWERS is a follower, another is the value. `lists`: one for each value there may be. */
-static void follower_ranks(struct followers *lists, const int64_t *values, size_t count, int64_t *ranks)
-{
-	int64_t before = 0;
-
-	for (size_t i = 0; i < count; i++) {
-		struct followers *list = &lists[before];
-		const unsigned at = pass(list->values, &list->count, FOLLOWERS, values[i]);
-
-		ranks[i] = at < FOLLOWERS ? (int64_t)at : values[i] + FOLLOWERS;
-		before = values[i];
-	}
-}
-
-static bool follower_value(struct followers *list, int64_t rank, size_t limit, int64_t *ret_value)
-{
-	if (rank >= 0 && rank < (int64_t)list->count) {
-		*ret_value = list->values[rank];
-		move_to_front(list->values, (unsigned)rank, *ret_value);
-		return true;
-	}
-	*ret_value = rank - FOLLOWERS;
-	if (*ret_value < 0 || (size_t)*ret_value >= limit)
-		return false;
-	put_front(list->values, &list->count, FOLLOWERS, *ret_value);
-	return true;
-}
-
-/* One more than the largest value; 0 where they cannot be coded so. */
-static size_t follow_limit(const int64_t *values, size_t count)
-{
-	int64_t most = 0;
-
-	for (size_t i = 0; i < count; i++) {
-		if (values[i] < 0 || values[i] >= MAX_FOLLOW)
-			return 0;
-		most = values[i] > most ? values[i] : most;
-	}
-	return (size_t)most + 1;
-}
-
-static uint64_t sample_followers(const int64_t *sample, size_t count, size_t limit)
-{
-	struct followers *lists = calloc(limit, sizeof(*lists));
-	int64_t ranks[IQ_INTS_SAMPLE];
-	size_t half = count / 2;
-	uint64_t bits = UINT64_MAX / 16;
-
-	if (lists) {
-		follower_ranks(lists, sample, count, ranks);
-		bits = iq_packed_cost(ranks + half, count - half) * 2; /* the lists fill first */
-	}
-	free(lists);
-	return bits;
-}
-
-static uint64_t cost_follow(const struct iq_ints_input *input, uint64_t best)
-{
-	size_t limit;
-
-	if (input->count < LEAST_FOLLOW || best <= input->sample_size * 8)
-		return UINT64_MAX;
-	limit = follow_limit(input->values, input->count);
-	if (limit <= 1 || limit >= input->count / 16)
-		return UINT64_MAX;
-	return sample_followers(input->sample, input->sample_size, limit) * 9 / 8;
-}
-
-static int append_follow(struct iq_codec *codec, const struct iq_ints_input *input, struct iq_buf *out)
-{
-	const size_t limit = follow_limit(input->values, input->count);
-	struct followers *lists = calloc(limit, sizeof(*lists));
-	int64_t *ranks = iq_codec_scratch(codec, IQ_SCRATCH_NUMBERS, input->count * sizeof(*ranks));
-	int rc = IQ_ERR_NOMEM;
-
-	if (lists && ranks) {
-		follower_ranks(lists, input->values, input->count, ranks);
-		(void)iq_varint_append(out, limit);
-		rc = iq_packed_append(codec, ranks, input->count, out);
-	}
-	free(lists);
-	return rc < 0 ? rc : 1;
-}
-
-static int take_follow(struct iq_codec *codec, struct iq_view *rest, const struct iq_ints_output *output)
-{
-	struct followers *lists;
-	int64_t before = 0;
-	uint64_t limit;
-	int rc;
-
-	if (!iq_varint_take(rest, &limit) || limit == 0 || limit > MAX_FOLLOW)
-		return IQ_ERR_CORRUPT;
-	lists = iq_arena_calloc(output->arena, (size_t)limit, sizeof(*lists));
-	if (!lists)
-		return IQ_ERR_NOMEM;
-	rc = iq_packed_take(codec, rest, output->window, output->values);
-	for (size_t i = 0; rc == 0 && i < output->window.count; i++) {
-		if (!follower_value(&lists[before], output->values[i], (size_t)limit, &output->values[i]))
-			return IQ_ERR_CORRUPT;
-		before = output->values[i];
-	}
-	return rc;
-}
-
-const struct iq_ints_layout_methods iq_ints_follow = { cost_follow, append_follow, take_follow, true };

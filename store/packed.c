@@ -62,8 +62,7 @@ static void split_planes(const int64_t *values, size_t count, struct span span, 
 	}
 }
 
-/* log2(n) * 16, by table: entropies are compared, not believed. */
-static uint32_t log2_16(uint32_t n)
+uint32_t iq_log2_16(uint32_t n)
 {
 	static const uint8_t fraction[16] = { 0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 15 };
 	unsigned whole = 31 - (unsigned)__builtin_clz(n);
@@ -82,7 +81,7 @@ static uint64_t plane_bits(const char *plane, size_t count)
 		histogram[(unsigned char)plane[i]]++;
 	for (unsigned byte = 0; byte < 256; byte++)
 		if (histogram[byte])
-			bits += (uint64_t)histogram[byte] * (log2_16((uint32_t)count) - log2_16(histogram[byte]));
+			bits += (uint64_t)histogram[byte] * (iq_log2_16((uint32_t)count) - iq_log2_16(histogram[byte]));
 	return bits;
 }
 

@@ -15,4 +15,7 @@ int iq_packed_take(struct iq_codec *codec, struct iq_view *rest, struct iq_windo
 /* About what at most IQ_INTS_SAMPLE values come to, in sixteenths of bits. */
 uint64_t iq_packed_cost(const int64_t *values, size_t count);
 
+/* log2(n) * 16 of n > 0, by table: entropies are compared, not believed. */
+uint32_t iq_log2_16(uint32_t n);
+
 #endif

@@ -9,7 +9,7 @@
  *	           DELTA   zigzag varint first value; packed differences
  *	           DELTA2  zigzag varint first value, first difference; packed differences of the differences
  *	           RECENT  packed ranks: how recently each value came before; see docs/format.md
- *	           FOLLOW  varint n; packed ranks: how recently each value came after the one before it, all below n
+ *	           FOLLOW  varint n; ints: how often each value below n is followed by one; packed values, by the one before them
  *	           DICT    varint n; ints: n numbers; ints: for each value which of them
  *	           AGAIN   varint n; ints: how recently each value came before, 0 for those that did not; ints: these n
  *	           GIVEN   ints: a value for each code of a column known beforehand; ints: rows that differ, as differences;

@@ -72,15 +72,12 @@ def again(ranks, numbers):
     return values
 
 
-def followers(ranks):
-    values, lists = [], collections.defaultdict(list)
-    for rank in ranks:
-        after = lists[values[-1] if values else 0]
-        value = after.pop(rank) if rank < len(after) else rank - 8
-        after.insert(0, value)
-        del after[8:]
-        values.append(value)
-    return values
+def followers(counts, values):
+    groups = [iter([next(values) for _ in range(count)]) for count in counts]
+    found = [0]
+    for _ in range(sum(counts)):
+        found.append(next(groups[found[-1]]))
+    return found[1:]
 
 
 # ---- Streams ----
@@ -160,8 +157,9 @@ class Stream:
             numbers = self.varint()
             return again(self.ints(count), iter(self.ints(numbers)))
         if layout == "FOLLOW":
-            expect(self.varint() <= 8192, "too many lists")
-            return followers(self.packed(count))
+            counts = self.ints(self.varint())
+            expect(len(counts) <= 8192 and sum(counts) == count, "groups of another size")
+            return followers(counts, iter(self.packed(count)))
         if layout == "RECENT":
             return recent(self.packed(count))
         first = self.zigzag()

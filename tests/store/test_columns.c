@@ -108,6 +108,45 @@ Test(columns, of_numbers_take_the_layout_that_is_smallest)
 	cr_expect_eq(round_trip_ints(values, COUNT), IQ_INTS_DICT);
 }
 
+Test(columns, of_numbers_are_refused_where_groups_do_not_fit)
+{
+	/* Two groups. What each holds, and the values by the one before them. */
+	static const struct {
+		char counts[2];
+		char values[4];
+		int rc;
+	} cases[] = {
+		{ { 1, 3 }, { 1, 1, 0, 0 }, IQ_ERR_CORRUPT }, /* the first one is empty too early */
+		{ { 3, 1 }, { 0, 1, 1, 0 }, 0 },
+		{ { 3, 2 }, { 0, 1, 1, 0 }, IQ_ERR_CORRUPT }, /* more than there are */
+		{ { 2, 1 }, { 0, 1, 1, 0 }, IQ_ERR_CORRUPT }, /* fewer */
+		{ { 3, 1 }, { 0, 2, 1, 0 }, IQ_ERR_CORRUPT }, /* a third one */
+		{ { 5, -1 }, { 0, 0, 0, 0 }, IQ_ERR_CORRUPT },
+	};
+	struct iq_codec *codec = iq_codec_new(IQ_SEGMENT_LEVEL);
+	struct iq_arena arena = IQ_ARENA_INIT;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct iq_buf bytes = IQ_BUF_INIT;
+		struct iq_view rest;
+		int64_t *back;
+
+		(void)iq_buf_append_char(&bytes, IQ_INTS_FOLLOW);
+		(void)iq_varint_append(&bytes, 2);
+		(void)iq_buf_append_char(&bytes, IQ_INTS_PLANES);
+		(void)iq_buf_append(&bytes, iq_view_make("\x01\x01\x01\x04", 4)); /* base -1, scale 1, a plane of two */
+		for (unsigned j = 0; j < 2; j++)
+			(void)iq_buf_append_char(&bytes, (char)(cases[i].counts[j] + 1));
+		(void)iq_buf_append(&bytes, iq_view_make("\x00\x01\x01\x08", 4));
+		(void)iq_buf_append(&bytes, iq_view_make(cases[i].values, 4));
+		rest = iq_buf_view(&bytes);
+		cr_expect_eq(iq_stream_take_ints(codec, &rest, 4, NULL, &arena, &back), cases[i].rc, "case %zu", i);
+		iq_buf_release(&bytes);
+	}
+	iq_arena_release(&arena);
+	iq_codec_free(codec);
+}
+
 Test(columns, of_any_numbers_come_back)
 {
 	static const int64_t edges[] = { INT64_MIN, INT64_MAX,	  0,   -1, 1, INT64_MIN + 1,
