@@ -72,10 +72,11 @@ def fixed_ids():
 
 
 def accounts():
-    """Wide numbers, each named three times before long."""
-    numbers = [random.randint(10**14, 10**15) for _ in range(400)]
+    """Wide numbers, each named three times before long, and others three times long after one another."""
+    near, far = ([random.randint(10**14, 10**15) for _ in range(400)] for _ in range(2))
     for i in range(1200):
-        yield record(START + i, kind="ws.message", session="a", body=json.dumps({"type": "booked", "account": numbers[i // 3]}))
+        yield record(START + i, kind="ws.message", session="a", body=json.dumps({"type": "booked", "account": near[i // 3]}))
+        yield record(START + i, kind="ws.message", session="a", body=json.dumps({"type": "settled", "customer": far[i % 400]}))
 
 
 def own_words():
