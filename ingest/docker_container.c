@@ -206,7 +206,7 @@ static void write_line(struct iq_docker_container *container, const struct iq_do
 	event.ts = line->ts;
 	event.source = container->source;
 	event.body = line_body(line);
-	event.attrs = line_attrs(container, line, &recorder->texts.attrs);
+	event.attrs = line_attrs(container, line, &recorder->attrs);
 	recorder->result.lines++;
 	iq_docker_write_event(recorder, &event);
 }

@@ -130,7 +130,8 @@ static struct iq_docker_action begin_action(const struct history *history, struc
 					  .ts = ts,
 					  .action = action,
 					  .exit_code = IQ_NUMBER_NONE,
-					  .restarts = IQ_NUMBER_NONE };
+					  .restarts = IQ_NUMBER_NONE,
+					  .by_state = true };
 }
 
 static int give_created(struct history *history)
@@ -256,6 +257,7 @@ static enum iq_severity severity_of(const struct iq_docker_action *action)
 		{ "kill", IQ_SEVERITY_WARNING, IQ_SEVERITY_WARNING },
 		{ "oom", IQ_SEVERITY_CRITICAL, IQ_SEVERITY_CRITICAL },
 		{ "restart", IQ_SEVERITY_NOTICE, IQ_SEVERITY_NOTICE },
+		{ "state", IQ_SEVERITY_INFO, IQ_SEVERITY_ERROR },
 		{ "stop", IQ_SEVERITY_NOTICE, IQ_SEVERITY_NOTICE },
 	};
 	const bool bad = (action->exit_code != IQ_NUMBER_NONE && action->exit_code != 0) || action->oom ||
@@ -284,7 +286,7 @@ static void describe(const struct iq_docker_action *action, struct iq_buf *attrs
 		iq_attrs_raw(attrs, IQ_LIT("oom"), IQ_LIT("true"));
 	if (action->raw.data)
 		iq_attrs_raw(attrs, IQ_LIT("engine"), action->raw);
-	else
+	if (action->by_state)
 		iq_attrs_text(attrs, IQ_LIT("from"), IQ_LIT("inspect"));
 }
 
@@ -308,6 +310,17 @@ static void say(const struct iq_docker_action *action, struct iq_buf *body)
 	}
 }
 
+struct iq_docker_action iq_docker_history_action(int64_t ts)
+{
+	return (struct iq_docker_action){
+		.ts = ts,
+		.action = IQ_LIT("history"),
+		.exit_code = IQ_NUMBER_NONE,
+		.restarts = IQ_NUMBER_NONE,
+		.text = IQ_LIT("what happened before is not known: the Engine keeps its last 256 events")
+	};
+}
+
 int iq_docker_action_copy(const struct iq_docker_action *action, struct iq_arena *memory,
 			  struct iq_docker_action *ret_copy)
 {
@@ -327,31 +340,32 @@ int iq_docker_action_copy(const struct iq_docker_action *action, struct iq_arena
 	return 0;
 }
 
-int iq_docker_action_event(const struct iq_docker_action *action, struct iq_docker_texts *texts,
+int iq_docker_action_event(const struct iq_docker_action *action, struct iq_buf *body, struct iq_buf *attrs,
 			   struct iq_event *ret_event)
 {
 	struct iq_event event = IQ_EVENT_INIT;
 
-	iq_buf_clear(&texts->body);
-	iq_buf_clear(&texts->attrs);
-	say(action, &texts->body);
-	describe(action, &texts->attrs);
+	iq_buf_clear(body);
+	say(action, body);
+	describe(action, attrs);
+	if (body->failed || attrs->failed)
+		return IQ_ERR_NOMEM;
 	event.kind = IQ_KIND_CONTAINER;
 	event.ts = action->ts;
 	event.type = action->action;
 	event.key = iq_docker_short_id(action->of.id);
 	event.severity = severity_of(action);
-	event.attrs = iq_attrs_end(&texts->attrs);
-	if (texts->body.failed || texts->attrs.failed)
-		return IQ_ERR_NOMEM;
-	event.body = iq_buf_view(&texts->body);
+	event.body = iq_buf_view(body);
 	event.body_is_binary = !iq_utf8_valid(event.body);
 	*ret_event = event;
 	return 0;
 }
 
-void iq_docker_texts_release(struct iq_docker_texts *texts)
+void iq_docker_names_source(const struct iq_docker_names *names, struct iq_buf *source)
 {
-	iq_buf_release(&texts->body);
-	iq_buf_release(&texts->attrs);
+	if (names->project.len > 0 && names->service.len > 0)
+		(void)iq_buf_appendf(source, "%.*s-%.*s", IQ_VIEW_ARG(names->service),
+				     IQ_VIEW_ARG(names->number.len > 0 ? names->number : IQ_LIT("1")));
+	else
+		(void)iq_buf_append(source, names->name.len > 0 ? names->name : iq_docker_short_id(names->id));
 }

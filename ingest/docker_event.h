@@ -37,6 +37,7 @@ struct iq_docker_action {
 	struct iq_view text;	 /* output of a health check, error of a container that did not start */
 	int64_t restarts;	 /* by the restart policy, or IQ_NUMBER_NONE */
 	bool oom;		 /* killed for want of memory */
+	bool by_state;		 /* the state of the container tells it, no event */
 	struct iq_view raw;	 /* the Engine's own object, or NULL where it is from a state */
 };
 
@@ -62,17 +63,17 @@ bool iq_docker_state_read(struct iq_docker_state *state, struct iq_view json, st
 int iq_docker_state_history(struct iq_view json, int (*take)(void *context, const struct iq_docker_action *action),
 			    void *context);
 
+/* Says that events are known from `ts` on. */
+struct iq_docker_action iq_docker_history_action(int64_t ts);
 /* A copy whose texts lie in `memory`. 0 or IQ_ERR_NOMEM. */
 int iq_docker_action_copy(const struct iq_docker_action *action, struct iq_arena *memory,
 			  struct iq_docker_action *ret_copy);
-/* The event that it is; its source is the caller's to set. `texts` receives body and attrs. IQ_ERR_NOMEM. */
-struct iq_docker_texts {
-	struct iq_buf body;
-	struct iq_buf attrs;
-};
-int iq_docker_action_event(const struct iq_docker_action *action, struct iq_docker_texts *texts,
+/* The event that it is; its source and attrs are the caller's to set: `body` receives the one, `attrs` is given the members of the other,
+ * behind those that it has, without the end of the object. IQ_ERR_NOMEM. */
+int iq_docker_action_event(const struct iq_docker_action *action, struct iq_buf *body, struct iq_buf *attrs,
 			   struct iq_event *ret_event);
-void iq_docker_texts_release(struct iq_docker_texts *texts);
+/* The name under which a container is recorded: of Compose `backend-1`, as `docker compose logs` has it, else its own. Appended. */
+void iq_docker_names_source(const struct iq_docker_names *names, struct iq_buf *source);
 /* Writes the members that tell a container from others into attrs. */
 void iq_docker_names_describe(const struct iq_docker_names *names, struct iq_buf *attrs);
 /* The id as it is written in events. */

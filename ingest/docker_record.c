@@ -12,7 +12,6 @@
 #define MAX_EVENT (1u << 20)
 /* So long before a connection ends the Engine may have stopped to do its work. */
 #define LOST_NS IQ_NS_PER_S
-#define HISTORY_TEXT "events of containers are known from %s on: the Engine keeps the last %d"
 
 static void ask_version(struct iq_docker_recorder *recorder);
 static void follow_events(struct iq_docker_recorder *recorder);
@@ -241,17 +240,26 @@ static void on_list(void *context, int status, const char *trouble)
 
 /* ---- What the Engine remembers ---- */
 
+/* Is said, and recorded. */
+static void tell_history(struct iq_docker_recorder *recorder)
+{
+	const struct iq_docker_action history = iq_docker_history_action(recorder->history_from);
+	char from[IQ_RFC3339_SIZE];
+
+	iq_docker_write_action(recorder, &history, IQ_LIT("docker"));
+	iq_docker_tell(recorder, "from %s on: %.*s", iq_time_format(recorder->history_from, from),
+		       IQ_VIEW_ARG(history.text));
+}
+
 /* The first time it is said how far back events are known; later, what the Engine has forgotten since is missing. One that began anew
  * remembers less than it can: what happened before is told by the states of the containers. */
 static void judge_history(struct iq_docker_recorder *recorder)
 {
-	char from[IQ_RFC3339_SIZE];
-
 	recorder->restarted = recorder->away && !recorder->seen.proved;
 	if (recorder->history < IQ_DOCKER_HISTORY)
 		return;
 	if (!recorder->away)
-		iq_docker_tell(recorder, HISTORY_TEXT, iq_time_format(recorder->history_from, from), IQ_DOCKER_HISTORY);
+		tell_history(recorder);
 	else if (!recorder->seen.proved)
 		iq_docker_containers_gap(
 			recorder, recorder->seen.latest, recorder->now,
@@ -467,7 +475,8 @@ static void release(struct iq_docker_recorder *recorder)
 	iq_docker_containers_free(recorder);
 	iq_docker_known_close(recorder);
 	iq_docker_seen_release(&recorder->seen);
-	iq_docker_texts_release(&recorder->texts);
+	iq_buf_release(&recorder->body);
+	iq_buf_release(&recorder->attrs);
 	iq_map_release(&recorder->ids);
 	iq_map_release(&recorder->sources);
 	iq_arena_release(&recorder->memory);

@@ -62,7 +62,8 @@ struct iq_docker_recorder {
 	struct iq_describer *describer;
 	const struct iq_sink *described;
 	struct iq_buf line;
-	struct iq_docker_texts texts;
+	struct iq_buf body;
+	struct iq_buf attrs;
 	size_t unflushed;
 };
 

@@ -58,11 +58,13 @@ void iq_docker_write_action(struct iq_docker_recorder *recorder, const struct iq
 {
 	struct iq_event event;
 
-	if (iq_docker_action_event(action, &recorder->texts, &event) < 0) {
+	iq_buf_clear(&recorder->attrs);
+	if (iq_docker_action_event(action, &recorder->body, &recorder->attrs, &event) < 0) {
 		iq_docker_finish(recorder, iq_error_nomem(recorder->error));
 		return;
 	}
 	event.source = source;
+	event.attrs = iq_attrs_end(&recorder->attrs);
 	recorder->result.actions++;
 	iq_docker_write_event(recorder, &event);
 }
@@ -102,11 +104,7 @@ struct iq_view iq_docker_source(struct iq_docker_recorder *recorder, const struc
 	struct iq_view source;
 	uint64_t owner;
 
-	if (composed)
-		(void)iq_buf_appendf(&text, "%.*s-%.*s", IQ_VIEW_ARG(names->service),
-				     IQ_VIEW_ARG(names->number.len > 0 ? names->number : IQ_LIT("1")));
-	else
-		(void)iq_buf_append(&text, names->name.len > 0 ? names->name : iq_docker_short_id(names->id));
+	iq_docker_names_source(names, &text);
 	owner = iq_hash64(composed ? names->project : iq_buf_view(&text)) ^ composed;
 	source = claim(recorder, iq_buf_view(&text), owner);
 	if (!source.data) {

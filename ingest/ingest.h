@@ -74,7 +74,10 @@ struct iq_format {
 	X(access, "access") \
 	X(compose, "compose") \
 	X(cri, "cri") \
+	X(docker_events, "docker-events") \
+	X(docker_inspect, "docker-inspect") \
 	X(docker_json, "docker-json") \
+	X(docker_ps, "docker-ps") \
 	X(docker_text, "docker-text") \
 	X(google_cloud, "google-cloud") \
 	X(har, "har") \

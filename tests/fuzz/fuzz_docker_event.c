@@ -2,20 +2,24 @@
 #include <stdlib.h>
 
 #include "ingest/docker_event.h"
+#include "ingest/record.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static int take(void *context, const struct iq_docker_action *action)
 {
-	struct iq_docker_texts texts = { 0 };
+	struct iq_buf body = IQ_BUF_INIT, attrs = IQ_BUF_INIT;
 	struct iq_event event;
 
 	(void)context;
-	if (iq_docker_action_event(action, &texts, &event) == 0 &&
-	    (!iq_json_valid(event.attrs) || !iq_utf8_valid(event.attrs) ||
-	     event.body_is_binary != !iq_utf8_valid(event.body)))
+	if (iq_docker_action_event(action, &body, &attrs, &event) < 0)
 		abort();
-	iq_docker_texts_release(&texts);
+	event.attrs = iq_attrs_end(&attrs);
+	if (!iq_json_valid(event.attrs) || !iq_utf8_valid(event.attrs) ||
+	    event.body_is_binary != !iq_utf8_valid(event.body))
+		abort();
+	iq_buf_release(&body);
+	iq_buf_release(&attrs);
 	return 0;
 }
 

@@ -1,19 +1,22 @@
 #include <criterion/criterion.h>
 
 #include "ingest/docker_event.h"
+#include "ingest/record.h"
 
 static void append_event(struct iq_buf *out, const struct iq_docker_action *action)
 {
-	struct iq_docker_texts texts = { 0 };
+	struct iq_buf body = IQ_BUF_INIT, attrs = IQ_BUF_INIT;
 	struct iq_event event;
 	char ts[IQ_RFC3339_SIZE];
 
-	cr_assert_eq(iq_docker_action_event(action, &texts, &event), 0);
+	cr_assert_eq(iq_docker_action_event(action, &body, &attrs, &event), 0);
+	event.attrs = iq_attrs_end(&attrs);
 	cr_assert(iq_json_valid(event.attrs), "%.*s", IQ_VIEW_ARG(event.attrs));
 	(void)iq_buf_appendf(out, "%s %s %.*s %s \"%.*s\"", iq_time_format(event.ts, ts), iq_kind_name(event.kind),
 			     IQ_VIEW_ARG(event.key), iq_severity_name(event.severity), IQ_VIEW_ARG(event.body));
 	(void)iq_buf_appendf(out, " %.*s\n", IQ_VIEW_ARG(event.attrs));
-	iq_docker_texts_release(&texts);
+	iq_buf_release(&body);
+	iq_buf_release(&attrs);
 }
 
 #define ID "a1714667e3165d8581fdcd3a421169327ad1dc9b138521239b09b22e393bc4fa"
