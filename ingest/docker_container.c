@@ -57,6 +57,7 @@ struct iq_docker_container {
 };
 
 static void look(struct iq_docker_container *container);
+static void open_log(struct iq_docker_container *container);
 
 /* ---- Which it is ---- */
 
@@ -301,6 +302,8 @@ static void on_log_end(void *context, int status, const char *trouble)
 		container->gone = true;
 	if (status >= 300)
 		cannot_be_read(container, status == 404 ? "it was removed before" : trouble);
+	else if (container->started_again)
+		open_log(container);
 	else if (iq_clock_monotonic() - container->log_begun < SHORT_LOG_NS && recorder->options->follow)
 		container->look_again = true;
 	else
@@ -344,6 +347,7 @@ static void open_log(struct iq_docker_container *container)
 		return;
 	}
 	iq_docker_append_time(&since, "&since=", from);
+	container->started_again = false;
 	container->log_begun = iq_clock_monotonic();
 	container->log_run = container->run;
 	container->log_complete = false;
@@ -416,7 +420,7 @@ static void act(struct iq_docker_container *container, const struct iq_docker_ac
 	if (!container->recorder->options->follow || container->catching_up)
 		return;
 	/* It may be removed again before it is looked at. */
-	if (is_action(action, "start") && container->look)
+	if (is_action(action, "start") && (container->look || container->log))
 		container->started_again = true;
 	else if (is_action(action, "start"))
 		open_log(container);

@@ -73,7 +73,7 @@ int64_t iq_docker_event_time(struct iq_view json)
 
 bool iq_docker_action_read(struct iq_docker_action *action, struct iq_view json, struct iq_arena *memory)
 {
-	if (!iq_view_eq(text_at(json, "/Type", memory), IQ_LIT("container")))
+	if (!iq_json_valid(json) || !iq_view_eq(text_at(json, "/Type", memory), IQ_LIT("container")))
 		return false;
 	*action = (struct iq_docker_action){ .raw = json, .restarts = IQ_NUMBER_NONE };
 	action->action = text_at(json, "/Action", memory);
@@ -98,6 +98,8 @@ static struct iq_view without_slash(struct iq_view name)
 
 bool iq_docker_state_read(struct iq_docker_state *state, struct iq_view json, struct iq_arena *memory)
 {
+	if (!iq_json_valid(json))
+		return false;
 	*state = (struct iq_docker_state){ .of.id = text_at(json, "/Id", memory) };
 	state->of.name = without_slash(text_at(json, "/Name", memory));
 	state->of.image = text_at(json, "/Config/Image", memory);

@@ -2,10 +2,11 @@
 
 #include <curl/curl.h>
 #include <dlfcn.h>
-#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define LIBCURL "libcurl.so.4"
@@ -45,11 +46,15 @@ struct iq_engine {
 	enum transport transport;
 	char *address;
 	char *base;   /* of the URLs */
-	char *socket; /* UNIX: its path */
+	char *socket; /* UNIX, SSH: its path */
 	char *user;   /* SSH: NULL where none is named */
 	char *host;
 	char *port;
-	char *certificates; /* TCP with TLS: their directory, else NULL */
+	char *directory; /* SSH: of the socket */
+	int listener;	 /* SSH: -1 where there is none */
+	struct ssh *processes;
+	uv_poll_t connections; /* to it */
+	char *certificates;    /* TCP with TLS: their directory, else NULL */
 	bool closed;
 };
 
@@ -64,6 +69,13 @@ struct iq_engine_request {
 	void *context;
 	struct iq_buf refusal;
 	char trouble[CURL_ERROR_SIZE];
+};
+
+/* A connection through ssh. */
+struct ssh {
+	uv_process_t process;
+	struct iq_engine *engine;
+	struct ssh *next;
 };
 
 /* A socket of libcurl's. */
@@ -194,24 +206,30 @@ void iq_engine_cancel(struct iq_engine_request *request)
 
 static void on_ssh_closed(uv_handle_t *handle)
 {
-	free(handle);
+	free(handle->data);
 }
 
 static void on_ssh_exit(uv_process_t *process, int64_t status, int signal)
 {
+	struct ssh *ssh = process->data;
+	struct ssh **place = &ssh->engine->processes;
+
 	(void)status;
 	(void)signal;
+	while (*place != ssh)
+		place = &(*place)->next;
+	*place = ssh->next;
 	uv_close((uv_handle_t *)process, on_ssh_closed);
 }
 
-static bool spawn_ssh(struct iq_engine *engine, int fd)
+static void spawn_ssh(struct iq_engine *engine, int fd)
 {
-	uv_process_t *process = calloc(1, sizeof(*process));
+	struct ssh *ssh = calloc(1, sizeof(*ssh));
 	uv_stdio_container_t files[3] = { { .flags = UV_INHERIT_FD, .data.fd = fd },
 					  { .flags = UV_INHERIT_FD, .data.fd = fd },
 					  { .flags = UV_INHERIT_FD, .data.fd = STDERR_FILENO } };
 	char *words[12] = { (char *)"ssh", (char *)"-T" };
-	uv_process_options_t options = {
+	const uv_process_options_t options = {
 		.exit_cb = on_ssh_exit, .file = "ssh", .args = words, .stdio = files, .stdio_count = 3
 	};
 	const char *more[] = { engine->user ? "-l" : NULL,
@@ -228,37 +246,74 @@ static bool spawn_ssh(struct iq_engine *engine, int fd)
 	for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++)
 		if (more[i])
 			words[count++] = (char *)more[i];
-	if (!process)
-		return false;
-	if (uv_spawn(engine->loop, process, &options) == 0)
-		return true;
-	uv_close((uv_handle_t *)process, on_ssh_closed);
-	return false;
+	if (!ssh)
+		return;
+	*ssh = (struct ssh){ .engine = engine, .next = engine->processes };
+	engine->processes = ssh;
+	ssh->process.data = ssh;
+	if (uv_spawn(engine->loop, &ssh->process, &options) < 0)
+		on_ssh_exit(&ssh->process, 0, 0);
 }
 
-static curl_socket_t open_through_ssh(void *context, curlsocktype purpose, struct curl_sockaddr *address)
+/* libcurl has connected: what it writes there goes to a process of its own. */
+static void on_connection(uv_poll_t *poll, int status, int events)
 {
-	struct iq_engine *engine = context;
-	int pair[2];
+	struct iq_engine *engine = poll->data;
+	const int fd = accept4(engine->listener, NULL, NULL, SOCK_CLOEXEC);
 
-	(void)purpose;
-	(void)address;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-		return CURL_SOCKET_BAD;
-	if (!spawn_ssh(engine, pair[1])) {
-		(void)close(pair[0]);
-		pair[0] = CURL_SOCKET_BAD;
+	(void)status;
+	(void)events;
+	if (fd < 0)
+		return;
+	/* Where it cannot be begun the connection ends. */
+	spawn_ssh(engine, fd);
+	(void)close(fd);
+}
+
+/* libcurl connects to sockets by name. This one lies in a directory that only this user can enter: who connects to it is let in by the
+ * other host. */
+static int listen_for_ssh(struct iq_engine *engine, struct iq_error *error)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct iq_buf path = IQ_BUF_INIT;
+	const char *place = getenv("TMPDIR");
+
+	(void)iq_buf_appendf(&path, "%s/inquest-ssh-XXXXXX", place && *place ? place : "/tmp");
+	engine->directory = iq_buf_detach(&path);
+	if (!engine->directory || !mkdtemp(engine->directory)) {
+		free(engine->directory);
+		engine->directory = NULL;
+		return iq_error_errno(error, IQ_ERR_IO, "no directory for a socket");
 	}
-	(void)close(pair[1]);
-	return pair[0];
+	engine->socket = iq_path_join(engine->directory, "socket");
+	if (!engine->socket || strlen(engine->socket) >= sizeof(address.sun_path))
+		return iq_error_set(error, IQ_ERR_LIMIT, "%s: too long for a socket: set TMPDIR", engine->directory);
+	memcpy(address.sun_path, engine->socket, strlen(engine->socket));
+	engine->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (engine->listener < 0 || bind(engine->listener, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    listen(engine->listener, SOMAXCONN) < 0 ||
+	    uv_poll_init(engine->loop, &engine->connections, engine->listener) < 0)
+		return iq_error_errno(error, IQ_ERR_IO, "%s: cannot listen", engine->socket);
+	engine->connections.data = engine;
+	(void)uv_poll_start(&engine->connections, UV_READABLE, on_connection);
+	return 0;
 }
 
-static int is_connected(void *context, curl_socket_t socket, curlsocktype purpose)
+static void stop_listening(struct iq_engine *engine)
 {
-	(void)context;
-	(void)socket;
-	(void)purpose;
-	return CURL_SOCKOPT_ALREADY_CONNECTED;
+	/* `docker system dial-stdio` does not end for less, and has nothing to put in order. */
+	for (struct ssh *ssh = engine->processes; ssh; ssh = ssh->next)
+		(void)uv_process_kill(&ssh->process, SIGKILL);
+	if (engine->connections.data)
+		uv_close((uv_handle_t *)&engine->connections, NULL);
+	engine->connections.data = NULL;
+	if (engine->listener >= 0)
+		(void)close(engine->listener);
+	engine->listener = -1;
+	if (engine->directory) {
+		(void)unlink(engine->socket);
+		(void)rmdir(engine->directory);
+	}
 }
 
 /* ---- A request's options ---- */
@@ -278,13 +333,8 @@ static void set_transport(struct iq_engine_request *request)
 	struct iq_engine *engine = request->engine;
 	CURL *easy = request->easy;
 
-	if (engine->transport == UNIX)
+	if (engine->socket)
 		(void)engine->curl.easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, engine->socket);
-	if (engine->transport == SSH) {
-		(void)engine->curl.easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_through_ssh);
-		(void)engine->curl.easy_setopt(easy, CURLOPT_OPENSOCKETDATA, engine);
-		(void)engine->curl.easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, is_connected);
-	}
 	if (engine->certificates) {
 		set_certificate(request, CURLOPT_CAINFO, "ca.pem");
 		set_certificate(request, CURLOPT_SSLCERT, "cert.pem");
@@ -475,8 +525,7 @@ static bool set_ssh(struct iq_engine *engine, const char *place)
 	const size_t host_len = strcspn(host, ":/");
 
 	engine->transport = SSH;
-	/* A name would be looked up; nothing is connected to this one. */
-	engine->base = copy("http://127.0.0.1", 16);
+	engine->base = copy("http://docker", 13);
 	if (at)
 		engine->user = copy(place, (size_t)(at - place));
 	engine->host = copy(host, host_len);
@@ -562,7 +611,7 @@ static int begin(struct iq_engine *engine, struct iq_error *error)
 	(void)uv_timer_init(engine->loop, &engine->timeout);
 	(void)uv_timer_init(engine->loop, &engine->work);
 	engine->timeout.data = engine->work.data = engine;
-	return 0;
+	return engine->transport == SSH ? listen_for_ssh(engine, error) : 0;
 }
 
 int iq_engine_open(uv_loop_t *loop, const char *address, struct iq_engine **ret_engine, struct iq_error *error)
@@ -574,6 +623,7 @@ int iq_engine_open(uv_loop_t *loop, const char *address, struct iq_engine **ret_
 	if (!engine)
 		return iq_error_nomem(error);
 	engine->loop = loop;
+	engine->listener = -1;
 	if (!address)
 		address = variable && *variable ? variable : IQ_ENGINE_SOCKET;
 	rc = set_address(engine, address, error);
@@ -581,16 +631,16 @@ int iq_engine_open(uv_loop_t *loop, const char *address, struct iq_engine **ret_
 		rc = load_curl(&engine->curl, error);
 	if (rc == 0)
 		rc = begin(engine, error);
-	if (rc < 0)
-		iq_engine_free(engine);
-	else
-		*ret_engine = engine;
+	/* What waits on the loop has to be closed there. */
+	if (rc < 0 && engine->timeout.data)
+		iq_engine_close(engine);
+	*ret_engine = engine;
 	return rc;
 }
 
 void iq_engine_close(struct iq_engine *engine)
 {
-	if (!engine || engine->closed)
+	if (!engine || engine->closed || !engine->timeout.data)
 		return;
 	engine->closed = true;
 	while (engine->requests) {
@@ -600,16 +650,17 @@ void iq_engine_close(struct iq_engine *engine)
 		request_free(request);
 	}
 	(void)engine->curl.multi_cleanup(engine->multi);
+	stop_listening(engine);
 	uv_close((uv_handle_t *)&engine->timeout, NULL);
 	uv_close((uv_handle_t *)&engine->work, NULL);
 }
 
 void iq_engine_free(struct iq_engine *engine)
 {
-	char *const texts[] = { engine ? engine->address : NULL,     engine ? engine->base : NULL,
-				engine ? engine->socket : NULL,	     engine ? engine->user : NULL,
-				engine ? engine->host : NULL,	     engine ? engine->port : NULL,
-				engine ? engine->certificates : NULL };
+	char *const texts[] = { engine ? engine->address : NULL,      engine ? engine->base : NULL,
+				engine ? engine->socket : NULL,	      engine ? engine->user : NULL,
+				engine ? engine->host : NULL,	      engine ? engine->port : NULL,
+				engine ? engine->certificates : NULL, engine ? engine->directory : NULL };
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		free(texts[i]);

@@ -36,8 +36,8 @@ struct iq_engine_answer {
 	void (*end)(void *context, int status, const char *trouble);
 };
 
-/* `address` NULL: that of DOCKER_HOST, else the default. Nothing is connected yet. Caller owns; release with iq_engine_close(), and
- * iq_engine_free() when the loop has ended. Errors: IQ_ERR_USAGE for an address that is none; IQ_ERR_NOT_FOUND without libcurl. */
+/* `address` NULL: that of DOCKER_HOST, else the default. Nothing is connected yet. Caller owns, also after a failure; release with
+ * iq_engine_close(), and iq_engine_free() when the loop has ended. Errors: IQ_ERR_USAGE for an address that is none; IQ_ERR_NOT_FOUND without libcurl. */
 int iq_engine_open(uv_loop_t *loop, const char *address, struct iq_engine **ret_engine, struct iq_error *error);
 /* No callback is called any more; the loop has nothing more to wait for. NULL allowed. */
 void iq_engine_close(struct iq_engine *engine);

@@ -181,7 +181,7 @@ def test_follow(engine, work):
     engine.run("iq-before", writer(300))
     recording = Recording(engine.host, store)
     engine.run("iq-after", writer(300))
-    engine.docker("run", "--rm", "--label", engines.LABEL, "--network", "none", "--name", "iq-gone", engines.IMAGE, "sh", "-c", "echo short; sleep 0.2; exit 7", check=False)
+    engine.docker("run", "--rm", "--label", engines.LABEL, "--network", "none", "--name", "iq-gone", engines.IMAGE, "sh", "-c", "echo short; sleep 1; exit 7", check=False)
     engine.run("iq-policy", "echo up; exit 1", "--restart", "on-failure:2")
     engine.wait("iq-before", "iq-after")
     wait_for(lambda: engine.inspect("iq-policy")["RestartCount"] == 2 and not engine.inspect("iq-policy")["State"]["Running"])
@@ -221,13 +221,14 @@ def test_compose(engine, work):
 # ---- Interruptions ----
 
 class Cutter:
-    """A socket before the Engine's, whose connections can be cut."""
+    """A socket before the Engine's, at `path` or a port of this machine, whose connections can be cut."""
     def __init__(self, host, path):
-        self.target, self.path = host.removeprefix("unix://"), path
+        self.target = host.removeprefix("unix://")
         self.pairs, self.cuts = [], 0
-        self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(str(path))
+        self.listener = socket.socket(socket.AF_UNIX if path else socket.AF_INET)
+        self.listener.bind(str(path) if path else ("127.0.0.1", 0))
         self.listener.listen(64)
+        self.port = None if path else self.listener.getsockname()[1]
         threading.Thread(target=self.serve, daemon=True).start()
 
     def serve(self):
@@ -283,6 +284,32 @@ def test_cuts(engine, work):
     point(not gaps(store), "nothing can be missing, so there is no gap", gaps(store))
 
 
+SSH = """#!/bin/sh
+printf '%s\\n' "$*" >>"$0.asked"
+while [ "$1" != -- ]; do shift; done
+shift 2
+exec env DOCKER_HOST={host} "$@"
+"""
+
+
+def test_addresses(engine, work):
+    """Through ssh, which is a program here that does what is asked of it on this machine, and over TCP."""
+    engine.run("iq-far", "echo far away")
+    engine.wait("iq-far")
+    (work / "ssh").write_text(SSH.format(host=engine.host))
+    (work / "ssh").chmod(0o755)
+    done = subprocess.run([INQUEST, "ingest", "docker://", "--store", work / "by-ssh", "--container", "iq-far"], capture_output=True, text=True,
+                          timeout=60, env={**os.environ, "DOCKER_HOST": "ssh://ops@far.example:2222", "PATH": f"{work}:{os.environ['PATH']}"})
+    asked = set((work / "ssh.asked").read_text().splitlines()) if (work / "ssh.asked").exists() else None
+    point(done.returncode == 0 and lines(work / "by-ssh", "iq-far") == ["far away"] and asked == {"-T -l ops -p 2222 -- far.example docker system dial-stdio"},
+          "ssh://: through docker system dial-stdio", (done.stderr, asked))
+    if not engine.host.startswith("unix://"):
+        return
+    cutter = Cutter(engine.host, None)
+    done = ingest(f"tcp://127.0.0.1:{cutter.port}", work / "by-tcp", "--container", "iq-far")
+    point(done.returncode == 0 and lines(work / "by-tcp", "iq-far") == ["far away"], "tcp://", done.stderr)
+
+
 def test_restart(engine, work):
     """The Engine is stopped, and killed, while containers write."""
     store = work / "restarted"
@@ -325,7 +352,7 @@ def get_engine():
         return there, None, str(why)
 
 
-WITH_ENGINE = [test_what_there_is, test_follow, test_compose, test_cuts]
+WITH_ENGINE = [test_what_there_is, test_follow, test_compose, test_cuts, test_addresses]
 
 
 def run_tests(there, own, why, work):

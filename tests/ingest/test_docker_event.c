@@ -70,12 +70,15 @@ Test(docker_event, passes_over_what_is_not_about_a_container)
 {
 	struct iq_arena memory = IQ_ARENA_INIT;
 	struct iq_docker_action action;
-	static const char *const others[] = { "{\"Type\":\"network\",\"Action\":\"connect\",\"Actor\":{\"ID\":\"x\"}}",
-					      "{\"Type\":\"container\",\"Actor\":{\"ID\":\"x\"}}",
-					      "{\"Type\":\"container\",\"Action\":\"die\"}",
-					      "[]",
-					      "",
-					      "{\"Type\":" };
+	static const char *const others[] = {
+		"{\"Type\":\"network\",\"Action\":\"connect\",\"Actor\":{\"ID\":\"x\"}}",
+		"{\"Type\":\"container\",\"Actor\":{\"ID\":\"x\"}}",
+		"{\"Type\":\"container\",\"Action\":\"die\"}",
+		"[]",
+		"{\"Type\":\"container\",\"Action\":\"die\",\"Actor\":{\"ID\":\"x\",\"Attributes\":{\"exitCode\":no}}}",
+		"",
+		"{\"Type\":"
+	};
 
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
 		cr_expect_not(iq_docker_action_read(&action, iq_view_cstr(others[i]), &memory), "%s", others[i]);
