@@ -139,6 +139,8 @@ static void release_held(struct iq_docker_container *container, int64_t until)
 
 	for (; i < container->held_count && container->held[i].ts <= until; i++)
 		iq_docker_write_action(container->recorder, &container->held[i], container->source);
+	if (i == 0)
+		return;
 	container->held_count -= i;
 	memmove(container->held, container->held + i, container->held_count * sizeof(*container->held));
 	if (container->held_count == 0)

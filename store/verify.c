@@ -146,8 +146,10 @@ static bool add_spans(const struct iq_segment *segment, const struct iq_chunk *c
 
 	for (size_t i = 0; i < zone->session_count; i++) {
 		const uint32_t end = at + (uint32_t)zone->sessions[i].value;
-		const struct iq_segment_session *part = bsearch(&zone->sessions[i].no, segment->sessions,
-								segment->session_count, sizeof(*part), compare_session);
+		const struct iq_segment_session *part =
+			segment->session_count ? bsearch(&zone->sessions[i].no, segment->sessions,
+							 segment->session_count, sizeof(*part), compare_session)
+					       : NULL;
 
 		if (!part && zone->sessions[i].no > 0)
 			return false;
