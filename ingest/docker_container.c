@@ -36,6 +36,7 @@ struct iq_docker_container {
 	bool tty;
 	bool has_health_check;
 	bool started_again; /* while it was asked for */
+	bool log_before;    /* it had ended so before it was asked for again */
 	bool log_complete;  /* the log ended as it should */
 	bool look_again;    /* its log ended too soon: at the next tick */
 	struct iq_engine_request *look;
@@ -45,8 +46,7 @@ struct iq_docker_container {
 	struct iq_buf waiting; /* events, one a line, until it is known */
 	struct iq_docker_stream stream;
 	struct iq_docker_seen seen;
-	int64_t run;	 /* when it was started, as the state said last */
-	int64_t log_run; /* and then, when its log was asked for */
+	int64_t log_asked; /* when its log was asked for, by the Engine's clock */
 	struct last told[TOLD_COUNT];
 	struct iq_docker_action *held; /* not written yet, in the order of time */
 	size_t held_count;
@@ -56,7 +56,11 @@ struct iq_docker_container {
 	char attrs[IQ_DOCKER_STREAMS][320]; /* of a line; empty where they do not fit */
 };
 
+/* The answer for a container that is being removed. */
+#define IQ_HTTP_CONFLICT 409
+
 static void look(struct iq_docker_container *container);
+static void end_log(struct iq_docker_container *container);
 static void open_log(struct iq_docker_container *container);
 
 /* ---- Which it is ---- */
@@ -299,7 +303,13 @@ static void on_log_end(void *context, int status, const char *trouble)
 	struct iq_docker_recorder *recorder = container->recorder;
 
 	container->log = NULL;
-	container->log_complete = !trouble;
+	/* Its end was seen, before the Engine said so of the container; which is being removed. */
+	container->log_complete = !trouble || (status == IQ_HTTP_CONFLICT && container->log_before);
+	if (trouble && container->log_complete) {
+		end_log(container);
+		iq_docker_check_done(recorder);
+		return;
+	}
 	if (status == 404)
 		container->gone = true;
 	if (status >= 300)
@@ -351,7 +361,8 @@ static void open_log(struct iq_docker_container *container)
 	iq_docker_append_time(&since, "&since=", from);
 	container->started_again = false;
 	container->log_begun = iq_clock_monotonic();
-	container->log_run = container->run;
+	container->log_asked = iq_clock_now() + container->recorder->skew;
+	container->log_before = container->log_complete;
 	container->log_complete = false;
 	container->log = iq_docker_get(
 		recorder, &answer, container, "/containers/%.*s/logs?stdout=1&stderr=1&timestamps=1&follow=%d%s",
@@ -525,7 +536,6 @@ static void take_state(struct iq_docker_container *container, const struct iq_do
 	const bool running = state->running || container->started_again;
 
 	container->started_again = false;
-	container->run = state->started;
 	if (first)
 		set_names(container, &state->of);
 	container->tty = state->tty;
@@ -537,7 +547,7 @@ static void take_state(struct iq_docker_container *container, const struct iq_do
 	(void)iq_docker_state_history(json, take_history, container);
 	/* A log that ended as it should is complete, unless the container runs, or has run again. */
 	if (container->log_complete &&
-	    !(container->recorder->options->follow && (running || container->run != container->log_run)))
+	    !(container->recorder->options->follow && (running || state->started > container->log_asked)))
 		end_log(container);
 	else
 		open_log(container);
