@@ -16,7 +16,7 @@ struct iq_sink;
 
 /* What is remembered of messages (which method a request called, which dialect a session without a handshake speaks) is
  * remembered for so many bytes of the evidence. With that, it is the same whether an evidence is read in one go or taken
- * up that far back; see docs/design/0012-dialects.md. */
+ * up that far back; see docs/design/0017-dialects.md. */
 #define IQ_DIALECT_WINDOW (16u << 20)
 /* No more than twice that is remembered at a time; what is older goes first. */
 #define IQ_DIALECT_MEMORY 32768u
