@@ -72,9 +72,11 @@ class Engine:
             self.docker("wait", name)
 
     def remove_all(self):
-        found = self.docker("ps", "-aq", "--filter", f"label={LABEL}", check=False).split()
-        if found:
+        """And waits until they are gone: a recorder that comes next sees those whose removal is in progress."""
+        until = time.monotonic() + 30
+        while (found := self.docker("ps", "-aq", "--filter", f"label={LABEL}", check=False).split()) and time.monotonic() < until:
             self.docker("rm", "-f", *found, check=False)
+            time.sleep(0.1)
 
     def close(self):
         self.remove_all()
