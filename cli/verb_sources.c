@@ -77,13 +77,13 @@ static int add_all_gaps(const struct iq_store *store, struct row *rows, size_t c
 {
 	size_t gap_count;
 	const struct iq_gap *gaps = iq_store_gaps(store, &gap_count);
-	const struct iq_gap **sorted = calloc(gap_count + 1, sizeof(*sorted));
+	const struct iq_gap **sorted = calloc(gap_count + 1, sizeof(const struct iq_gap *));
 
 	if (!sorted)
 		return IQ_ERR_NOMEM;
 	for (size_t i = 0; i < gap_count; i++)
 		sorted[i] = &gaps[i];
-	qsort(sorted, gap_count, sizeof(*sorted), compare_gaps);
+	qsort(sorted, gap_count, sizeof(const struct iq_gap *), compare_gaps);
 	for (size_t i = 0; i < count; i++)
 		add_gaps(&rows[i], sorted, gap_count);
 	free(sorted);

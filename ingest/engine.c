@@ -29,7 +29,7 @@
 	X(multi_cleanup)
 
 struct curl_functions {
-#define X(name) __typeof__(curl_##name) *name;
+#define X(name) __typeof__ (&curl_##name)(name);
 	CURL_FUNCTIONS(X)
 #undef X
 };
@@ -643,9 +643,8 @@ void iq_engine_close(struct iq_engine *engine)
 	if (!engine || engine->closed || !engine->timeout.data)
 		return;
 	engine->closed = true;
-	while (engine->requests) {
-		struct iq_engine_request *request = engine->requests;
-
+	for (struct iq_engine_request *request = engine->requests, *next; request; request = next) {
+		next = request->next;
 		request_detach(request);
 		request_free(request);
 	}

@@ -365,7 +365,7 @@ static struct iq_track *new_track(struct follower *follower, struct iq_view key,
 {
 	struct iq_track *track;
 
-	if (IQ_ARRAY_GROW(follower->tracks, follower->capacity, follower->count + 1) < 0)
+	if (iq_array_grow(&follower->tracks, &follower->capacity, follower->count + 1, sizeof(struct iq_track *)) < 0)
 		return NULL;
 	track = iq_arena_calloc(memory, 1, sizeof(*track));
 	if (!track)

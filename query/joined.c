@@ -93,9 +93,12 @@ static int collect_ids(struct finder *finder)
 	rc = iq_cursor_open(finder->store, &filter, &cursor, finder->error);
 	if (rc < 0)
 		return rc;
-	while ((rc = iq_cursor_next(cursor, &event, finder->error)) > 0)
-		if (event.key.data && add_id(finder, event.key) < 0)
-			rc = iq_error_nomem(finder->error);
+	while ((rc = iq_cursor_next(cursor, &event, finder->error)) > 0) {
+		if (!event.key.data || add_id(finder, event.key) >= 0)
+			continue;
+		rc = iq_error_nomem(finder->error);
+		break;
+	}
 	iq_cursor_close(cursor);
 	return rc;
 }

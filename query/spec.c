@@ -547,10 +547,12 @@ static int load_all_presets(struct iq_spec **ret_spec, struct iq_error *error)
 		struct iq_spec *spec;
 
 		rc = load_preset(preset->name, &spec, error);
-		if (rc == 0 && all)
-			rc = iq_spec_merge(all, spec, error);
-		else if (rc == 0)
+		if (rc < 0)
+			break;
+		if (!all)
 			all = spec;
+		else if ((rc = iq_spec_merge(all, spec, error)) < 0)
+			iq_spec_free(spec);
 	}
 	if (rc < 0)
 		iq_spec_free(all);

@@ -115,7 +115,7 @@ static int append_groups(struct iq_codec *codec, const struct iq_ints_input *inp
 static int append(struct iq_codec *codec, const struct iq_ints_input *input, struct iq_buf *out)
 {
 	const size_t limit = limit_of(input->values, input->count);
-	int64_t *counts = calloc(2 * limit, sizeof(*counts));
+	int64_t *counts = calloc(2 * limit + 1, sizeof(*counts));
 	int rc = counts ? append_groups(codec, input, limit, counts, counts + limit, out) : IQ_ERR_NOMEM;
 
 	free(counts);

@@ -100,9 +100,10 @@ class OwnEngine(Engine):
                                      self.place / "state", "--address", self.place / "containerd.sock")
         try:
             self.start()
-        except CannotStart:
+            self.make_image()
+        except (CannotStart, RuntimeError) as why:
             self.close()
-            raise
+            raise CannotStart(str(why).strip()) from None
 
     def last_words(self):
         lines = (self.place / "log").read_text().splitlines()

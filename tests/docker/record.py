@@ -358,8 +358,8 @@ WITH_ENGINE = [test_what_there_is, test_follow, test_compose, test_cuts, test_ad
 def run_tests(there, own, why, work):
     test_without_engine(work)
     engine = there or own
-    if engine:
-        engine.make_image()
+    if there:
+        there.make_image()
     for test in WITH_ENGINE:
         if engine:
             test(engine, work)
@@ -367,7 +367,6 @@ def run_tests(there, own, why, work):
         else:
             skip(test.__name__.removeprefix("test_").replace("_", " "), why)
     if own:
-        own.make_image()
         test_restart(own, work)
     else:
         skip("an Engine that is restarted", why)
