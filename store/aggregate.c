@@ -611,7 +611,8 @@ static int make_result(struct adding *adding, struct iq_aggregate *result)
 	result->groups = iq_arena_calloc(&result->memory, count + 1, sizeof(*result->groups));
 	if (!all || !totals || !result->groups)
 		return IQ_ERR_NOMEM;
-	memcpy(totals, adding->totals, count * width * sizeof(*totals));
+	if (count * width > 0)
+		memcpy(totals, adding->totals, count * width * sizeof(*totals));
 	for (size_t i = 0; i < count; i++) {
 		read_keys(adding, (uint32_t)i, all + i * keys, &result->memory);
 		result->groups[i] = (struct iq_group){ all + i * keys, keys, adding->events[i], totals + i * width };
