@@ -15,6 +15,9 @@ int iq_part_compare(const void *a, const void *b)
 		return x->evidence.no < y->evidence.no ? -1 : 1;
 	if (x->offset != y->offset)
 		return x->offset < y->offset ? -1 : 1;
+	/* One that settled nothing comes before the one that goes on there, however little that one holds. */
+	if (x->settled != y->settled)
+		return x->settled < y->settled ? -1 : 1;
 	return (x->evidence.bytes > y->evidence.bytes) - (x->evidence.bytes < y->evidence.bytes);
 }
 
