@@ -145,7 +145,7 @@ def main():
             engines.skip(tap, "docker: against an Engine", why)
         else:
             try:
-                engine.run("iq-collected", "echo one; head -c 20000 /dev/zero | tr '\\0' x; echo; echo two >&2; exit 4")
+                engine.run("iq-collected", "echo one; head -c 20000 /dev/zero | tr '\\0' x; echo; echo two >&2; sleep 1; exit 4")
                 engine.wait("iq-collected")
                 for shell in shells()[:2]:
                     test_docker(engine, work, shell)
