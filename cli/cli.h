@@ -160,6 +160,8 @@ struct cli_table {
 void cli_table_init(struct cli_table *table, const char *const *titles);
 void cli_table_add(struct cli_table *table, struct iq_view cell);
 void cli_table_addf(struct cli_table *table, const char *format, ...) IQ_PRINTF(2, 3);
+/* A time to the second, `2026-11-24T03:27:59Z`, or `-` for none. */
+void cli_table_add_second(struct cli_table *table, int64_t ns);
 void cli_table_print(struct cli *cli, struct cli_table *table);
 void cli_table_release(struct cli_table *table);
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "event/event.h"
 
 void cli_write(struct cli *cli, struct iq_view text)
 {
@@ -108,6 +109,16 @@ void cli_table_addf(struct cli_table *table, const char *format, ...)
 	(void)vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	cli_table_add(table, iq_view_cstr(text));
+}
+
+void cli_table_add_second(struct cli_table *table, int64_t ns)
+{
+	char text[IQ_RFC3339_SIZE];
+
+	if (ns == IQ_TIME_NONE)
+		cli_table_addf(table, "-");
+	else
+		cli_table_addf(table, "%.19sZ", iq_time_format(ns, text));
 }
 
 static void append_cell(struct iq_buf *line, struct iq_view text, size_t width, bool right, bool last)

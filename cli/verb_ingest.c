@@ -86,6 +86,7 @@ static void add_numbers(struct run *run, const struct iq_ingest_report *report)
 	cli_table_addf(table, "%" PRIu64, report->evidence.gaps);
 	add_span(table, report);
 	run->notes.joined += report->notes.joined;
+	run->notes.duplicates += report->notes.duplicates;
 	run->notes.without_zone += report->notes.without_zone;
 	run->notes.without_year += report->notes.without_year;
 }
@@ -111,11 +112,14 @@ static int add_report(void *context, const struct iq_ingest_report *report)
 	return 0;
 }
 
-/* Which rules were needed: a person may know better. */
+/* What was left out, and which rules were needed: a person may know better. */
 static void print_rules(struct run *run)
 {
 	const char *zone = cli_get(run->cli, CLI_OPTION_ZONE);
 
+	if (run->notes.duplicates > 0)
+		(void)printf("%" PRIu64 " record(s) that the evidence holds twice: one event each\n",
+			     run->notes.duplicates);
 	if (run->notes.without_zone > 0)
 		(void)printf("%" PRIu64 " time(s) without a zone: taken as %s, --zone names another\n",
 			     run->notes.without_zone, zone ? zone : "UTC");

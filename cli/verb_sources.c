@@ -174,16 +174,6 @@ static void print_clocks(struct cli *cli, const struct iq_clocks *clocks, const 
 
 /* ---- Output ---- */
 
-static void add_instant(struct cli_table *table, int64_t ns)
-{
-	char text[IQ_RFC3339_SIZE];
-
-	if (ns == IQ_TIME_NONE)
-		cli_table_addf(table, "-");
-	else
-		cli_table_addf(table, "%.19sZ", iq_time_format(ns, text));
-}
-
 static void print_rows(struct cli *cli, const struct row *rows, size_t count)
 {
 	static const char *const titles[] = { "source", ">events", "from", "to", ">gaps", ">missing", ">skew", NULL };
@@ -194,8 +184,8 @@ static void print_rows(struct cli *cli, const struct row *rows, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		cli_table_add(&table, rows[i].source->name);
 		cli_table_addf(&table, "%" PRIu64, rows[i].source->events);
-		add_instant(&table, rows[i].from);
-		add_instant(&table, rows[i].to);
+		cli_table_add_second(&table, rows[i].from);
+		cli_table_add_second(&table, rows[i].to);
 		cli_table_addf(&table, "%" PRIu64, rows[i].gaps);
 		cli_table_addf(&table, "%s", rows[i].missing ? iq_duration_format(rows[i].missing, text) : "-");
 		if (rows[i].source->skew)

@@ -125,17 +125,6 @@ static struct iq_view list_sources(const struct iq_segment_info *info, struct iq
 	return iq_buf_view(text);
 }
 
-/* `2026-11-24T03:27:59Z` */
-static void add_second(struct cli_table *table, int64_t time)
-{
-	char text[IQ_RFC3339_SIZE];
-
-	if (time == IQ_TIME_NONE)
-		cli_table_addf(table, "-");
-	else
-		cli_table_addf(table, "%.19sZ", iq_time_format(time, text));
-}
-
 static void list_segments(struct cli *cli, const struct iq_store *store)
 {
 	static const char *const titles[] = { "segment", ">first", ">last",  ">events", "from", "to",
@@ -152,8 +141,8 @@ static void list_segments(struct cli *cli, const struct iq_store *store)
 		cli_table_addf(&table, "%" PRIu64, info.id_first);
 		cli_table_addf(&table, "%" PRIu64, info.id_last);
 		cli_table_addf(&table, "%" PRIu64, info.events);
-		add_second(&table, info.ts_min);
-		add_second(&table, info.ts_max);
+		cli_table_add_second(&table, info.ts_min);
+		cli_table_add_second(&table, info.ts_max);
 		cli_table_addf(&table, "%" PRIu64, info.raw);
 		cli_table_addf(&table, "%" PRIu64, info.bytes);
 		cli_table_addf(&table, "%.1f", info.bytes ? (double)info.raw / (double)info.bytes : 0.0);

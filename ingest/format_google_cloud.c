@@ -206,24 +206,6 @@ static struct iq_record begin_record(const struct iq_element_reading *reading, c
 
 /* ---- Requests ---- */
 
-/* `0.123456s` as nanoseconds. */
-static bool read_latency(struct iq_view text, int64_t *ret_ns)
-{
-	int64_t whole, fraction = 0, place = IQ_NS_PER_S;
-	size_t point = 0;
-
-	while (point < text.len && text.data[point] != '.' && text.data[point] != 's')
-		point++;
-	if (!iq_view_to_int64(iq_view_make(text.data, point), &whole) || whole < 0 || whole > INT32_MAX)
-		return false;
-	for (size_t i = point + 1; i < text.len && text.data[i] >= '0' && text.data[i] <= '9' && place > 1; i++) {
-		place /= 10;
-		fraction += (text.data[i] - '0') * place;
-	}
-	*ret_ns = whole * IQ_NS_PER_S + fraction;
-	return true;
-}
-
 /* The load balancer's record of one exchange: the request at its time, the answer as much later as it took. */
 static int give_exchange(const struct iq_element_reading *reading, const struct entry *entry, struct iq_error *error)
 {
@@ -252,8 +234,8 @@ static int give_exchange(const struct iq_element_reading *reading, const struct 
 	record.event.kind = IQ_KIND_HTTP_RESPONSE;
 	record.event.direction = IQ_DIRECTION_SERVER;
 	record.event.severity = severity;
-	if (read_latency(latency, &took) && record.event.ts != IQ_TIME_NONE && record.event.ts < INT64_MAX - took)
-		record.event.ts += took;
+	if (iq_duration_parse(latency, &took))
+		record.event.ts = iq_time_shift(record.event.ts, took);
 	add_text(attrs, "url", text_at(http, "/requestUrl", scratch));
 	iq_attrs_number(attrs, IQ_LIT("status"), (uint64_t)number);
 	add_text(attrs, "latency", latency);
