@@ -4,6 +4,7 @@ An Input is a file or a directory of files; references take the files one after 
 import json
 import pathlib
 import subprocess
+import sys
 
 TOOLS = pathlib.Path(__file__).resolve().parent.parent
 
@@ -52,4 +53,10 @@ def trace(cache, _, megabytes):
     return Input("T", make(cache, "T", "-json.log", lambda to: [TOOLS / "workloads/clickhouse-trace", to, str(megabytes)])[0])
 
 
-MAKERS = {"W": websocket, "D": docker, "T": trace}
+def kubernetes(cache, build, megabytes):
+    """D again, in the frames of the container runtime interface: the time, the stream and a tag in front of the text."""
+    given = docker(cache, build, megabytes)
+    return Input("C", make(cache, "C", "", lambda to: [sys.executable, TOOLS / "workloads/cri-frames", to, *given.files])[0])
+
+
+MAKERS = {"W": websocket, "D": docker, "T": trace, "C": kubernetes}
