@@ -108,3 +108,27 @@ int iq_file_remove_tree(const char *path, struct iq_error *error)
 		return iq_error_errno(error, IQ_ERR_IO, "%s", path);
 	return 0;
 }
+
+int iq_file_temporary(char **ret_path, int *ret_fd, struct iq_error *error)
+{
+	const char *directory = getenv("TMPDIR");
+	char *path = iq_path_join(directory && *directory ? directory : "/tmp", "inquest-XXXXXX");
+	const int fd = path ? mkostemp(path, O_CLOEXEC) : -1;
+	int rc = 0;
+
+	if (!path)
+		rc = iq_error_nomem(error);
+	else if (fd < 0)
+		rc = iq_error_errno(error, IQ_ERR_IO,
+				    "a temporary file is needed: set TMPDIR to a directory that can be written");
+	else
+		*ret_fd = fd;
+	if (rc == 0 && ret_path) {
+		*ret_path = path;
+		return 0;
+	}
+	if (rc == 0)
+		(void)unlink(path);
+	free(path);
+	return rc;
+}

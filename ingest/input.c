@@ -316,6 +316,8 @@ void iq_input_close(struct iq_input *input)
 	(void)archive_read_free(input->filter);
 	if (input->fd >= 0)
 		(void)close(input->fd);
+	if (input->source.close)
+		input->source.close(input->source.context);
 	free(input->in);
 	free(input->out);
 	free(input);
@@ -384,11 +386,60 @@ int iq_input_next(struct iq_input *input, struct iq_view *ret_block, struct iq_e
 
 int iq_input_head(struct iq_input *input, struct iq_view *ret_head, struct iq_error *error)
 {
-	int rc = next(input, ret_head, error);
+	int rc = input->held.data ? 1 : next(input, &input->held, error);
 
-	if (rc > 0)
-		input->held = *ret_head;
+	if (rc == 0)
+		input->held = IQ_VIEW_NULL;
+	*ret_head = input->held;
 	return rc < 0 ? rc : 0;
+}
+
+static int copy_all(struct iq_input *input, int fd, struct iq_error *error)
+{
+	struct iq_view block;
+	int rc;
+
+	while ((rc = iq_input_next(input, &block, error)) > 0) {
+		rc = iq_file_write_all(fd, block.data, block.len, error);
+		if (rc < 0)
+			return rc;
+	}
+	return rc;
+}
+
+static int copy_input(struct iq_input *input, char **ret_path, int *ret_fd, struct iq_error *error)
+{
+	char *path = NULL;
+	int fd = -1, rc = iq_file_temporary(&path, &fd, error);
+
+	if (rc == 0)
+		rc = copy_all(input, fd, error);
+	if (rc == 0) {
+		*ret_path = path;
+		*ret_fd = fd;
+		return 0;
+	}
+	if (path)
+		(void)unlink(path);
+	if (fd >= 0)
+		(void)close(fd);
+	free(path);
+	return rc;
+}
+
+int iq_input_file(struct iq_input *input, bool copy, char **ret_path, int *ret_fd, struct iq_error *error)
+{
+	struct iq_view head;
+	int fd, rc = iq_input_head(input, &head, error);
+
+	if (rc < 0 || copy || !input->regular || is_compressed(input))
+		return rc < 0 ? rc : copy_input(input, ret_path, ret_fd, error);
+	fd = fcntl(input->fd, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0)
+		return iq_error_errno(error, IQ_ERR_IO, "cannot be opened twice");
+	*ret_path = NULL;
+	*ret_fd = fd;
+	return 0;
 }
 
 const char *iq_input_problem(const struct iq_input *input)

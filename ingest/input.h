@@ -19,6 +19,7 @@ struct iq_input;
  * `problem`. */
 struct iq_input_source {
 	size_t (*read)(void *context, void *data, size_t len, char *problem, size_t problem_size);
+	void (*close)(void *context); /* may be NULL */
 	void *context;
 	int64_t modified; /* see iq_input_modified() */
 };
@@ -27,15 +28,20 @@ struct iq_input_source {
  * the file ended there, once `stop` (may be NULL) is non-zero. Caller owns; release with iq_input_close().
  * Errors: IQ_ERR_NOT_FOUND, IQ_ERR_IO, IQ_ERR_NOMEM. */
 int iq_input_open(const char *path, const volatile int *stop, struct iq_input **ret_input, struct iq_error *error);
-/* Likewise, from a source, which has to live as long. IQ_ERR_NOMEM only. */
+/* Likewise, from a source, which has to live as long, or is closed with the input. IQ_ERR_NOMEM only: then it is not closed. */
 int iq_input_open_source(const struct iq_input_source *source, const volatile int *stop, struct iq_input **ret_input,
 			 struct iq_error *error);
 void iq_input_close(struct iq_input *input); /* NULL allowed */
-/* The beginning, which iq_input_next() gives all the same; empty where there are no bytes. Borrowed until that. 0 or IQ_ERR_NOMEM. */
+/* The beginning, which iq_input_next() gives all the same; empty where there are no bytes. Asked for again it is the same, until
+ * that. Borrowed until that. 0 or IQ_ERR_NOMEM. */
 int iq_input_head(struct iq_input *input, struct iq_view *ret_head, struct iq_error *error);
 /* 1 and the next bytes (at least one); 0 at the end, also at one that came too early. Borrowed until the next call.
  * Errors: IQ_ERR_NOMEM only. */
 int iq_input_next(struct iq_input *input, struct iq_view *ret_block, struct iq_error *error);
+/* A file that holds all that the input gives, of which nothing but the head was asked for: its own, and `ret_path` is NULL, if that is as
+ * it is given and no copy is wanted; else a temporary one. Caller owns both, as those of iq_file_temporary(). Errors: IQ_ERR_NOMEM,
+ * IQ_ERR_IO. */
+int iq_input_file(struct iq_input *input, bool copy, char **ret_path, int *ret_fd, struct iq_error *error);
 /* Why the bytes ended too early, in one line; NULL if they did not. Borrowed until the input is closed. */
 const char *iq_input_problem(const struct iq_input *input);
 /* Bytes read from the file itself so far, and its size (0: not known). */

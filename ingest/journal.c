@@ -56,6 +56,41 @@ static bool set_priority(struct iq_journal_entry *entry, struct iq_view value)
 	return true;
 }
 
+static int hex_digit(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool iq_journal_cursor_seqnum(struct iq_view cursor, uint64_t *ret_seqnum)
+{
+	const char *place = memmem(cursor.data, cursor.len, ";i=", 3);
+	uint64_t seqnum = 0;
+	size_t digits = 0;
+
+	if (!place)
+		return false;
+	for (const char *c = place + 3; c < cursor.data + cursor.len && *c != ';'; c++, digits++) {
+		const int digit = hex_digit(*c);
+
+		if (digit < 0 || digits == 16)
+			return false;
+		seqnum = seqnum << 4 | (uint64_t)digit;
+	}
+	*ret_seqnum = seqnum;
+	return digits > 0;
+}
+
+/* What __SEQNUM says, which older versions do not write, comes after it. */
+static bool set_cursor(struct iq_journal_entry *entry, struct iq_view value)
+{
+	uint64_t seqnum;
+
+	if (iq_journal_cursor_seqnum(value, &seqnum) && seqnum <= INT64_MAX &&
+	    entry->record->event.seq == IQ_NUMBER_NONE)
+		entry->record->event.seq = (int64_t)seqnum;
+	return false;
+}
+
 static bool set_seq(struct iq_journal_entry *entry, struct iq_view value)
 {
 	return iq_view_to_int64(value, &entry->record->event.seq);
@@ -82,6 +117,7 @@ static const struct {
 	{ { "__REALTIME_TIMESTAMP", 20 }, set_received },
 	{ { "PRIORITY", 8 }, set_priority },
 	{ { "__SEQNUM", 8 }, set_seq },
+	{ { "__CURSOR", 8 }, set_cursor },
 	{ { "CONTAINER_PARTIAL_MESSAGE", 25 }, set_partial },
 	{ { "CONTAINER_ID_FULL", 17 }, set_stream },
 };

@@ -31,6 +31,8 @@ void iq_journal_field(struct iq_journal_entry *entry, struct iq_view name, struc
 /* NULL, or why this is no entry of a journal (static text). */
 const char *iq_journal_end(struct iq_journal_entry *entry);
 
+/* The number that an entry has in its journal, which its cursor says (`s=...;i=1f3;...`), also where no field does. */
+bool iq_journal_cursor_seqnum(struct iq_view cursor, uint64_t *ret_seqnum);
 /* Upper case letters, digits and underscores, at most 64: a field's name. */
 bool iq_journal_name_valid(struct iq_view name);
 

@@ -91,6 +91,27 @@ static void drop_turn(struct iq_view *name, struct iq_rotation *rotation)
 	name->len -= len + 1;
 }
 
+/* journald's own: `system@SEQNUM_ID-SEQNUM-TIME.journal`, `system@TIME-RANDOM.journal~` where it was not closed, and `system.journal`, the
+ * one being written; TIME has 16 hexadecimal digits. */
+static bool drop_journal(struct iq_view *name, struct iq_rotation *rotation)
+{
+	static const struct iq_view suffixes[] = { { ".journal", 8 }, { ".journal~", 9 } };
+	const size_t len = name->len, time = 16, closed = 2 * time + 1 + time + 1 + time, torn = time + 1 + time;
+	const char *at;
+	size_t turn;
+
+	drop_first(name, suffixes, COUNT(suffixes));
+	if (name->len == len)
+		return false;
+	at = memrchr(name->data, '@', name->len);
+	turn = at ? (size_t)(name->data + name->len - at) - 1 : 0;
+	if (turn != closed && turn != torn)
+		return true;
+	rotation->date = iq_view_make(turn == torn ? at + 1 : name->data + name->len - time, time);
+	name->len -= turn + 1;
+	return true;
+}
+
 struct iq_rotation iq_rotation_of(const char *path)
 {
 	const char *base = iq_path_base(path);
@@ -98,7 +119,8 @@ struct iq_rotation iq_rotation_of(const char *path)
 	struct iq_rotation rotation = { .date = IQ_VIEW_NULL };
 
 	drop_compression(&name);
-	drop_turn(&name, &rotation);
+	if (!drop_journal(&name, &rotation))
+		drop_turn(&name, &rotation);
 	rotation.stem = iq_view_make(path, (size_t)(base - path) + name.len);
 	return rotation;
 }

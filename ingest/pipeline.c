@@ -5,6 +5,7 @@
 
 #include "ingest/ingest.h"
 #include "ingest/input.h"
+#include "ingest/journal_file.h"
 #include "ingest/names.h"
 #include "ingest/unpack.h"
 #include "ingest/walk.h"
@@ -625,7 +626,6 @@ static void release_intake(struct intake *intake)
 {
 	if (intake->format)
 		intake->format->close(intake->parser);
-	iq_input_close(intake->input);
 	iq_buf_release(&intake->head);
 	iq_recogniser_free(intake->recogniser);
 	iq_origin_release(&intake->origin);
@@ -655,6 +655,16 @@ static int find_origin(struct intake *intake)
 	return rc == 0 && iq_path_is_docker_log(path) ? read_docker_config(&intake->origin, path) : rc;
 }
 
+/* How far the file at hand was read stays known. */
+static void close_input(struct ingest *ingest, struct iq_input *input)
+{
+	if (input && input == ingest->file) {
+		ingest->position = iq_input_position(input);
+		ingest->file = NULL;
+	}
+	iq_input_close(input);
+}
+
 /* Takes ownership of `input`. */
 static int ingest_evidence(struct ingest *ingest, const struct iq_walk_file *file, struct iq_input *input,
 			   struct iq_error *error)
@@ -663,10 +673,7 @@ static int ingest_evidence(struct ingest *ingest, const struct iq_walk_file *fil
 	int rc = find_origin(&intake) < 0 ? iq_error_nomem(error) : examine(&intake, error);
 
 	/* Not `input`: it may have been opened again. */
-	if (intake.input && intake.input == ingest->file) {
-		ingest->position = iq_input_position(ingest->file);
-		ingest->file = NULL;
-	}
+	close_input(ingest, intake.input);
 	release_intake(&intake);
 	return rc;
 }
@@ -745,6 +752,19 @@ static int ingest_archive(struct ingest *ingest, const char *path, struct iq_inp
 	return rc;
 }
 
+/* The entries of a journal are another stream, which is the evidence. */
+static int ingest_journal(struct ingest *ingest, const struct iq_walk_file *file, struct iq_input *input,
+			  struct iq_error *error)
+{
+	struct iq_error trouble = IQ_ERROR_INIT;
+	struct iq_input *entries;
+	int rc = iq_journal_open(input, ingest->options->stop, &entries, &trouble);
+
+	if (rc == 0)
+		return ingest_evidence(ingest, file, entries, error);
+	return rc == IQ_ERR_NOMEM ? iq_error_nomem(error) : refuse(ingest, file->path, NULL, trouble.message);
+}
+
 /* Takes ownership of `input`. */
 static int ingest_input(struct ingest *ingest, const struct iq_walk_file *file, struct iq_input *input,
 			struct iq_unpacking *unpacking, unsigned depth, struct iq_error *error)
@@ -752,15 +772,13 @@ static int ingest_input(struct ingest *ingest, const struct iq_walk_file *file, 
 	struct iq_view head;
 	int rc = iq_input_head(input, &head, error);
 
-	if (rc == 0 && !iq_archive_is(head))
-		return ingest_evidence(ingest, file, input, error);
-	if (rc == 0)
+	if (rc == 0 && iq_archive_is(head))
 		rc = ingest_archive(ingest, evidence_name(ingest, file->path), input, unpacking, depth, error);
-	if (input == ingest->file) {
-		ingest->position = iq_input_position(input);
-		ingest->file = NULL;
-	}
-	iq_input_close(input);
+	else if (rc == 0 && iq_journal_is(head))
+		rc = ingest_journal(ingest, file, input, error);
+	else if (rc == 0)
+		return ingest_evidence(ingest, file, input, error);
+	close_input(ingest, input);
 	return rc;
 }
 

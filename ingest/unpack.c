@@ -192,7 +192,7 @@ static size_t read_member(void *context, void *data, size_t len, char *problem, 
 int iq_archive_input(struct iq_archive *archive, const volatile int *stop, struct iq_input **ret_input,
 		     struct iq_error *error)
 {
-	const struct iq_input_source source = { read_member, archive, archive->modified };
+	const struct iq_input_source source = { read_member, NULL, archive, archive->modified };
 
 	return iq_input_open_source(&source, stop, ret_input, error);
 }
