@@ -90,7 +90,8 @@ struct iq_format {
 	X(ndjson, "ndjson") \
 	X(otlp, "otlp") \
 	X(syslog, "syslog") \
-	X(text, "text")
+	X(text, "text") \
+	X(xes, "xes")
 /* `cri|docker-json|har`, for messages and options. */
 #define IQ_FORMAT_NAME(symbol, name) "|" name
 #define IQ_FORMAT_NAMES (&(IQ_FORMATS(IQ_FORMAT_NAME))[1])

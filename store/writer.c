@@ -717,7 +717,7 @@ static void fold_source(struct iq_source *source, const struct iq_event *event)
 /* What one event says about its session's ends. */
 static enum iq_session_state state_after(const struct iq_live_session *session, const struct iq_event *event)
 {
-	if (event->kind == IQ_KIND_WS_CLOSE)
+	if (event->kind == IQ_KIND_WS_CLOSE || event->session_ends)
 		return IQ_SESSION_CLOSED;
 	if (event->kind != IQ_KIND_NET_ERROR)
 		return IQ_SESSION_OPEN;
@@ -736,8 +736,8 @@ static void fold_session(struct iq_live_session *session, const struct iq_event 
 		.ended = event->ts,
 		.events = 1,
 		/* Nothing came before a refusal. */
-		.start_seen = event->kind == IQ_KIND_WS_OPEN || state == IQ_SESSION_REFUSED,
-		.end_seen = event->kind == IQ_KIND_WS_CLOSE || event->kind == IQ_KIND_NET_ERROR,
+		.start_seen = event->kind == IQ_KIND_WS_OPEN || state == IQ_SESSION_REFUSED || event->session_begins,
+		.end_seen = state != IQ_SESSION_OPEN,
 		.state = state,
 		.first_event = event->id,
 		.last_event = event->id,

@@ -61,6 +61,8 @@ struct iq_event {
 	uint64_t
 		body_offset; /* from a parser: where in the evidence the body stands in a JSON string, still escaped, */
 	uint64_t body_length; /* and its length there; 0: not said */
+	bool session_begins;  /* from a parser: nothing of its session came before it, */
+	bool session_ends;    /* and nothing comes after it, whatever its kind */
 	struct iq_view attrs; /* one JSON object, or NULL */
 	uint32_t evidence;    /* evidence row, from 1; 0 while not stored yet */
 	uint64_t offset;      /* where its raw bytes are in that evidence */

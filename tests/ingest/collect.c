@@ -47,6 +47,8 @@ static int take_event(void *context, const struct iq_event *event, struct iq_err
 	time_field(buf, "observed", event->observed);
 	field(buf, "source", event->source);
 	field(buf, "session", event->session);
+	(void)iq_buf_append_cstr(buf, event->session_begins ? " begins" : "");
+	(void)iq_buf_append_cstr(buf, event->session_ends ? " ends" : "");
 	field(buf, "direction", iq_view_cstr(iq_direction_name(event->direction)));
 	field(buf, "type", event->type);
 	field(buf, "key", event->key);
