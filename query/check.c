@@ -170,7 +170,7 @@ static int darken(struct follower *follower, struct iq_track *track, const struc
 	/* What was complete stays so; whatever the gap held would begin anew. */
 	if (track->over || track->limited || track->malformed)
 		return 0;
-	rc = iq_states_blur(follower->lifecycle->automaton, track->states, lost, &track->states);
+	rc = iq_states_blur(follower->lifecycle->rules[0].automaton, track->states, lost, &track->states);
 	if (rc != IQ_ERR_LIMIT)
 		return rc;
 	track->limited = true;
@@ -400,11 +400,11 @@ static int set_start(struct checker *checker, struct follower *follower, struct 
 		dark = (struct darkness){ before->gap, before->lost };
 		track->start_unseen = !before->gap;
 	}
-	track->states = follower->lifecycle->start;
+	track->states = follower->lifecycle->rules[0].start;
 	track->gap = dark.gap;
 	if (track->gap || track->start_unseen) {
-		rc = iq_states_blur(follower->lifecycle->automaton, track->states, track->start_unseen ? -1 : dark.lost,
-				    &track->states);
+		rc = iq_states_blur(follower->lifecycle->rules[0].automaton, track->states,
+				    track->start_unseen ? -1 : dark.lost, &track->states);
 		track->limited = rc == IQ_ERR_LIMIT;
 		if (rc < 0 && !track->limited)
 			return nomem(checker);
@@ -428,17 +428,18 @@ static int note_whereabouts(struct checker *checker, struct iq_track *track, con
 static int step(struct checker *checker, struct follower *follower, struct iq_track *track, uint32_t symbol)
 {
 	const struct iq_lifecycle *lifecycle = follower->lifecycle;
-	uint32_t letter = iq_lifecycle_letter(lifecycle, symbol);
+	struct iq_automaton *automaton = lifecycle->rules[0].automaton;
+	uint32_t letter = iq_rule_letter(&lifecycle->rules[0], symbol);
 	bool is_final = !(symbol & IQ_SYMBOL_UNNAMED) && lifecycle->is_final[symbol];
 	struct iq_states_facts facts;
 	int rc;
 
 	if (track->limited)
 		return 0;
-	rc = iq_states_step(lifecycle->automaton, track->states, letter, &track->states);
+	rc = iq_states_step(automaton, track->states, letter, &track->states);
 	if (rc == 0)
-		rc = iq_states_facts(lifecycle->automaton, track->states, &facts);
-	if (rc == 0 && !track->over && (facts.complete || letter == IQ_LETTER_FINAL(lifecycle->automaton))) {
+		rc = iq_states_facts(automaton, track->states, &facts);
+	if (rc == 0 && !track->over && (facts.complete || letter == IQ_LETTER_FINAL(automaton))) {
 		track->over = true;
 		track->final_at = is_final ? track->count - 1 : SIZE_MAX;
 	}
@@ -450,13 +451,13 @@ static int step(struct checker *checker, struct follower *follower, struct iq_tr
 static int may_begin(struct checker *checker, struct follower *follower, const struct iq_track *before, uint32_t symbol,
 		     bool *ret_may)
 {
-	struct iq_automaton *automaton = follower->lifecycle->automaton;
-	iq_states states = follower->lifecycle->start;
+	struct iq_automaton *automaton = follower->lifecycle->rules[0].automaton;
+	iq_states states = follower->lifecycle->rules[0].start;
 	struct iq_states_facts facts = { 0 };
 	int rc = before->dark ? iq_states_blur(automaton, states, before->lost, &states) : 0;
 
 	if (rc == 0)
-		rc = iq_states_step(automaton, states, iq_lifecycle_letter(follower->lifecycle, symbol), &states);
+		rc = iq_states_step(automaton, states, iq_rule_letter(&follower->lifecycle->rules[0], symbol), &states);
 	if (rc == 0)
 		rc = iq_states_facts(automaton, states, &facts);
 	*ret_may = facts.any_alive;
@@ -612,6 +613,8 @@ static int follow(struct checker *checker, struct follower *follower, const stru
 	} else {
 		return 0;
 	}
+	if (iq_rule_letter(&follower->lifecycle->rules[0], symbol) == IQ_SYMBOL_NONE)
+		return 0;
 	return follow_instance(checker, follower, event, symbol);
 }
 
@@ -726,7 +729,7 @@ static int judge_track(struct checker *checker, const struct follower *follower,
 		instance->reason = why_dark(checker, track);
 		return 0;
 	}
-	if (iq_states_facts(follower->lifecycle->automaton, track->states, &facts) < 0)
+	if (iq_states_facts(follower->lifecycle->rules[0].automaton, track->states, &facts) < 0)
 		return nomem(checker);
 	if (!facts.any_alive || (over && !facts.any_accepts))
 		instance->verdict = IQ_VERDICT_VIOLATED;

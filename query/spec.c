@@ -38,12 +38,9 @@ int iq_lifecycle_symbol(const struct iq_lifecycle *lifecycle, const struct iq_ev
 	return 0;
 }
 
-uint32_t iq_lifecycle_letter(const struct iq_lifecycle *lifecycle, uint32_t symbol)
+uint32_t iq_rule_letter(const struct iq_rule *rule, uint32_t symbol)
 {
-	if (symbol < iq_automaton_symbols(lifecycle->automaton))
-		return symbol;
-	return !(symbol & IQ_SYMBOL_UNNAMED) && lifecycle->is_final[symbol] ? IQ_LETTER_FINAL(lifecycle->automaton)
-									    : IQ_LETTER_FOREIGN(lifecycle->automaton);
+	return symbol & IQ_SYMBOL_UNNAMED ? rule->unnamed : rule->letters[symbol];
 }
 
 struct iq_view iq_lifecycle_name(const struct iq_lifecycle *lifecycle, uint32_t symbol)
@@ -95,9 +92,10 @@ static int parse_name(struct compiler *compiler, const struct iq_yaml *value)
 
 static int parse_select(struct compiler *compiler, const struct iq_yaml *value)
 {
-	int rc = iq_condition_parse(value, compiler->spec->name, &compiler->spec->memory, &compiler->lifecycle->select,
-				    compiler->error);
+	int rc = iq_condition_parse(value, compiler->spec->name, &compiler->spec->memory,
+				    &compiler->lifecycle->own_select, compiler->error);
 
+	compiler->lifecycle->select = compiler->lifecycle->own_select;
 	compiler->lifecycle->columns |= rc < 0 ? 0 : iq_condition_columns(compiler->lifecycle->select);
 	return rc;
 }
@@ -137,17 +135,34 @@ static int parse_instance(struct compiler *compiler, const struct iq_yaml *value
 	return rc;
 }
 
+/* NULL when memory is out. */
+static struct iq_rule *add_rule(struct iq_lifecycle *lifecycle, enum iq_rule_kind kind, const struct iq_yaml *place)
+{
+	struct iq_rule *rule;
+
+	if (IQ_ARRAY_GROW(lifecycle->rules, lifecycle->rule_capacity, lifecycle->rule_count + 1) < 0)
+		return NULL;
+	rule = &lifecycle->rules[lifecycle->rule_count++];
+	*rule = (struct iq_rule){ .kind = kind, .place = place, .text = place->text, .severity = IQ_SEVERITY_ERROR };
+	return rule;
+}
+
 static int parse_order(struct compiler *compiler, const struct iq_yaml *value)
 {
 	struct iq_lifecycle *lifecycle = compiler->lifecycle;
+	struct iq_rule *rule = add_rule(lifecycle, IQ_RULE_ORDER, value);
 	iq_node start;
-	int rc = iq_order_parse(value, compiler->spec->name, lifecycle->automaton, &lifecycle->names, &start,
-				compiler->error);
+	int rc;
 
+	if (rule)
+		rule->automaton = iq_automaton_new();
+	if (!rule || !rule->automaton)
+		return iq_error_nomem(compiler->error);
+	rc = iq_order_parse(value, compiler->spec->name, rule->automaton, &lifecycle->names, &start, compiler->error);
 	if (rc < 0)
 		return rc;
-	iq_automaton_begin(lifecycle->automaton, start, (uint32_t)lifecycle->names.count);
-	rc = iq_states_single(lifecycle->automaton, start, &lifecycle->start);
+	iq_automaton_begin(rule->automaton, start, (uint32_t)lifecycle->names.count);
+	rc = iq_states_single(rule->automaton, start, &rule->start);
 	return rc == IQ_ERR_NOMEM ? iq_error_nomem(compiler->error) : rc;
 }
 
@@ -274,22 +289,58 @@ static int check_keys(struct compiler *compiler, const struct iq_yaml *document)
 	return 0;
 }
 
-/* Which symbols end an instance; a session is the instance where nothing else is said. */
-static int finish_lifecycle(struct compiler *compiler, const struct iq_yaml *document)
+static int mark_finals(struct compiler *compiler, const struct iq_yaml *final)
 {
 	struct iq_lifecycle *lifecycle = compiler->lifecycle;
-	const struct iq_yaml *final = iq_yaml_get(document, "final");
 	const struct iq_yaml *item = final && final->type == IQ_YAML_SEQUENCE ? final->first : final;
 
 	lifecycle->is_final = iq_arena_calloc(&compiler->spec->memory, lifecycle->names.count + 1, sizeof(bool));
 	if (!lifecycle->is_final)
 		return iq_error_nomem(compiler->error);
-	for (; item; item = item == final ? NULL : item->next) {
-		uint64_t symbol = *iq_map_get(&lifecycle->names, item->text);
+	for (; item; item = item == final ? NULL : item->next)
+		lifecycle->is_final[*iq_map_get(&lifecycle->names, item->text)] = true;
+	return 0;
+}
 
-		lifecycle->is_final[symbol] = true;
-		iq_automaton_end_at(lifecycle->automaton, iq_lifecycle_letter(lifecycle, (uint32_t)symbol));
+/* The names of the order are its letters, and what ends instances is known to its automaton. */
+static int number_letters(struct compiler *compiler, struct iq_rule *rule)
+{
+	struct iq_lifecycle *lifecycle = compiler->lifecycle;
+	uint32_t known = iq_automaton_symbols(rule->automaton);
+	size_t count = lifecycle->names.count;
+	uint32_t *letters = iq_arena_calloc(&compiler->spec->memory, count + 1, sizeof(*letters));
+	uint32_t *symbols = iq_arena_calloc(&compiler->spec->memory, (size_t)known + 1, sizeof(*symbols));
+
+	if (!letters || !symbols)
+		return iq_error_nomem(compiler->error);
+	rule->unnamed = IQ_LETTER_FOREIGN(rule->automaton);
+	for (uint32_t i = 0; i < count; i++) {
+		letters[i] = i < known		      ? i
+			     : lifecycle->is_final[i] ? IQ_LETTER_FINAL(rule->automaton)
+			     : lifecycle->closed      ? rule->unnamed
+						      : IQ_SYMBOL_NONE;
+		if (i < known)
+			symbols[i] = i;
+		if (lifecycle->is_final[i])
+			iq_automaton_end_at(rule->automaton, letters[i]);
 	}
+	rule->letters = letters;
+	rule->symbols = symbols;
+	return 0;
+}
+
+static int finish_lifecycle(struct compiler *compiler, const struct iq_yaml *document)
+{
+	struct iq_lifecycle *lifecycle = compiler->lifecycle;
+	int rc = mark_finals(compiler, iq_yaml_get(document, "final"));
+
+	if (rc == 0)
+		rc = number_letters(compiler, &lifecycle->rules[0]);
+	lifecycle->children =
+		iq_arena_calloc(&compiler->spec->memory, lifecycle->names.count + 1, sizeof(struct iq_lifecycle *));
+	if (rc < 0 || !lifecycle->children)
+		return rc < 0 ? rc : iq_error_nomem(compiler->error);
+	/* A session is the instance where nothing else is said. */
 	if (lifecycle->key_count == 0)
 		lifecycle->key[lifecycle->key_count++] = (struct iq_field){ .place = IQ_FIELD_COLUMN,
 									    .column = IQ_COLUMN_SESSION,
@@ -347,10 +398,8 @@ static int add_lifecycle(struct iq_spec *spec, const struct iq_yaml *document, s
 	if (spec->count == IQ_SPEC_MAX_LIFECYCLES)
 		return iq_yaml_error(error, spec->name, document, "more than %u lifecycles", IQ_SPEC_MAX_LIFECYCLES);
 	lifecycle->place = document;
-	lifecycle->automaton = iq_automaton_new();
+	lifecycle->file = spec->name;
 	append_lifecycle(spec, lifecycle);
-	if (!lifecycle->automaton)
-		return iq_error_nomem(error);
 	rc = compile(&compiler, document);
 	twin = rc < 0 ? lifecycle : find_lifecycle(spec->first, lifecycle->name);
 	if (twin != lifecycle)
@@ -363,7 +412,7 @@ static int add_lifecycle(struct iq_spec *spec, const struct iq_yaml *document, s
 static int refuse_nesting(const struct iq_spec *spec, struct iq_error *error)
 {
 	for (const struct iq_lifecycle *lifecycle = spec->first; lifecycle; lifecycle = lifecycle->next)
-		for (uint32_t i = 0; i < iq_automaton_symbols(lifecycle->automaton); i++)
+		for (uint32_t i = 0; i < iq_automaton_symbols(lifecycle->rules[0].automaton); i++)
 			if (find_lifecycle(spec->first, lifecycle->names.entries[i].key))
 				return iq_yaml_error(error, spec->name, iq_yaml_get(lifecycle->place, "order"),
 						     "order: `%.*s` is a lifecycle; this version knows one level: name "
@@ -441,11 +490,13 @@ int iq_spec_merge(struct iq_spec *spec, struct iq_spec *other, struct iq_error *
 
 static void release_lifecycle(struct iq_lifecycle *lifecycle)
 {
-	iq_condition_release(lifecycle->select);
+	iq_condition_release(lifecycle->own_select);
 	for (size_t i = 0; i < lifecycle->alias_count; i++)
 		iq_condition_release(lifecycle->aliases[i].condition);
 	iq_map_release(&lifecycle->names);
-	iq_automaton_free(lifecycle->automaton);
+	for (size_t i = 0; i < lifecycle->rule_count; i++)
+		iq_automaton_free(lifecycle->rules[i].automaton);
+	free(lifecycle->rules);
 }
 
 void iq_spec_free(struct iq_spec *spec)

@@ -29,24 +29,98 @@ struct iq_expected_count {
 	uint64_t most;
 };
 
-/* One lifecycle. Symbols number its names: those of `order` first, in the order they appear there, then what only
- * `final` names, then aliases that nothing names. */
-struct iq_lifecycle {
-	struct iq_view name;
+enum iq_rule_kind {
+	IQ_RULE_ORDER,	    /* an automaton */
+	IQ_RULE_CONSTRAINT, /* an automaton */
+	IQ_RULE_WITHIN,	    /* a deadline */
+	IQ_RULE_IDLE,	    /* limit_ns between two events of the instance, before its end */
+	IQ_RULE_TOTAL,	    /* limit_ns from its first event to its last */
+	IQ_RULE_SEQUENCE
+};
+
+/* Where a deadline looks for one of `to`, from one of `from`. */
+enum iq_within_side {
+	IQ_WITHIN_AFTER,  /* not earlier than it */
+	IQ_WITHIN_BEFORE, /* not later than it */
+	IQ_WITHIN_AROUND  /* on either side */
+};
+
+/* A deadline: for every event of `from` there is one of `to` not more than limit_ns away. Sets are flags by symbol. */
+struct iq_deadline {
+	const bool *from; /* NULL: the first event of the instance */
+	const bool *to;
+	enum iq_within_side side;
+	uint32_t count; /* the so manieth of `to`: 1 but for `existence(a, 3)` and its like */
+	bool forbidden; /* there must be none instead */
+	bool adjacent;	/* only the very next event that the lifecycle names is looked at */
+};
+
+/* `sequence`: numbers that go up by `step`, in each event or from `first` to `last` of it. */
+struct iq_sequence {
+	struct iq_field first;
+	struct iq_field last;	  /* the same as `first` where one number is given */
+	struct iq_field previous; /* .text NULL where not given: the last number of the event before */
+	int64_t step;
+	const bool *restart; /* by symbol: numbering begins anew with such an event; NULL for none */
+};
+
+/* What one part of a lifecycle demands.
+ *
+ * An automaton rule is a regular language over letters. Several symbols may share a letter (`a | x` in a constraint);
+ * a nested lifecycle in `order` has two, letters[symbol] for its first event and letters[symbol] + 1 for its last. */
+struct iq_rule {
+	enum iq_rule_kind kind;
+	struct iq_view text; /* as written: `response(a, b)`, `a -> b: 30s`; NULL for an order that was not written */
 	const struct iq_yaml *place;
-	struct iq_condition *select; /* NULL: every event */
-	struct iq_field key[IQ_SPEC_MAX_KEY_FIELDS];
-	size_t key_count;
+	enum iq_severity severity; /* below IQ_SEVERITY_ERROR: shown, and the verdict stays as it is */
+	struct iq_view message;	   /* NULL: made from the finding */
+
 	struct iq_automaton *automaton;
 	iq_states start;
+	const uint32_t *letters; /* by symbol; IQ_SYMBOL_NONE: the rule does not see it */
+	const uint32_t *symbols; /* by letter: the (first) symbol, or IQ_SYMBOL_NONE for "any other event" */
+	uint32_t unnamed;	 /* the letter of what a closed lifecycle does not name, or IQ_SYMBOL_NONE */
+	const bool *activates;	 /* by symbol; unless one of these was seen, it holds vacuously. NULL: never does */
+
+	const struct iq_deadline *deadline; /* WITHIN */
+	int64_t limit_ns;		    /* WITHIN, IDLE, TOTAL */
+	const struct iq_sequence *sequence;
+};
+
+/* What a repair pays. */
+struct iq_costs {
+	uint32_t insert;
+	uint32_t drop;
+};
+
+/* One lifecycle. Symbols number its names: those of `order` first, in the order they appear there, then those of its
+ * other rules, then what only `final` names, then aliases that nothing names.
+ * rules[0] is its order. Where none is written it takes any number of the names, in any order. */
+struct iq_lifecycle {
+	struct iq_view name;
+	const char *file; /* for messages, with `place` */
+	const struct iq_yaml *place;
+	const struct iq_condition
+		*select; /* NULL: every event; a nested one has that of its parent, unless it has its own */
+	struct iq_field key[IQ_SPEC_MAX_KEY_FIELDS];
+	size_t key_count;
+	struct iq_field parent[IQ_SPEC_MAX_KEY_FIELDS]; /* where events of a nested one say the parent's key */
+	size_t parent_count;				/* 0: in the fields that the parent itself has it in */
+	struct iq_rule *rules;
+	size_t rule_count;
+	size_t rule_capacity;
 	struct iq_map names;
+	struct iq_lifecycle **children; /* by symbol: the nested lifecycle that it names, or NULL */
+	bool nested;			/* some lifecycle of the spec names it: it is judged through those only */
 	struct iq_alias *aliases;
 	size_t alias_count;
 	bool *is_final; /* by symbol */
 	bool closed;
 	bool ends_complete;
 	struct iq_expected_count expect;
-	uint32_t columns; /* that it reads */
+	struct iq_costs *costs; /* by symbol, and behind the last one for what it does not name; NULL: 1 each */
+	uint32_t columns;	/* that it reads */
+	struct iq_condition *own_select;
 	struct iq_lifecycle *next;
 };
 
@@ -63,8 +137,8 @@ int iq_lifecycle_selects(const struct iq_lifecycle *lifecycle, const struct iq_e
 /* The symbol of a selected event, or IQ_SYMBOL_NONE; 0 or IQ_ERR_LIMIT. */
 int iq_lifecycle_symbol(const struct iq_lifecycle *lifecycle, const struct iq_event *event, struct iq_buf *scratch,
 			uint32_t *ret_symbol);
-/* The symbol as a letter of the automaton. */
-uint32_t iq_lifecycle_letter(const struct iq_lifecycle *lifecycle, uint32_t symbol);
+/* A symbol as a letter of one of its automata, or IQ_SYMBOL_NONE where that rule does not see it. */
+uint32_t iq_rule_letter(const struct iq_rule *rule, uint32_t symbol);
 /* The name that a symbol stands for. */
 struct iq_view iq_lifecycle_name(const struct iq_lifecycle *lifecycle, uint32_t symbol);
 /* Appends the instance key; false where the event lacks a part of it. */

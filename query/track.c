@@ -204,7 +204,7 @@ static int describe_drop(const struct explainer *explainer, const struct iq_edit
 {
 	struct iq_view name = name_of(explainer, edit);
 	size_t kept = kept_count(explainer, edit->symbol);
-	bool duplicate = kept > 0 && kept >= iq_automaton_most(explainer->lifecycle->automaton, edit->symbol);
+	bool duplicate = kept > 0 && kept >= iq_automaton_most(explainer->lifecycle->rules[0].automaton, edit->symbol);
 	int rc;
 
 	finding->kind = duplicate ? IQ_FINDING_DUPLICATE : IQ_FINDING_UNEXPECTED;
@@ -318,7 +318,7 @@ static bool ends_outside(const struct explainer *explainer)
 	const struct iq_track *track = explainer->track;
 
 	return track->final_at != SIZE_MAX &&
-	       explainer->letters[track->final_at] == IQ_LETTER_FINAL(explainer->lifecycle->automaton);
+	       explainer->letters[track->final_at] == IQ_LETTER_FINAL(explainer->lifecycle->rules[0].automaton);
 }
 
 /* Whatever came after a `final` event is one too many. */
@@ -331,7 +331,7 @@ static int drop_the_rest(struct explainer *explainer, struct iq_edit **edits)
 		return IQ_ERR_NOMEM;
 	*edits = grown;
 	for (size_t i = explainer->count; i < explainer->track->count; i++)
-		if (explainer->letters[i] != IQ_LETTER_FINAL(explainer->lifecycle->automaton))
+		if (explainer->letters[i] != IQ_LETTER_FINAL(explainer->lifecycle->rules[0].automaton))
 			grown[explainer->edit_count++] =
 				(struct iq_edit){ IQ_EDIT_DROP, explainer->letters[i], i, SIZE_MAX };
 	return 0;
@@ -342,7 +342,7 @@ static int align(struct explainer *explainer, bool over, struct iq_finding **ret
 	const struct iq_track *track = explainer->track;
 	struct iq_edit *edits = NULL;
 	struct iq_alignment_problem problem = {
-		.automaton = explainer->lifecycle->automaton,
+		.automaton = explainer->lifecycle->rules[0].automaton,
 		.start = track->start,
 		.symbols = explainer->letters,
 		.count = explainer->count - ends_outside(explainer),
@@ -379,7 +379,7 @@ int iq_track_explain(const struct iq_track *track, const struct iq_lifecycle *li
 	if (!letters)
 		return IQ_ERR_NOMEM;
 	for (size_t i = 0; i < track->count; i++)
-		letters[i] = iq_lifecycle_letter(lifecycle, track->symbols[i]);
+		letters[i] = iq_rule_letter(&lifecycle->rules[0], track->symbols[i]);
 	track->dark_before[track->count] = track->dark;
 	explainer.letters = letters;
 	explainer.count = track->final_at == SIZE_MAX ? track->count : track->final_at + 1;
