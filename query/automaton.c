@@ -3,9 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum op { OP_DEAD, OP_EMPTY, OP_SYMBOL, OP_SEQUENCE, OP_CHOICE, OP_INTERLEAVE, OP_REPEAT };
+enum op { OP_DEAD, OP_EMPTY, OP_SYMBOL, OP_SEQUENCE, OP_CHOICE, OP_INTERLEAVE, OP_REPEAT, OP_OVERLAP };
 
-/* Operands: SYMBOL a = symbol; SEQUENCE, CHOICE, INTERLEAVE a and b; REPEAT a, least and most. Choices and
+/* Operands: SYMBOL a = symbol; SEQUENCE, CHOICE, INTERLEAVE a and b; REPEAT and OVERLAP a, least and
+ * most. Choices and
  * interleavings are chains to the right with ascending left operands, so that order and brackets make no difference. */
 struct node {
 	uint8_t op;
@@ -26,6 +27,8 @@ struct set {
 };
 
 #define UNKNOWN UINT32_MAX
+/* Of what a set may become in the dark: more members than one may have. */
+#define TOO_MANY (UINT32_MAX - 1)
 
 struct iq_automaton {
 	struct iq_map nodes_by_shape;
@@ -188,9 +191,10 @@ int iq_node_interleave(struct iq_automaton *automaton, iq_node a, iq_node b, iq_
 	return join_chains(automaton, OP_INTERLEAVE, a, b, ret_node);
 }
 
-int iq_node_repeat(struct iq_automaton *automaton, iq_node node, uint32_t least, uint32_t most, iq_node *ret_node)
+static int count_node(struct iq_automaton *automaton, enum op op, iq_node node, uint32_t least, uint32_t most,
+		      iq_node *ret_node)
 {
-	struct node repeat = { .op = OP_REPEAT, .a = node, .least = least, .most = most };
+	struct node counted = { .op = (uint8_t)op, .a = node, .least = least, .most = most };
 	const struct node *inner = &automaton->nodes[node];
 
 	if (most == 0 || node == IQ_NODE_EMPTY || (node == IQ_NODE_DEAD && least == 0)) {
@@ -203,13 +207,26 @@ int iq_node_repeat(struct iq_automaton *automaton, iq_node node, uint32_t least,
 	}
 	/* What takes the empty sequence may be taken any smaller number of times; (a*)* is a*. */
 	if (inner->accepts)
-		repeat.least = 0;
-	if (inner->op == OP_REPEAT && inner->least == 0 && inner->most == IQ_REPEAT_UNBOUNDED) {
+		counted.least = 0;
+	if (inner->op == op && inner->least == 0 && inner->most == IQ_REPEAT_UNBOUNDED) {
 		*ret_node = node;
 		return 0;
 	}
-	repeat.accepts = repeat.least == 0;
-	return add_node(automaton, &repeat, ret_node);
+	counted.accepts = counted.least == 0;
+	return add_node(automaton, &counted, ret_node);
+}
+
+int iq_node_repeat(struct iq_automaton *automaton, iq_node node, uint32_t least, uint32_t most, iq_node *ret_node)
+{
+	return count_node(automaton, OP_REPEAT, node, least, most, ret_node);
+}
+
+int iq_node_overlap(struct iq_automaton *automaton, iq_node node, uint32_t least, uint32_t most, iq_node *ret_node)
+{
+	/* One letter each leaves nothing to overlap. */
+	bool is_short = automaton->nodes[node].op <= OP_SYMBOL;
+
+	return count_node(automaton, is_short ? OP_REPEAT : OP_OVERLAP, node, least, most, ret_node);
 }
 
 /* ---- Derivatives ---- */
@@ -254,15 +271,21 @@ static int derive_interleave(struct iq_automaton *automaton, struct node node, u
 	return rc < 0 ? rc : iq_node_choice(automaton, left, right, ret_node);
 }
 
-static int derive_repeat(struct iq_automaton *automaton, struct node node, uint32_t symbol, iq_node *ret_node)
+/* The letter is the first of one of those that are left, and all are alike: what remains of that one is followed by the
+ * others, or overlaps them. */
+static int derive_count(struct iq_automaton *automaton, struct node node, uint32_t symbol, iq_node *ret_node)
 {
+	uint32_t least = node.least ? node.least - 1 : 0;
 	uint32_t most = node.most == IQ_REPEAT_UNBOUNDED ? node.most : node.most - 1;
-	iq_node first, rest;
+	iq_node first, others;
 	int rc = derive(automaton, node.a, symbol, &first);
 
 	if (rc == 0)
-		rc = iq_node_repeat(automaton, node.a, node.least ? node.least - 1 : 0, most, &rest);
-	return rc < 0 ? rc : iq_node_sequence(automaton, first, rest, ret_node);
+		rc = count_node(automaton, (enum op)node.op, node.a, least, most, &others);
+	if (rc < 0)
+		return rc;
+	return node.op == OP_REPEAT ? iq_node_sequence(automaton, first, others, ret_node)
+				    : iq_node_interleave(automaton, first, others, ret_node);
 }
 
 /* Depth is that of the expression's brackets, which the parser limits, plus the length of its chains. */
@@ -290,7 +313,7 @@ static int derive(struct iq_automaton *automaton, iq_node node, uint32_t symbol,
 	else if (copy.op == OP_INTERLEAVE)
 		rc = derive_interleave(automaton, copy, symbol, ret_node);
 	else
-		rc = derive_repeat(automaton, copy, symbol, ret_node);
+		rc = derive_count(automaton, copy, symbol, ret_node);
 	return rc < 0 ? rc : iq_map_set(&automaton->derivatives, key, *ret_node);
 }
 
@@ -330,7 +353,7 @@ static uint32_t most_of(const struct iq_automaton *automaton, iq_node at, uint32
 	if (node->op <= OP_SYMBOL)
 		return node->op == OP_SYMBOL && node->a == symbol;
 	a = most_of(automaton, node->a, symbol);
-	if (node->op == OP_REPEAT)
+	if (node->op >= OP_REPEAT)
 		return product(a, node->most);
 	b = most_of(automaton, node->b, symbol);
 	if (node->op == OP_CHOICE)
@@ -477,24 +500,75 @@ static int spread(struct iq_automaton *automaton, iq_states states, iq_states *r
 	return rc;
 }
 
-static int blur_fully(struct iq_automaton *automaton, iq_states states, iq_states *ret_states)
+/* Adds what an unknown event may make of a member, if it is not there yet. */
+static int spread_into(struct iq_automaton *automaton, struct iq_map *reached, iq_node at, uint32_t letter)
 {
-	iq_states wider = states, before;
-	int rc = 0;
+	iq_node next;
+	uint32_t index;
+	int rc = spread_member(automaton, at, letter, &next);
 
-	if (automaton->sets[states].blurred != UNKNOWN) {
-		*ret_states = automaton->sets[states].blurred;
-		return 0;
-	}
-	do {
-		before = wider;
-		rc = spread(automaton, before, &wider);
-	} while (rc == 0 && wider != before);
+	if (rc == 0)
+		rc = iq_map_intern(reached, iq_view_make((const char *)&next, sizeof(next)), &index);
 	if (rc < 0)
 		return rc;
-	automaton->sets[states].blurred = wider;
-	*ret_states = wider;
-	return 0;
+	return reached->count > IQ_AUTOMATON_MAX_MEMBERS ? IQ_ERR_LIMIT : 0;
+}
+
+static iq_node reached_node(const struct iq_map *reached, size_t index)
+{
+	iq_node node;
+
+	memcpy(&node, reached->entries[index].key.data, sizeof(node));
+	return node;
+}
+
+static int reach_all(struct iq_automaton *automaton, iq_states states, struct iq_map *reached)
+{
+	const struct set set = automaton->sets[states];
+	uint32_t letters = automaton->symbol_count + automaton->ends[automaton->symbol_count];
+	uint32_t index;
+	int rc = 0;
+
+	for (size_t i = 0; i < set.count && rc >= 0; i++)
+		rc = iq_map_intern(reached, iq_view_make((const char *)&set.members[i], sizeof(iq_node)), &index);
+	for (size_t i = 0; i < reached->count && rc >= 0; i++)
+		for (uint32_t letter = 0; letter < letters && rc >= 0; letter++)
+			rc = spread_into(automaton, reached, reached_node(reached, i), letter);
+	return rc < 0 ? rc : 0;
+}
+
+static int intern_reached(struct iq_automaton *automaton, const struct iq_map *reached, iq_states *ret_states)
+{
+	iq_node *members = malloc((reached->count + 1) * sizeof(*members));
+	int rc;
+
+	if (!members)
+		return IQ_ERR_NOMEM;
+	for (size_t i = 0; i < reached->count; i++)
+		members[i] = reached_node(reached, i);
+	rc = intern_set(automaton, members, reached->count, ret_states);
+	free(members);
+	return rc;
+}
+
+static int blur_fully(struct iq_automaton *automaton, iq_states states, iq_states *ret_states)
+{
+	struct iq_map reached = IQ_MAP_INIT;
+	iq_states blurred = automaton->sets[states].blurred;
+	int rc = 0;
+
+	if (blurred == UNKNOWN) {
+		rc = reach_all(automaton, states, &reached);
+		if (rc == 0)
+			rc = intern_reached(automaton, &reached, &blurred);
+		if (rc == IQ_ERR_LIMIT)
+			blurred = TOO_MANY;
+		automaton->sets[states].blurred = blurred;
+		iq_map_release(&reached);
+	}
+	if (rc == 0 && blurred != TOO_MANY)
+		*ret_states = blurred;
+	return rc == 0 && blurred == TOO_MANY ? IQ_ERR_LIMIT : rc;
 }
 
 int iq_states_blur(struct iq_automaton *automaton, iq_states states, int64_t count, iq_states *ret_states)

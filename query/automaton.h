@@ -17,6 +17,9 @@
 /* More expressions or sets than this make IQ_ERR_LIMIT. */
 #define IQ_AUTOMATON_MAX_NODES 100000u
 #define IQ_AUTOMATON_MAX_SETS 20000u
+/* States that one set may hold. Where any number of repetitions may overlap there is no end of states, and what may have
+ * happened in the dark cannot be listed: IQ_ERR_LIMIT, for the caller to say that nothing is known. */
+#define IQ_AUTOMATON_MAX_MEMBERS 4096u
 /* Names that one order may use. */
 #define IQ_AUTOMATON_MAX_SYMBOLS 256u
 /* The largest count in {m,n}; no upper bound is IQ_REPEAT_UNBOUNDED. */
@@ -42,6 +45,8 @@ int iq_node_choice(struct iq_automaton *automaton, iq_node a, iq_node b, iq_node
 int iq_node_interleave(struct iq_automaton *automaton, iq_node a, iq_node b, iq_node *ret_node);
 /* `least` to `most` times in a row. */
 int iq_node_repeat(struct iq_automaton *automaton, iq_node node, uint32_t least, uint32_t most, iq_node *ret_node);
+/* `least` to `most` times, each free to begin before others have ended: `a, b` overlapped with itself takes `a a b b`. */
+int iq_node_overlap(struct iq_automaton *automaton, iq_node node, uint32_t least, uint32_t most, iq_node *ret_node);
 
 /* To be called once, when the expression is complete. */
 void iq_automaton_begin(struct iq_automaton *automaton, iq_node start, uint32_t symbol_count);

@@ -8,7 +8,7 @@
 #define SYMBOLS 3u
 #define LONGEST 5u
 
-enum shape { SYMBOL, EMPTY, SEQUENCE, CHOICE, INTERLEAVE, REPEAT };
+enum shape { SYMBOL, EMPTY, SEQUENCE, CHOICE, INTERLEAVE, REPEAT, OVERLAP, SHAPES };
 
 struct expression {
 	enum shape shape;
@@ -20,7 +20,7 @@ static struct expression *random_expression(struct iq_arena *arena, int depth)
 {
 	struct expression *expression = iq_arena_calloc(arena, 1, sizeof(*expression));
 
-	expression->shape = depth == 0 ? (rand() % 8 ? SYMBOL : EMPTY) : (enum shape)(rand() % 6);
+	expression->shape = depth == 0 ? (rand() % 8 ? SYMBOL : EMPTY) : (enum shape)(rand() % SHAPES);
 	expression->symbol = (uint32_t)rand() % SYMBOLS;
 	expression->least = (uint32_t)rand() % 3;
 	expression->most = rand() % 3 ? expression->least + (uint32_t)rand() % 2 : IQ_REPEAT_UNBOUNDED;
@@ -52,7 +52,7 @@ static bool matches_repeat(const struct expression *expression, uint32_t least, 
 static bool matches_interleave(const struct expression *expression, const uint32_t *word, size_t len)
 {
 	for (unsigned chosen = 0; chosen < 1u << len; chosen++) {
-		uint32_t left[LONGEST], right[LONGEST];
+		uint32_t left[LONGEST] = { 0 }, right[LONGEST] = { 0 };
 		size_t lefts = 0, rights = 0;
 
 		for (size_t i = 0; i < len; i++) {
@@ -62,6 +62,32 @@ static bool matches_interleave(const struct expression *expression, const uint32
 				right[rights++] = word[i];
 		}
 		if (matches(expression->a, left, lefts) && matches(expression->b, right, rights))
+			return true;
+	}
+	return false;
+}
+
+/* One of those that overlap has the first letter; `chosen` are the others that it has. */
+static bool matches_overlap(const struct expression *expression, uint32_t least, uint32_t most, const uint32_t *word,
+			    size_t len)
+{
+	bool takes_nothing = matches(expression->a, word, 0);
+
+	if (len == 0)
+		return least == 0 || takes_nothing;
+	for (unsigned chosen = 0; most > 0 && chosen < 1u << (len - 1); chosen++) {
+		uint32_t one[LONGEST] = { word[0] }, others[LONGEST] = { 0 };
+		size_t ones = 1, rest = 0;
+
+		for (size_t i = 1; i < len; i++) {
+			if (chosen & 1u << (i - 1))
+				one[ones++] = word[i];
+			else
+				others[rest++] = word[i];
+		}
+		if (matches(expression->a, one, ones) &&
+		    matches_overlap(expression, least ? least - 1 : 0, most == IQ_REPEAT_UNBOUNDED ? most : most - 1,
+				    others, rest))
 			return true;
 	}
 	return false;
@@ -80,6 +106,8 @@ static bool matches(const struct expression *expression, const uint32_t *word, s
 		return matches_interleave(expression, word, len);
 	case REPEAT:
 		return matches_repeat(expression, expression->least, expression->most, word, len);
+	case OVERLAP:
+		return matches_overlap(expression, expression->least, expression->most, word, len);
 	default:
 		for (size_t split = 0; split <= len; split++)
 			if (matches(expression->a, word, split) && matches(expression->b, word + split, len - split))
@@ -111,6 +139,9 @@ static iq_node build(struct iq_automaton *automaton, const struct expression *ex
 		break;
 	case REPEAT:
 		cr_assert_eq(iq_node_repeat(automaton, a, expression->least, expression->most, &node), 0);
+		break;
+	case OVERLAP:
+		cr_assert_eq(iq_node_overlap(automaton, a, expression->least, expression->most, &node), 0);
 		break;
 	default:
 		break;
@@ -205,4 +236,30 @@ Test(automaton, follows_what_may_have_been_in_a_gap)
 		iq_arena_clear(&arena);
 	}
 	iq_arena_release(&arena);
+}
+
+/* Whatever overlaps without end has no end of states: following it costs no more for that, and the dark is a limit. */
+Test(automaton, says_that_overlaps_without_end_are_too_many_to_guess)
+{
+	struct iq_automaton *automaton = iq_automaton_new();
+	iq_node begin, end, both, all, state;
+	iq_states states;
+
+	cr_assert_eq(iq_node_symbol(automaton, 0, &begin), 0);
+	cr_assert_eq(iq_node_symbol(automaton, 1, &end), 0);
+	cr_assert_eq(iq_node_sequence(automaton, begin, end, &both), 0);
+	cr_assert_eq(iq_node_overlap(automaton, both, 0, IQ_REPEAT_UNBOUNDED, &all), 0);
+	iq_automaton_begin(automaton, all, 2);
+	state = all;
+	for (unsigned i = 0; i < 5000; i++)
+		cr_assert_eq(iq_node_step(automaton, state, 0, &state), 0);
+	for (unsigned i = 0; i < 5000; i++)
+		cr_assert_eq(iq_node_step(automaton, state, 1, &state), 0);
+	cr_expect_eq(state, all);
+	cr_assert_eq(iq_node_step(automaton, state, 1, &state), 0);
+	cr_expect_eq(state, IQ_NODE_DEAD);
+	cr_assert_eq(iq_states_single(automaton, all, &states), 0);
+	for (unsigned i = 0; i < 2; i++)
+		cr_expect_eq(iq_states_blur(automaton, states, -1, &states), IQ_ERR_LIMIT);
+	iq_automaton_free(automaton);
 }
