@@ -10,6 +10,7 @@
 #include "query/gap.h"
 #include "query/nearest.h"
 #include "query/track.h"
+#include "query/unchecked.h"
 
 /* What gaps have taken so far from a session or a source. */
 struct darkness {
@@ -608,7 +609,7 @@ static int follow(struct checker *checker, struct follower *follower, const stru
 		follower->seen[symbol]++;
 	} else if (is_malformed(follower, event)) {
 		return follow_malformed(checker, follower, event);
-	} else if (follower->lifecycle->closed) {
+	} else if (follower->lifecycle->unnamed_too) {
 		symbol = IQ_SYMBOL_UNNAMED | type;
 	} else {
 		return 0;
@@ -1133,8 +1134,10 @@ int iq_check(struct iq_store *store, const struct iq_spec *spec, struct iq_check
 {
 	struct iq_check_result result = { .memory = IQ_ARENA_INIT };
 	struct checker checker = { .store = store, .spec = spec, .error = error, .memory = &result.memory };
-	int rc = init(&checker);
+	int rc = iq_spec_refuse_unchecked(spec, error);
 
+	if (rc == 0)
+		rc = init(&checker);
 	if (rc == 0)
 		rc = run(&checker);
 	if (rc == 0)

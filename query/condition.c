@@ -4,6 +4,8 @@
 
 #include <pcre2.h>
 
+#include "query/nearest.h"
+
 /* PCRE2's own limit starts again at each position of the subject, so the subject is short as well. */
 #define MATCH_LIMIT 100000u
 
@@ -66,6 +68,7 @@ int iq_field_parse(struct iq_view text, const char *name, const struct iq_yaml *
 		   struct iq_field *ret_field, struct iq_error *error)
 {
 	struct iq_field field = { .place = IQ_FIELD_BODY, .text = text, .pointer = text };
+	struct iq_view nearest;
 
 	if (text.len > 0 && text.data[0] == '/') {
 		if (!iq_json_pointer_valid(text))
@@ -89,6 +92,11 @@ int iq_field_parse(struct iq_view text, const char *name, const struct iq_yaml *
 			return 0;
 		}
 	}
+	nearest = iq_nearest_row(text, &columns[0].name, sizeof(columns) / sizeof(columns[0]), sizeof(columns[0]));
+	/* `seq` is rather a forgotten slash than a `key`. */
+	if (nearest.data && text.len > 0 && nearest.data[0] == text.data[0])
+		return iq_yaml_error(error, name, node, "`%.*s` is not a field; did you mean `%.*s`?",
+				     IQ_VIEW_ARG(text), IQ_VIEW_ARG(nearest));
 	return iq_yaml_error(error, name, node,
 			     "`%.*s` is not a field; a field is a column (" COLUMN_NAMES
 			     "), an attribute (@status) or a JSON Pointer "
@@ -191,6 +199,53 @@ static int compile_pattern(struct test *test, const struct iq_yaml *node, const 
 	return 0;
 }
 
+/* The n-th value of a column that has few, or NULL behind the last one. */
+static const char *known_value(enum iq_column column, unsigned index)
+{
+	switch (column) {
+	case IQ_COLUMN_KIND:
+		return iq_kind_name((enum iq_kind)index);
+	case IQ_COLUMN_SEVERITY:
+		return iq_severity_name((enum iq_severity)index);
+	default:
+		return iq_direction_name((enum iq_direction)index);
+	}
+}
+
+#define MAX_KNOWN 32u
+
+/* A kind, severity or direction that there is none of would match nothing, in silence. */
+static int refuse_unknown(const struct test *test, const struct iq_yaml *node, const char *name, struct iq_error *error)
+{
+	const struct iq_yaml *item = node->type == IQ_YAML_SEQUENCE ? node->first : node;
+	const char *known[MAX_KNOWN];
+	size_t count = 0;
+
+	for (unsigned i = 0; i < MAX_KNOWN; i++)
+		if (known_value(test->field.column, i))
+			known[count++] = known_value(test->field.column, i);
+	for (size_t i = 0; i < test->value_count; i++, item = item->next) {
+		struct iq_view nearest = iq_nearest_row(test->values[i], known, count, sizeof(known[0]));
+		size_t at = 0;
+
+		while (at < count && !iq_view_eq(test->values[i], iq_view_cstr(known[at])))
+			at++;
+		if (at == count)
+			return iq_yaml_error(error, name, item, "no event has the %.*s `%.*s`%s%.*s%s",
+					     IQ_VIEW_ARG(test->field.text), IQ_VIEW_ARG(test->values[i]),
+					     nearest.data ? "; did you mean `" : "", IQ_VIEW_ARG(nearest),
+					     nearest.data ? "`?" : "");
+	}
+	return 0;
+}
+
+static bool has_few_values(const struct iq_field *field)
+{
+	return field->place == IQ_FIELD_COLUMN &&
+	       (field->column == IQ_COLUMN_KIND || field->column == IQ_COLUMN_SEVERITY ||
+		field->column == IQ_COLUMN_DIRECTION);
+}
+
 static int parse_operand(struct test *test, const struct iq_yaml *node, const char *name, struct iq_arena *arena,
 			 struct iq_error *error)
 {
@@ -201,6 +256,8 @@ static int parse_operand(struct test *test, const struct iq_yaml *node, const ch
 		return rc;
 	if (test->op > OP_NE && node->type != IQ_YAML_SCALAR)
 		return iq_yaml_error(error, name, node, "`%s` takes one value, not a list", operator_names[test->op]);
+	if (test->op <= OP_NE && has_few_values(&test->field))
+		return refuse_unknown(test, node, name, error);
 	switch (test->op) {
 	case OP_MATCHES:
 		return compile_pattern(test, node, name, error);
@@ -225,12 +282,17 @@ static int parse_operand(struct test *test, const struct iq_yaml *node, const ch
 
 static int find_operator(const struct iq_yaml *key, const char *name, unsigned *ret_op, struct iq_error *error)
 {
+	struct iq_view nearest = iq_nearest_row(key->text, &operator_names[OP_NE], OP_COUNT - OP_NE, sizeof(char *));
+
 	for (unsigned op = OP_NE; op < OP_COUNT; op++) {
 		if (iq_view_eq(key->text, iq_view_cstr(operator_names[op]))) {
 			*ret_op = op;
 			return 0;
 		}
 	}
+	if (key->text.len > 3 && nearest.data)
+		return iq_yaml_error(error, name, key, "`%.*s` is not a comparison; did you mean `%.*s`?",
+				     IQ_VIEW_ARG(key->text), IQ_VIEW_ARG(nearest));
 	return iq_yaml_error(error, name, key,
 			     "`%.*s` is not a comparison; there are gt, ge, lt, le, ne, matches, exists, same-as",
 			     IQ_VIEW_ARG(key->text));

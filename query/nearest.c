@@ -27,19 +27,39 @@ static size_t distance(struct iq_view a, struct iq_view b)
 	return row[b.len];
 }
 
+static void compare(struct iq_view name, struct iq_view candidate, struct iq_view *nearest, size_t *least)
+{
+	size_t apart = candidate.len <= IQ_NEAREST_MAX ? distance(name, candidate) : SIZE_MAX;
+
+	if (apart > 0 && apart < *least) {
+		*least = apart;
+		*nearest = candidate;
+	}
+}
+
+/* What is that far away is something else. */
+static size_t too_far(struct iq_view name)
+{
+	return (name.len < 6 ? 6 : name.len) / 3 + 1;
+}
+
 struct iq_view iq_nearest(struct iq_view name, const struct iq_map *names)
 {
 	struct iq_view nearest = IQ_VIEW_NULL;
-	size_t least = (name.len < 6 ? 6 : name.len) / 3 + 1;
+	size_t least = too_far(name);
 
-	for (size_t i = 0; i < names->count && name.len <= IQ_NEAREST_MAX; i++) {
-		struct iq_view candidate = names->entries[i].key;
-		size_t apart = candidate.len <= IQ_NEAREST_MAX ? distance(name, candidate) : SIZE_MAX;
+	for (size_t i = 0; i < names->count && name.len <= IQ_NEAREST_MAX; i++)
+		compare(name, names->entries[i].key, &nearest, &least);
+	return nearest;
+}
 
-		if (apart > 0 && apart < least) {
-			least = apart;
-			nearest = candidate;
-		}
-	}
+struct iq_view iq_nearest_row(struct iq_view name, const char *const *first, size_t count, size_t stride)
+{
+	struct iq_view nearest = IQ_VIEW_NULL;
+	size_t least = too_far(name);
+
+	for (size_t i = 0; i < count && name.len <= IQ_NEAREST_MAX; i++)
+		compare(name, iq_view_cstr(*(const char *const *)(const void *)((const char *)first + i * stride)),
+			&nearest, &least);
 	return nearest;
 }

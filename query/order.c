@@ -1,251 +1,333 @@
 #include "query/order.h"
 
-#include <ctype.h>
-#include <stdarg.h>
-#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- Reading ---- */
 
 struct parser {
-	struct iq_view text;
-	size_t pos;
+	struct iq_lexer *lexer;
+	struct iq_arena *arena;
 	unsigned depth;
-	const struct iq_yaml *node;
-	const char *name;
-	struct iq_automaton *automaton;
-	struct iq_map *names;
-	struct iq_error *error;
 };
 
-/* At a place in the expression: exact where the scalar stands in one line, else the scalar's own place. */
-static int fail(struct parser *parser, size_t pos, const char *format, ...) IQ_PRINTF(3, 4);
-
-static int fail(struct parser *parser, size_t pos, const char *format, ...)
+static struct iq_expression *new_part(struct parser *parser, enum iq_order_op op, size_t pos)
 {
-	struct iq_yaml place = *parser->node;
-	char what[300];
-	va_list args;
+	struct iq_expression *part = iq_arena_calloc(parser->arena, 1, sizeof(*part));
 
-	va_start(args, format);
-	(void)vsnprintf(what, sizeof(what), format, args);
-	va_end(args);
-	if (!memchr(parser->text.data, '\n', parser->text.len))
-		place.column += (uint32_t)pos + !place.plain;
-	return iq_yaml_error(parser->error, parser->name, &place, "order: %s", what);
+	if (!part) {
+		(void)iq_error_nomem(parser->lexer->error);
+		return NULL;
+	}
+	part->op = op;
+	part->pos = pos;
+	return part;
 }
 
-static int limit(struct parser *parser, int rc)
-{
-	if (rc == IQ_ERR_LIMIT)
-		return iq_yaml_error(
-			parser->error, parser->name, parser->node,
-			"order: too large: it needs more than %u states; use smaller counts or fewer interleaved parts",
-			IQ_AUTOMATON_MAX_NODES);
-	return rc == IQ_ERR_NOMEM ? iq_error_nomem(parser->error) : rc;
-}
+static int parse_expression(struct parser *parser, struct iq_expression **ret_part);
 
-static char peek(struct parser *parser)
+static int parse_group(struct parser *parser, struct iq_expression **ret_part)
 {
-	while (parser->pos < parser->text.len && isspace((unsigned char)parser->text.data[parser->pos]))
-		parser->pos++;
-	return parser->pos < parser->text.len ? parser->text.data[parser->pos] : '\0';
-}
-
-static bool is_name_char(char c)
-{
-	return isalnum((unsigned char)c) || (unsigned char)c >= 0x80 || (c != '\0' && strchr("_.-:/@$#", c));
-}
-
-static int take_quoted(struct parser *parser, struct iq_view *ret_name)
-{
-	size_t start = parser->pos;
-	char quote = parser->text.data[start];
-	const char *end = memchr(parser->text.data + start + 1, quote, parser->text.len - start - 1);
-
-	if (!end)
-		return fail(parser, start, "a quoted name without its closing %c", quote);
-	*ret_name = iq_view_make(parser->text.data + start + 1, (size_t)(end - parser->text.data) - start - 1);
-	parser->pos = (size_t)(end - parser->text.data) + 1;
-	return ret_name->len ? 0 : fail(parser, start, "an empty name");
-}
-
-static int parse_name(struct parser *parser, iq_node *ret_node)
-{
-	size_t start = parser->pos;
-	struct iq_view name;
-	uint32_t symbol;
+	size_t start = parser->lexer->pos++;
 	int rc = 0;
 
-	if (parser->text.data[start] == '\'' || parser->text.data[start] == '"') {
-		rc = take_quoted(parser, &name);
-	} else {
-		while (parser->pos < parser->text.len && is_name_char(parser->text.data[parser->pos]))
-			parser->pos++;
-		name = iq_view_make(parser->text.data + start, parser->pos - start);
-	}
-	if (rc < 0)
-		return rc;
-	if (iq_map_intern(parser->names, name, &symbol) < 0)
-		return iq_error_nomem(parser->error);
-	if (symbol >= IQ_AUTOMATON_MAX_SYMBOLS)
-		return fail(parser, start, "more than %u names", IQ_AUTOMATON_MAX_SYMBOLS);
-	return limit(parser, iq_node_symbol(parser->automaton, symbol, ret_node));
-}
-
-static int parse_expression(struct parser *parser, iq_node *ret_node);
-
-static int parse_group(struct parser *parser, iq_node *ret_node)
-{
-	size_t start = parser->pos++;
-	int rc;
-
 	if (++parser->depth > IQ_ORDER_MAX_DEPTH)
-		return fail(parser, start, "parentheses nested deeper than %d", IQ_ORDER_MAX_DEPTH);
-	/* `()` is the empty sequence. */
-	if (peek(parser) == ')')
-		*ret_node = IQ_NODE_EMPTY;
-	rc = peek(parser) == ')' ? 0 : parse_expression(parser, ret_node);
-	if (rc < 0)
-		return rc;
-	if (peek(parser) != ')')
-		return fail(parser, start, "a ( without its )");
-	parser->pos++;
+		return iq_lexer_fail(parser->lexer, start, "parentheses nested deeper than %d", IQ_ORDER_MAX_DEPTH);
+	if (iq_lexer_peek(parser->lexer) == ')')
+		*ret_part = new_part(parser, IQ_ORDER_SEQUENCE, start);
+	else
+		rc = parse_expression(parser, ret_part);
+	if (rc < 0 || !*ret_part)
+		return rc < 0 ? rc : IQ_ERR_NOMEM;
+	if (!iq_lexer_take(parser->lexer, ")"))
+		return iq_lexer_fail(parser->lexer, start, "a ( without its )");
 	parser->depth--;
 	return 0;
 }
 
-static int parse_primary(struct parser *parser, iq_node *ret_node)
+static int parse_primary(struct parser *parser, struct iq_expression **ret_part)
 {
-	char c = peek(parser);
+	struct iq_lexer *lexer = parser->lexer;
+	char c = iq_lexer_peek(lexer);
+	int rc;
 
 	if (c == '(')
-		return parse_group(parser, ret_node);
-	if (c == '\'' || c == '"' || is_name_char(c))
-		return parse_name(parser, ret_node);
+		return parse_group(parser, ret_part);
 	if (c == '\0')
-		return fail(parser, parser->pos, "ends where a name or ( should follow");
-	return fail(parser, parser->pos,
-		    "`%c` where a name or ( should stand; quote names with such characters: 'a name'", c);
+		return iq_lexer_fail(lexer, lexer->pos, "ends where a name or ( should follow");
+	if (!iq_lexer_at_name(lexer))
+		return iq_lexer_fail(lexer, lexer->pos,
+				     "`%c` where a name or ( should stand; quote names with such characters: 'a name'",
+				     c);
+	*ret_part = new_part(parser, IQ_ORDER_NAME, lexer->pos);
+	rc = *ret_part ? iq_lexer_name(lexer, &(*ret_part)->name) : IQ_ERR_NOMEM;
+	return rc;
 }
 
-static int take_count(struct parser *parser, uint32_t *ret_count)
+/* `{2}`, `{2,}`, `{2,5}`; behind the bracket. */
+static int take_counts(struct iq_lexer *lexer, struct iq_expression *count)
 {
-	size_t start;
-	int64_t count;
+	size_t start = lexer->pos - 1;
+	int rc = iq_lexer_count(lexer, IQ_REPEAT_MAX, &count->least);
 
-	(void)peek(parser);
-	start = parser->pos;
-	while (parser->pos < parser->text.len && isdigit((unsigned char)parser->text.data[parser->pos]))
-		parser->pos++;
-	if (!iq_view_to_int64(iq_view_make(parser->text.data + start, parser->pos - start), &count))
-		return fail(parser, start, "a count such as {2}, {2,} or {2,5} needs a number here");
-	if (count > IQ_REPEAT_MAX)
-		return fail(parser, start, "counts go up to %u", IQ_REPEAT_MAX);
-	*ret_count = (uint32_t)count;
-	return 0;
-}
-
-static int take_counts(struct parser *parser, uint32_t *ret_least, uint32_t *ret_most)
-{
-	size_t start = parser->pos++;
-	int rc = take_count(parser, ret_least);
-
-	*ret_most = *ret_least;
-	if (rc == 0 && peek(parser) == ',') {
-		parser->pos++;
-		*ret_most = IQ_REPEAT_UNBOUNDED;
-		if (peek(parser) != '}')
-			rc = take_count(parser, ret_most);
+	count->most = count->least;
+	if (rc == 0 && iq_lexer_take(lexer, ",")) {
+		count->most = IQ_REPEAT_UNBOUNDED;
+		if (iq_lexer_peek(lexer) != '}')
+			rc = iq_lexer_count(lexer, IQ_REPEAT_MAX, &count->most);
 	}
 	if (rc < 0)
 		return rc;
-	if (peek(parser) != '}')
-		return fail(parser, start, "a { without its }");
-	parser->pos++;
-	if (*ret_most < *ret_least)
-		return fail(parser, start, "{%u,%u} can never hold: the first count is the larger one", *ret_least,
-			    *ret_most);
+	if (!iq_lexer_take(lexer, "}"))
+		return iq_lexer_fail(lexer, start, "a { without its }");
+	if (count->most < count->least)
+		return iq_lexer_fail(lexer, start, "{%u,%u} can never hold: the first count is the larger one",
+				     count->least, count->most);
 	return 0;
 }
 
-static int parse_postfix(struct parser *parser, iq_node *ret_node)
+static int parse_postfix(struct parser *parser, struct iq_expression **ret_part)
 {
-	int rc = parse_primary(parser, ret_node);
+	struct iq_lexer *lexer = parser->lexer;
+	int rc = parse_primary(parser, ret_part);
+	unsigned signs = 0;
+	char c;
 
-	while (rc == 0) {
-		uint32_t least = 0, most = IQ_REPEAT_UNBOUNDED;
-		char c = peek(parser);
+	while (rc == 0 && (c = iq_lexer_peek(lexer)) != '\0' && strchr("?*+{", c)) {
+		struct iq_expression *count = new_part(parser, IQ_ORDER_COUNT, (*ret_part)->pos);
 
-		if (c == '\0' || !strchr("?*+{", c))
-			break;
-		if (c == '{') {
-			rc = take_counts(parser, &least, &most);
-		} else {
-			parser->pos++;
-			least = c == '+';
-			most = c == '?' ? 1 : IQ_REPEAT_UNBOUNDED;
-		}
-		if (rc == 0)
-			rc = limit(parser, iq_node_repeat(parser->automaton, *ret_node, least, most, ret_node));
+		if (!count)
+			return IQ_ERR_NOMEM;
+		if (++signs > IQ_ORDER_MAX_DEPTH)
+			return iq_lexer_fail(lexer, lexer->pos, "more than %d counts behind one another",
+					     IQ_ORDER_MAX_DEPTH);
+		lexer->pos++;
+		count->first = *ret_part;
+		count->least = c == '+';
+		count->most = c == '?' ? 1 : IQ_REPEAT_UNBOUNDED;
+		if (c == '{')
+			rc = take_counts(lexer, count);
+		*ret_part = count;
 	}
 	return rc;
 }
 
-static int join(struct parser *parser, char connector, iq_node left, iq_node right, iq_node *ret_node)
-{
-	switch (connector) {
-	case ',':
-		return limit(parser, iq_node_sequence(parser->automaton, left, right, ret_node));
-	case '|':
-		return limit(parser, iq_node_choice(parser->automaton, left, right, ret_node));
-	default:
-		return limit(parser, iq_node_interleave(parser->automaton, left, right, ret_node));
-	}
-}
-
 /* Shows what the user may have meant by `a, b | c`. */
-static int mixed(struct parser *parser, size_t pos, char first, char second)
+static int mixed(struct iq_lexer *lexer, size_t pos, char first, char second)
 {
-	return fail(
-		parser, pos,
+	return iq_lexer_fail(
+		lexer, pos,
 		"`%c` and `%c` side by side can be read in two ways, (a %c b) %c c or a %c (b %c c): add parentheses",
 		first, second, first, second, first, second);
 }
 
-static int parse_expression(struct parser *parser, iq_node *ret_node)
+/* The parts behind the first one. */
+static int parse_parts(struct parser *parser, char connector, struct iq_expression *joined)
 {
-	char connector = '\0';
-	iq_node right;
-	int rc = parse_postfix(parser, ret_node);
+	struct iq_expression **link = &joined->first->next;
+	struct iq_lexer *lexer = parser->lexer;
 
-	while (rc == 0) {
-		char c = peek(parser);
+	for (;;) {
+		char c = iq_lexer_peek(lexer);
+		int rc;
 
 		if (c == '\0' || c == ')')
 			return 0;
 		if (!strchr(",|&", c))
-			return fail(parser, parser->pos, "`%c` where , | & or the end should stand", c);
-		if (connector != '\0' && c != connector)
-			return mixed(parser, parser->pos, connector, c);
-		connector = c;
-		parser->pos++;
-		rc = parse_postfix(parser, &right);
-		if (rc == 0)
-			rc = join(parser, connector, *ret_node, right, ret_node);
+			return iq_lexer_fail(lexer, lexer->pos, "`%c` where , | & or the end should stand", c);
+		if (c != connector)
+			return mixed(lexer, lexer->pos, connector, c);
+		lexer->pos++;
+		rc = parse_postfix(parser, link);
+		if (rc < 0)
+			return rc;
+		link = &(*link)->next;
 	}
+}
+
+static int parse_expression(struct parser *parser, struct iq_expression **ret_part)
+{
+	struct iq_expression *joined;
+	char connector;
+	int rc = parse_postfix(parser, ret_part);
+
+	connector = rc == 0 ? iq_lexer_peek(parser->lexer) : '\0';
+	if (rc < 0 || connector == '\0' || connector == ')')
+		return rc;
+	joined = new_part(parser,
+			  connector == '|'   ? IQ_ORDER_CHOICE
+			  : connector == '&' ? IQ_ORDER_INTERLEAVE
+					     : IQ_ORDER_SEQUENCE,
+			  (*ret_part)->pos);
+	if (!joined)
+		return IQ_ERR_NOMEM;
+	joined->first = *ret_part;
+	*ret_part = joined;
+	return parse_parts(parser, connector, joined);
+}
+
+int iq_order_parse(struct iq_lexer *lexer, struct iq_arena *arena, const struct iq_expression **ret_order)
+{
+	struct parser parser = { .lexer = lexer, .arena = arena };
+	struct iq_expression *order = NULL;
+	int rc = parse_expression(&parser, &order);
+
+	if (rc == 0 && iq_lexer_peek(lexer) == ')')
+		return iq_lexer_fail(lexer, lexer->pos, "a ) without its (");
+	*ret_order = order;
 	return rc;
 }
 
-int iq_order_parse(const struct iq_yaml *node, const char *name, struct iq_automaton *automaton, struct iq_map *names,
-		   iq_node *ret_node, struct iq_error *error)
+/* ---- Building ---- */
+
+struct builder {
+	struct iq_automaton *automaton;
+	const struct iq_order_names *names;
+};
+
+/* An expression is one of `plain` or one of `nested`, whose instances may overlap when it is repeated. */
+struct built {
+	iq_node plain;
+	iq_node nested;
+};
+
+static int build(struct builder *builder, const struct iq_expression *order, struct built *ret_built);
+
+static int build_whole(struct builder *builder, const struct iq_expression *order, iq_node *ret_node)
 {
-	struct parser parser = {
-		.text = node->text, .node = node, .name = name, .automaton = automaton, .names = names, .error = error
-	};
+	struct built built;
+	int rc = build(builder, order, &built);
+
+	return rc < 0 ? rc : iq_node_choice(builder->automaton, built.plain, built.nested, ret_node);
+}
+
+static int build_name(struct builder *builder, const struct iq_expression *name, struct built *built)
+{
+	struct iq_order_letter found = { 0, false };
+	iq_node first, last;
+	int rc = builder->names->find(builder->names->context, name, &found);
+
+	if (rc == 0)
+		rc = iq_node_symbol(builder->automaton, found.letter, &first);
+	if (rc < 0 || !found.nested) {
+		built->plain = rc < 0 ? IQ_NODE_DEAD : first;
+		return rc;
+	}
+	rc = iq_node_symbol(builder->automaton, found.letter + 1, &last);
+	return rc < 0 ? rc : iq_node_sequence(builder->automaton, first, last, &built->nested);
+}
+
+/* `(a | C)*` is `(a | D)*` where D are one or more C that overlap. A count over both can only be kept by letting all of
+ * them overlap. */
+static int build_count(struct builder *builder, const struct iq_expression *order, struct built *built)
+{
+	struct iq_automaton *automaton = builder->automaton;
+	struct built part;
+	iq_node node;
+	int rc = build(builder, order->first, &part);
+
+	if (rc < 0)
+		return rc;
+	if (order->most == 1 && order->least == 0) {
+		*built = part;
+		return iq_node_choice(automaton, part.plain, IQ_NODE_EMPTY, &built->plain);
+	}
+	if (part.nested != IQ_NODE_DEAD && part.plain != IQ_NODE_DEAD && order->least <= 1 &&
+	    order->most == IQ_REPEAT_UNBOUNDED) {
+		rc = iq_node_overlap(automaton, part.nested, 1, IQ_REPEAT_UNBOUNDED, &node);
+		part.nested = IQ_NODE_DEAD;
+		if (rc == 0)
+			rc = iq_node_choice(automaton, part.plain, node, &part.plain);
+	}
+	if (rc == 0)
+		rc = iq_node_choice(automaton, part.plain, part.nested, &node);
+	if (rc < 0)
+		return rc;
+	return part.nested == IQ_NODE_DEAD ? iq_node_repeat(automaton, node, order->least, order->most, &built->plain)
+					   : iq_node_overlap(automaton, node, order->least, order->most, &built->plain);
+}
+
+typedef int (*join_nodes)(struct iq_automaton *automaton, iq_node a, iq_node b, iq_node *ret_node);
+
+/* From the last to the first: so each adds one node, not a whole new chain. */
+static int join_backwards(struct iq_automaton *automaton, join_nodes join, const iq_node *parts, size_t count,
+			  iq_node *ret_node)
+{
+	int rc = 0;
+
+	for (size_t i = count; i-- > 0 && rc == 0;)
+		rc = join(automaton, parts[i], *ret_node, ret_node);
+	return rc;
+}
+
+static int build_choice(struct builder *builder, const struct iq_expression *order, struct built *built, iq_node *parts,
+			size_t count)
+{
+	iq_node *nested = parts + count;
+	int rc = 0;
+
+	for (size_t i = 0; i < count && rc == 0; i++, order = order->next) {
+		struct built one;
+
+		rc = build(builder, order, &one);
+		parts[i] = one.plain;
+		nested[i] = one.nested;
+	}
+	if (rc == 0)
+		rc = join_backwards(builder->automaton, iq_node_choice, parts, count, &built->plain);
+	return rc < 0 ? rc : join_backwards(builder->automaton, iq_node_choice, nested, count, &built->nested);
+}
+
+static int build_joined(struct builder *builder, const struct iq_expression *order, join_nodes join,
+			struct built *built, iq_node *parts, size_t count)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < count && rc == 0; i++, order = order->next)
+		rc = build_whole(builder, order, &parts[i]);
+	built->plain = IQ_NODE_EMPTY;
+	return rc < 0 ? rc : join_backwards(builder->automaton, join, parts, count, &built->plain);
+}
+
+static int build_parts(struct builder *builder, const struct iq_expression *order, struct built *built)
+{
+	size_t count = 0;
+	iq_node *parts;
 	int rc;
 
-	if (node->type != IQ_YAML_SCALAR)
-		return iq_yaml_error(error, name, node, "order is one line of text: started, (step* & tool*), done");
-	rc = parse_expression(&parser, ret_node);
-	if (rc == 0 && peek(&parser) == ')')
-		return fail(&parser, parser.pos, "a ) without its (");
+	for (const struct iq_expression *part = order->first; part; part = part->next)
+		count++;
+	parts = calloc(2 * count + 1, sizeof(*parts));
+	if (!parts)
+		return IQ_ERR_NOMEM;
+	if (order->op == IQ_ORDER_CHOICE)
+		rc = build_choice(builder, order->first, built, parts, count);
+	else
+		rc = build_joined(builder, order->first,
+				  order->op == IQ_ORDER_SEQUENCE ? iq_node_sequence : iq_node_interleave, built, parts,
+				  count);
+	free(parts);
 	return rc;
+}
+
+/* Depth is that of the brackets and postfix signs. */
+static int build(struct builder *builder, const struct iq_expression *order, struct built *ret_built)
+{
+	*ret_built = (struct built){ IQ_NODE_DEAD, IQ_NODE_DEAD };
+	switch (order->op) {
+	case IQ_ORDER_NAME:
+		return build_name(builder, order, ret_built);
+	case IQ_ORDER_COUNT:
+		return build_count(builder, order, ret_built);
+	default:
+		return build_parts(builder, order, ret_built);
+	}
+}
+
+int iq_order_build(const struct iq_expression *order, struct iq_automaton *automaton,
+		   const struct iq_order_names *names, iq_node *ret_node)
+{
+	struct builder builder = { automaton, names };
+
+	return build_whole(&builder, order, ret_node);
 }

@@ -5,9 +5,16 @@
 
 #include "query/automaton.h"
 #include "query/condition.h"
+#include "query/order.h"
 #include "query/query.h"
 
+/* Limits of a spec, each with an error that names it. */
 #define IQ_SPEC_MAX_LIFECYCLES 1000u
+#define IQ_SPEC_MAX_FILES 100u
+#define IQ_SPEC_MAX_INCLUDE_DEPTH 16u
+#define IQ_SPEC_MAX_NESTING 16u
+#define IQ_SPEC_MAX_NAMES 256u /* in one lifecycle */
+#define IQ_SPEC_MAX_COST 1000000u
 #define IQ_SPEC_MAX_KEY_FIELDS 8u
 
 /* No name of the lifecycle fits the event. */
@@ -25,6 +32,7 @@ struct iq_alias {
 /* The instances that a lifecycle should have: `expect: { instances: 1.. }`. */
 struct iq_expected_count {
 	bool given;
+	const struct iq_yaml *place;
 	uint64_t least;
 	uint64_t most;
 };
@@ -75,12 +83,15 @@ struct iq_rule {
 	enum iq_severity severity; /* below IQ_SEVERITY_ERROR: shown, and the verdict stays as it is */
 	struct iq_view message;	   /* NULL: made from the finding */
 
+	const struct iq_expression *expression; /* as it was written; NULL for an order that was not */
 	struct iq_automaton *automaton;
 	iq_states start;
-	const uint32_t *letters; /* by symbol; IQ_SYMBOL_NONE: the rule does not see it */
-	const uint32_t *symbols; /* by letter: the (first) symbol, or IQ_SYMBOL_NONE for "any other event" */
-	uint32_t unnamed;	 /* the letter of what a closed lifecycle does not name, or IQ_SYMBOL_NONE */
-	const bool *activates;	 /* by symbol; unless one of these was seen, it holds vacuously. NULL: never does */
+	uint32_t *letters;     /* by symbol; IQ_SYMBOL_NONE: the rule does not see it */
+	uint32_t *symbols;     /* by letter: the (first) symbol, or IQ_SYMBOL_NONE for "any other event" */
+	uint32_t letter_count; /* those that the expression is over */
+	uint32_t unnamed;      /* the letter of what the lifecycle does not name, or IQ_SYMBOL_NONE */
+	uint32_t others;       /* the letter of names that are not in the rule, or IQ_SYMBOL_NONE */
+	const bool *activates; /* by symbol; unless one of these was seen, it holds vacuously. NULL: never does */
 
 	const struct iq_deadline *deadline; /* WITHIN */
 	int64_t limit_ns;		    /* WITHIN, IDLE, TOTAL */
@@ -116,6 +127,7 @@ struct iq_lifecycle {
 	size_t alias_count;
 	bool *is_final; /* by symbol */
 	bool closed;
+	bool unnamed_too; /* events that it does not name go to its instances as well: it is closed, or names nothing */
 	bool ends_complete;
 	struct iq_expected_count expect;
 	struct iq_costs *costs; /* by symbol, and behind the last one for what it does not name; NULL: 1 each */
@@ -126,11 +138,17 @@ struct iq_lifecycle {
 
 struct iq_spec {
 	char *name;
+	struct iq_map files; /* that were included, by their canonical paths */
 	struct iq_arena memory;
 	struct iq_lifecycle *first;
 	size_t count;
 	struct iq_spec *merged; /* specs whose lifecycles were taken over, with their memory */
 };
+
+/* The lifecycle of this name, or NULL. */
+struct iq_lifecycle *iq_spec_find(const struct iq_spec *spec, struct iq_view name);
+/* Does the order of `parent` name `child`? */
+bool iq_lifecycle_nests(const struct iq_lifecycle *parent, const struct iq_lifecycle *child);
 
 /* Does `select` let the lifecycle read the event? 1, 0, or IQ_ERR_LIMIT. */
 int iq_lifecycle_selects(const struct iq_lifecycle *lifecycle, const struct iq_event *event, struct iq_buf *scratch);

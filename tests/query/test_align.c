@@ -8,16 +8,28 @@
 
 #define MAX_WORD 16
 
+static int find_letter(void *context, const struct iq_expression *name, struct iq_order_letter *ret_letter)
+{
+	ret_letter->nested = false;
+	return iq_map_intern(context, name->name, &ret_letter->letter) < 0 ? IQ_ERR_NOMEM : 0;
+}
+
 static iq_node parse(const char *order, struct iq_automaton *automaton, struct iq_map *names)
 {
 	struct iq_yaml node = {
 		.type = IQ_YAML_SCALAR, .line = 1, .column = 1, .text = iq_view_cstr(order), .plain = true
 	};
 	struct iq_error error = IQ_ERROR_INIT;
+	struct iq_lexer lexer = { .text = node.text, .node = &node, .file = "test", .what = "order", .error = &error };
+	struct iq_order_names letters = { find_letter, names };
+	struct iq_arena memory = IQ_ARENA_INIT;
+	const struct iq_expression *expression;
 	iq_node start;
 
-	cr_assert_eq(iq_order_parse(&node, "test", automaton, names, &start, &error), 0, "%s", error.message);
+	cr_assert_eq(iq_order_parse(&lexer, &memory, &expression), 0, "%s", error.message);
+	cr_assert_eq(iq_order_build(expression, automaton, &letters, &start), 0);
 	iq_automaton_begin(automaton, start, (uint32_t)names->count);
+	iq_arena_release(&memory);
 	return start;
 }
 
