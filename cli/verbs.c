@@ -42,7 +42,13 @@
 
 static const struct cli_option check_options[] = {
 	SPEC_OPTION,
-	{ CLI_OPTION_FORMAT, "FORMAT", "what to print: text (default), json or junit", "text|json|junit", false },
+	{ CLI_OPTION_LIST_PRESETS, NULL, "what --spec preset:NAME knows, one a line", NULL, false },
+	{ CLI_OPTION_EXPLAIN_SPEC, NULL,
+	  "say what the specs demand, and check nothing: in words and as drawings, or with --format text, dot or mermaid one "
+	  "of them",
+	  NULL, false },
+	{ CLI_OPTION_FORMAT, "FORMAT", "what to print: text (default), json or junit; dot, mermaid: see --explain-spec",
+	  "text|json|junit|dot|mermaid", false },
 	{ CLI_OPTION_JSON, "FILE", "write the JSON report there as well", NULL, false },
 	{ CLI_OPTION_JUNIT, "FILE", "write the JUnit XML report there as well", NULL, false },
 	{ CLI_OPTION_FAIL_ON, "VERDICT",
@@ -271,7 +277,8 @@ const struct cli_verb cli_verbs[] = {
 	  "Three verdicts: ok "
 	  "and violated are proofs; what depends on something that was not recorded is undetermined. " CASE_TEXT,
 	  "inquest check evidence/ --spec agent.yaml\n"
-	  "inquest check incident --spec agent.yaml --junit result.xml --fail-on violated\n",
+	  "inquest check incident --spec agent.yaml --junit result.xml --fail-on violated\n"
+	  "inquest check --spec agent.yaml --explain-spec --format dot | dot -Tsvg > agent.svg\n",
 	  check_options, 0, UINT32_MAX, NULL, cli_run_check },
 	{ "sql", "[CASE] [QUERY]", "SQL over the evidence",
 	  "Tables: events, sessions, sources, evidence, gaps, templates; event_counts('type') and event_aggregates('type', 'length') add up without giving rows. "
@@ -338,6 +345,7 @@ static const struct {
 	[CLI_OPTION_COVERS] = { "covers", 0 },
 	[CLI_OPTION_DIALECT] = { "dialect", 0 },
 	[CLI_OPTION_EVIDENCE] = { "evidence", 0 },
+	[CLI_OPTION_EXPLAIN_SPEC] = { "explain-spec", 0 },
 	[CLI_OPTION_EXTENSION_PATH] = { "extension-path", 0 },
 	[CLI_OPTION_EXTRACT] = { "extract", 0 },
 	[CLI_OPTION_FAIL_ON] = { "fail-on", 0 },
@@ -348,6 +356,7 @@ static const struct {
 	[CLI_OPTION_KEY] = { "key", 0 },
 	[CLI_OPTION_LEVEL] = { "level", 0 },
 	[CLI_OPTION_LIMIT] = { "limit", 'n' },
+	[CLI_OPTION_LIST_PRESETS] = { "list-presets", 0 },
 	[CLI_OPTION_MAN] = { "man", 0 },
 	[CLI_OPTION_MAX_LINE] = { "max-line", 0 },
 	[CLI_OPTION_OUTPUT] = { "output", 'o' },

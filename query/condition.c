@@ -300,13 +300,14 @@ static int find_operator(const struct iq_yaml *key, const char *name, unsigned *
 
 static struct test *add_test(struct iq_condition *condition, const struct iq_field *field, struct iq_arena *arena)
 {
-	struct test *test = iq_arena_calloc(arena, 1, sizeof(*test));
+	struct test *test = iq_arena_calloc(arena, 1, sizeof(*test)), **link = &condition->tests;
 
 	if (!test)
 		return NULL;
 	test->field = *field;
-	test->next = condition->tests;
-	condition->tests = test;
+	while (*link)
+		link = &(*link)->next;
+	*link = test;
 	return test;
 }
 
@@ -376,6 +377,34 @@ uint32_t iq_condition_columns(const struct iq_condition *condition)
 			needed |= iq_field_columns(&test->other);
 	}
 	return needed;
+}
+
+/* ---- Describing ---- */
+
+static void describe_test(const struct test *test, struct iq_buf *out)
+{
+	static const char *const words[OP_COUNT] = {
+		[OP_EQ] = "is",		  [OP_NE] = "is not",	    [OP_GT] = "above",
+		[OP_GE] = "at least",	  [OP_LT] = "below",	    [OP_LE] = "at most",
+		[OP_MATCHES] = "matches", [OP_EXISTS] = "is there", [OP_SAME_AS] = "same as",
+	};
+
+	(void)iq_buf_append(out, test->field.text);
+	if (test->op == OP_EXISTS) {
+		(void)iq_buf_append_cstr(out, test->expected ? " is there" : " is not there");
+		return;
+	}
+	(void)iq_buf_appendf(out, " %s ", words[test->op]);
+	for (size_t i = 0; i < test->value_count; i++)
+		(void)iq_buf_appendf(out, "%s%.*s", i ? " or " : "", IQ_VIEW_ARG(test->values[i]));
+}
+
+void iq_condition_describe(const struct iq_condition *condition, struct iq_buf *out)
+{
+	for (const struct test *test = condition->tests; test; test = test->next) {
+		describe_test(test, out);
+		(void)iq_buf_append_cstr(out, test->next ? ", " : "");
+	}
 }
 
 /* ---- Testing ---- */

@@ -9,71 +9,50 @@
 enum letter { LETTER_A, LETTER_B, LETTER_OTHER, LETTER_COUNT };
 #define LETTER_NAMES "abo"
 
-/* What `within` demands: each event of `from` (a letter, or '\0' for the beginning of the instance) has one of `to`. */
-struct timing {
-	char from;
-	char to;
-	enum iq_within_side side;
+enum demand {
+	MUST,
+	MUST_NOT,     /* `within` says for how long something must not come, rather than until when it must */
+	MUST_NOT_NEXT /* and looks at the very next event only */
 };
 
 struct template
 {
 	const char *name;
 	unsigned arguments;
-	/* In the notation of `order`. `#` is the count. With `o` the template sees every event that the lifecycle names;
-	 * without, only those of its arguments. */
+	/* In the notation of `order`, over the letters; `#` is the count. With `o` the template sees every event that the
+	 * lifecycle names; without, only those of its arguments. */
 	const char *expression;
 	const char *activated_by; /* letters; empty: it always says something */
-	struct timing timings[2];
-	int count_offset; /* what is added to the count for `#` */
-	bool forbids;	  /* `within` says how long something must not come, rather than until when it must */
-	bool adjacent;	  /* `within` looks at the very next event only */
+	/* What `within` is about: `a>b`, after each a; `b<a`, before each b; `a~b`, around each a; `>a`, from the first event
+	 * of the instance. */
+	const char *timings;
+	enum demand demand;
+	const char *words; /* with A and B for what its arguments name */
 };
 
-#define SINCE_START(letter) \
-	{ \
-		'\0', letter, IQ_WITHIN_AFTER \
-	}
-#define AFTER(from, to) \
-	{ \
-		from, to, IQ_WITHIN_AFTER \
-	}
-#define BEFORE(from, to) \
-	{ \
-		from, to, IQ_WITHIN_BEFORE \
-	}
-#define AROUND(from, to) \
-	{ \
-		from, to, IQ_WITHIN_AROUND \
-	}
-
 static const struct template templates[] = {
-	{ "existence", 1, "a{#,}", "", { SINCE_START('a') }, 0, false, false },
-	{ "absence", 1, "a{0,#}", "", { SINCE_START('a') }, -1, true, false },
-	{ "exactly", 1, "a{#}", "", { SINCE_START('a') }, 0, false, false },
-	{ "init", 1, "a, (a | o)*", "", { SINCE_START('a') }, 0, false, false },
-	{ "last", 1, "(a | o)*, a", "", { SINCE_START('a') }, 0, false, false },
-	{ "responded-existence", 2, "((a | b)*, b, (a | b)*)?", "a", { AROUND('a', 'b') }, 0, false, false },
-	{ "co-existence",
-	  2,
-	  "((a+, b, (a | b)*) | (b+, a, (a | b)*))?",
-	  "ab",
-	  { AROUND('a', 'b'), AROUND('b', 'a') },
-	  0,
-	  false,
-	  false },
-	{ "response", 2, "(b | (a+, b))*", "a", { AFTER('a', 'b') }, 0, false, false },
-	{ "precedence", 2, "(a, (a | b)*)?", "b", { BEFORE('b', 'a') }, 0, false, false },
-	{ "succession", 2, "(a+, b+)*", "ab", { AFTER('a', 'b'), BEFORE('b', 'a') }, 0, false, false },
-	{ "alternate-response", 2, "(b | (a, b))*", "a", { AFTER('a', 'b') }, 0, false, false },
-	{ "alternate-precedence", 2, "(a | (a, b))*", "b", { BEFORE('b', 'a') }, 0, false, false },
-	{ "alternate-succession", 2, "(a, b)*", "ab", { AFTER('a', 'b'), BEFORE('b', 'a') }, 0, false, false },
-	{ "chain-response", 2, "(b | o | (a, b))*", "a", { AFTER('a', 'b') }, 0, false, false },
-	{ "chain-precedence", 2, "(a | o | (a, b))*", "b", { BEFORE('b', 'a') }, 0, false, false },
-	{ "chain-succession", 2, "(o | (a, b))*", "ab", { AFTER('a', 'b'), BEFORE('b', 'a') }, 0, false, false },
-	{ "not-co-existence", 2, "a* | b*", "ab", { AROUND('a', 'b') }, 0, true, false },
-	{ "not-succession", 2, "b*, a*", "a", { AFTER('a', 'b') }, 0, true, false },
-	{ "not-chain-succession", 2, "(b | o | (a+, o))*, a*", "a", { AFTER('a', 'b') }, 0, true, true },
+	{ "existence", 1, "a{#,}", "", ">a", MUST, "at least # A" },
+	{ "absence", 1, "a{0,#}", "", ">a", MUST_NOT, "at most # A" },
+	{ "exactly", 1, "a{#}", "", ">a", MUST, "exactly # A" },
+	{ "init", 1, "a, (a | o)*", "", ">a", MUST, "A comes first" },
+	{ "last", 1, "(a | o)*, a", "", ">a", MUST, "A comes last" },
+	{ "responded-existence", 2, "((a | b)*, b, (a | b)*)?", "a", "a~b", MUST,
+	  "where there is A there is B as well" },
+	{ "co-existence", 2, "((a+, b, (a | b)*) | (b+, a, (a | b)*))?", "ab", "a~b b~a", MUST,
+	  "both A and B, or neither" },
+	{ "response", 2, "(b | (a+, b))*", "a", "a>b", MUST, "every A is followed by B" },
+	{ "precedence", 2, "(a, (a | b)*)?", "b", "b<a", MUST, "no B before the first A" },
+	{ "succession", 2, "(a+, b+)*", "ab", "a>b b<a", MUST, "every A is followed by B, and A comes first" },
+	{ "alternate-response", 2, "(b | (a, b))*", "a", "a>b", MUST, "every A is followed by B before the next A" },
+	{ "alternate-precedence", 2, "(a | (a, b))*", "b", "b<a", MUST,
+	  "before every B, after the last one, there is A" },
+	{ "alternate-succession", 2, "(a, b)*", "ab", "a>b b<a", MUST, "A and B take turns, beginning with A" },
+	{ "chain-response", 2, "(b | o | (a, b))*", "a", "a>b", MUST, "every A is followed at once by B" },
+	{ "chain-precedence", 2, "(a | o | (a, b))*", "b", "b<a", MUST, "every B comes directly after A" },
+	{ "chain-succession", 2, "(o | (a, b))*", "ab", "a>b b<a", MUST, "A and B come in pairs, B directly after A" },
+	{ "not-co-existence", 2, "a* | b*", "ab", "a~b", MUST_NOT, "A or B, never both" },
+	{ "not-succession", 2, "b*, a*", "a", "a>b", MUST_NOT, "no B after A" },
+	{ "not-chain-succession", 2, "(b | o | (a+, o))*, a*", "a", "a>b", MUST_NOT_NEXT, "no B directly after A" },
 };
 #define TEMPLATE_COUNT (sizeof(templates) / sizeof(templates[0]))
 
@@ -197,21 +176,35 @@ static int find_letter(void *context, const struct iq_expression *name, struct i
 	return 0;
 }
 
-/* The template's expression with its count. */
-static struct iq_view expression_of(const struct constraint *constraint, struct iq_arena *memory)
+static void append_argument(const struct iq_lifecycle *lifecycle, const bool *set, struct iq_buf *out)
 {
-	const struct template *template = constraint->template;
-	struct iq_buf text = IQ_BUF_INIT;
+	bool any = false;
+
+	for (uint32_t i = 0; i < IQ_SPEC_MAX_NAMES; i++) {
+		if (!set[i])
+			continue;
+		(void)iq_buf_appendf(out, "%s%.*s", any ? "|" : "", IQ_VIEW_ARG(iq_lifecycle_name(lifecycle, i)));
+		any = true;
+	}
+}
+
+/* The template's expression or words, with its count and arguments. */
+static struct iq_view fill_in(struct iq_compiler *compiler, const struct constraint *constraint, const char *text)
+{
+	struct iq_buf filled = IQ_BUF_INIT;
 	struct iq_view copy;
 
-	for (const char *c = template->expression; *c; c++) {
-		if (*c == '#')
-			(void)iq_buf_appendf(&text, "%lld", (long long)constraint->count + template->count_offset);
+	for (const char *c = text; *c; c++) {
+		if (*c == '#') /* so many must not be: one less may be */
+			(void)iq_buf_appendf(&filled, "%u",
+					     constraint->count - (constraint->template->demand == MUST_NOT));
+		else if (*c == 'A' || *c == 'B')
+			append_argument(compiler->lifecycle, constraint->sets[*c - 'A'], &filled);
 		else
-			(void)iq_buf_append_char(&text, *c);
+			(void)iq_buf_append_char(&filled, *c);
 	}
-	copy = text.failed ? IQ_VIEW_NULL : iq_arena_copy(memory, iq_buf_view(&text));
-	iq_buf_release(&text);
+	copy = filled.failed ? IQ_VIEW_NULL : iq_arena_copy(&compiler->spec->memory, iq_buf_view(&filled));
+	iq_buf_release(&filled);
 	return copy;
 }
 
@@ -254,9 +247,12 @@ static int add_automaton(struct iq_compiler *compiler, struct iq_lexer *lexer, c
 		iq_rule_add(compiler, IQ_RULE_CONSTRAINT, lexer->node, constraint->text, constraint->terms);
 	int rc;
 
-	expression.text = expression_of(constraint, &compiler->spec->memory);
+	expression.text = fill_in(compiler, constraint, constraint->template->expression);
 	expression.pos = 0;
 	if (!rule || !expression.text.data || iq_rule_begin(compiler, rule) < 0)
+		return iq_error_nomem(compiler->error);
+	rule->words = fill_in(compiler, constraint, constraint->template->words);
+	if (!rule->words.data)
 		return iq_error_nomem(compiler->error);
 	set_letters(rule, constraint);
 	rc = join_sets(compiler, constraint, constraint->template->activated_by, &rule->activates);
@@ -265,21 +261,23 @@ static int add_automaton(struct iq_compiler *compiler, struct iq_lexer *lexer, c
 	return rc < 0 ? rc : iq_rule_build(compiler, rule, &names);
 }
 
+/* `timing` is one of the template's: perhaps a letter, a sign, a letter. */
 static int add_deadline(struct iq_compiler *compiler, const struct iq_lexer *lexer, const struct constraint *constraint,
-			const struct timing *timing)
+			const char *timing)
 {
-	const char from[2] = { timing->from, '\0' }, to[2] = { timing->to, '\0' };
-	const struct template *template = constraint->template;
+	static const char signs[] = "><~"; /* by enum iq_within_side */
+	const size_t from_len = strcspn(timing, signs);
+	const char from[2] = { from_len ? timing[0] : '\0', '\0' }, to[2] = { timing[from_len + 1], '\0' };
 	struct iq_deadline *deadline = iq_arena_calloc(&compiler->spec->memory, 1, sizeof(*deadline));
 	struct iq_rule *rule = iq_rule_add(compiler, IQ_RULE_WITHIN, lexer->node, constraint->text, constraint->terms);
 	int rc;
 
 	if (!deadline || !rule)
 		return iq_error_nomem(compiler->error);
-	*deadline = (struct iq_deadline){ .side = timing->side,
+	*deadline = (struct iq_deadline){ .side = (enum iq_within_side)(strchr(signs, timing[from_len]) - signs),
 					  .count = constraint->count,
-					  .forbidden = template->forbids,
-					  .adjacent = template->adjacent };
+					  .forbidden = constraint->template->demand != MUST,
+					  .adjacent = constraint->template->demand == MUST_NOT_NEXT };
 	rule->deadline = deadline;
 	rc = join_sets(compiler, constraint, from, &deadline->from);
 	if (rc == 0)
@@ -288,17 +286,19 @@ static int add_deadline(struct iq_compiler *compiler, const struct iq_lexer *lex
 	return rc;
 }
 
-/* A forbidden event is allowed once the time is over, so the time stands in place of the automaton. */
 static int add_rules(struct iq_compiler *compiler, struct iq_lexer *lexer, const struct constraint *constraint)
 {
-	bool timed = constraint->terms->limit_ns > 0;
+	const char *timing = constraint->terms->limit_ns > 0 ? constraint->template->timings : NULL;
 	int rc = 0;
 
-	if (!timed || !constraint->template->forbids)
+	/* What must not come may come once the time is over, so the time stands in place of the automaton. */
+	if (!timing || constraint->template->demand == MUST)
 		rc = add_automaton(compiler, lexer, constraint);
-	for (size_t i = 0; i < 2 && timed && rc == 0; i++)
-		if (constraint->template->timings[i].to)
-			rc = add_deadline(compiler, lexer, constraint, &constraint->template->timings[i]);
+	while (timing && rc == 0) {
+		rc = add_deadline(compiler, lexer, constraint, timing);
+		timing = strchr(timing, ' ');
+		timing = timing ? timing + 1 : NULL;
+	}
 	return rc;
 }
 

@@ -29,6 +29,9 @@ int iq_spec_merge(struct iq_spec *spec, struct iq_spec *other, struct iq_error *
 int iq_spec_presets_for(struct iq_store *store, struct iq_spec **ret_spec, struct iq_error *error);
 void iq_spec_free(struct iq_spec *spec);
 size_t iq_spec_count(const struct iq_spec *spec);
+/* What `--explain-spec` prints: words, drawings of the automata, or all of them with the drawings fenced, as Markdown. */
+enum iq_spec_format { IQ_SPEC_ALL, IQ_SPEC_TEXT, IQ_SPEC_DOT, IQ_SPEC_MERMAID };
+int iq_spec_explain(const struct iq_spec *spec, enum iq_spec_format format, struct iq_buf *out, struct iq_error *error);
 /* Built-in presets: name and one line, ended by a NULL name. Static. */
 const struct iq_preset *iq_presets(void);
 

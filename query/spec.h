@@ -78,7 +78,8 @@ struct iq_sequence {
  * a nested lifecycle in `order` has two, letters[symbol] for its first event and letters[symbol] + 1 for its last. */
 struct iq_rule {
 	enum iq_rule_kind kind;
-	struct iq_view text; /* as written: `response(a, b)`, `a -> b: 30s`; NULL for an order that was not written */
+	struct iq_view text;  /* as written: `response(a, b)`, `a -> b: 30s`; NULL for an order that was not written */
+	struct iq_view words; /* CONSTRAINT: as a sentence */
 	const struct iq_yaml *place;
 	enum iq_severity severity; /* below IQ_SEVERITY_ERROR: shown, and the verdict stays as it is */
 	struct iq_view message;	   /* NULL: made from the finding */
