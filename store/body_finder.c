@@ -157,11 +157,21 @@ static struct iq_view inside(struct iq_view rest, unsigned escape)
 	return rest;
 }
 
+/* The line at `rest`, with its end where the body goes on in the next one. */
+static struct iq_view line_of(struct iq_view rest, struct iq_view body, unsigned escape)
+{
+	struct iq_view line = inside(rest, escape);
+
+	if (escape == IQ_ESCAPE_VERBATIM && line.len < rest.len && line.len < body.len && body.data[line.len] == '\n')
+		line.len++;
+	return line;
+}
+
 /* As much of the front of `body` as stands at `at`; false where what stands there is something else. */
 static bool match_part(struct iq_view raw, size_t at, struct iq_view body, unsigned escape,
 		       struct iq_body_part *ret_part)
 {
-	const struct iq_view place = inside(iq_view_from(raw, at), escape);
+	const struct iq_view place = line_of(iq_view_from(raw, at), body, escape);
 	const size_t written = escape == IQ_ESCAPE_VERBATIM ? place.len : iq_escape_written(place, escape);
 	const size_t body_len = written < body.len ? written : body.len;
 	size_t len;
@@ -191,10 +201,13 @@ static size_t match_parts(struct iq_view raw, struct iq_view body, size_t at, un
 		if (body.len == 0)
 			return count + 1;
 		at += parts[count].len;
-		end = memchr(raw.data + at, '\n', raw.len - at);
-		if (!end)
-			return 0;
-		at = (size_t)(end - raw.data) + 1 + lead;
+		if (raw.data[at - 1] != '\n') {
+			end = memchr(raw.data + at, '\n', raw.len - at);
+			if (!end)
+				return 0;
+			at = (size_t)(end - raw.data) + 1;
+		}
+		at += lead;
 	}
 	return 0;
 }

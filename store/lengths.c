@@ -33,6 +33,20 @@ static int word_lengths(const struct iq_texts *texts, int64_t *lengths)
 	return 0;
 }
 
+static int line_lengths(struct iq_texts *texts, int64_t *lengths)
+{
+	const uint32_t count = texts->starts[texts->count];
+	int64_t *lines = iq_arena_alloc(texts->arena, ((size_t)count + 1) * sizeof(*lines));
+	int rc = lines ? iq_texts_lengths(texts->words, NULL, lines) : IQ_ERR_NOMEM;
+
+	for (size_t i = 0; i < texts->count && rc == 0; i++) {
+		lengths[i] = texts->starts[i + 1] > texts->starts[i] ? texts->starts[i + 1] - texts->starts[i] - 1 : 0;
+		for (uint32_t j = texts->starts[i]; j < texts->starts[i + 1]; j++)
+			lengths[i] += lines[j];
+	}
+	return rc;
+}
+
 /* ---- Texts in slots ---- */
 
 /* Something in a template whose length is not the same in all its texts. */
@@ -266,6 +280,8 @@ static int present_lengths(struct iq_texts *texts, const struct iq_lengths_outsi
 		return 0;
 	case IQ_TEXTS_WORDS:
 		return word_lengths(texts, lengths);
+	case IQ_TEXTS_LINES:
+		return line_lengths(texts, lengths);
 	default:
 		return split_lengths(texts->split, outside, lengths);
 	}

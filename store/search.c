@@ -163,6 +163,35 @@ static int search_words(struct iq_texts *texts, const struct iq_needle *needle, 
 	return 0;
 }
 
+/* What is longest of a needle that no line feed divides must lie in one line. */
+static struct iq_view longest_line(struct iq_view needle)
+{
+	struct iq_view longest = { .data = needle.data };
+
+	while (needle.len > 0) {
+		const char *end = memchr(needle.data, '\n', needle.len);
+		const size_t len = end ? (size_t)(end - needle.data) : needle.len;
+
+		if (len > longest.len)
+			longest = iq_view_make(needle.data, len);
+		needle = iq_view_from(needle, end ? len + 1 : len);
+	}
+	return longest;
+}
+
+static int search_lines(struct iq_texts *texts, const struct iq_needle *needle, uint8_t *marks)
+{
+	const struct iq_needle part = { .bytes = longest_line(needle->bytes), .folded = needle->folded };
+	uint8_t *lines = calloc((size_t)texts->starts[texts->count] + 1, 1);
+	int rc = lines ? iq_texts_search(texts->words, &part, lines) : IQ_ERR_NOMEM;
+
+	for (size_t i = 0; i < texts->count && rc == 0; i++)
+		marks[i] = (part.bytes.len == 0 ||
+			    memchr(lines + texts->starts[i], 1, texts->starts[i + 1] - texts->starts[i]) != NULL);
+	free(lines);
+	return rc;
+}
+
 /* ---- Texts of one form ---- */
 
 /* Hexadecimal digits that must stand at the varying places, for the needle to be at one place. */
@@ -667,6 +696,8 @@ static int search_present(struct iq_texts *texts, const struct iq_needle *needle
 		return 0;
 	case IQ_TEXTS_WORDS:
 		return search_words(texts, needle, marks);
+	case IQ_TEXTS_LINES:
+		return search_lines(texts, needle, marks);
 	default:
 		return search_split(texts->split, needle, marks);
 	}

@@ -446,19 +446,36 @@ static int append_varying(struct iq_split *split, const struct iq_piece *piece, 
 	return rc < 0 ? rc : append_number(piece, &value, known, scratch);
 }
 
+/* How much of `rest` the part is; more than that where it is no part of it. */
+static size_t part_length(const struct iq_piece *piece, struct iq_view rest)
+{
+	const char *feed;
+
+	if (piece->part > 0)
+		return piece->part;
+	feed = rest.len ? memchr(rest.data, '\n', rest.len) : NULL;
+	return feed ? (size_t)(feed - rest.data) + 1 : SIZE_MAX;
+}
+
 /* The part of the body that follows the `*taken` bytes before it; BODY is the rest. */
 static int take_part(const struct iq_piece *piece, size_t *taken, struct iq_view *text)
 {
-	const struct iq_view rest = *text;
+	const struct iq_view body = *text;
+	size_t len;
 
-	if (*taken > rest.len || (piece->kind == IQ_SLOT_PART && piece->part > rest.len - *taken))
+	if (*taken > body.len)
 		return IQ_ERR_CORRUPT;
-	*text = iq_view_from(rest, *taken);
-	if (piece->kind == IQ_SLOT_PART)
-		text->len = piece->part;
-	*taken = piece->kind == IQ_SLOT_PART ? *taken + piece->part : 0;
-	return *taken < rest.len && ((unsigned char)rest.data[*taken] & 0xC0) == 0x80 && *taken > 0 ? IQ_ERR_CORRUPT
-												    : 0;
+	*text = iq_view_from(body, *taken);
+	if (piece->kind != IQ_SLOT_PART) {
+		*taken = 0;
+		return 0;
+	}
+	len = part_length(piece, *text);
+	if (len > text->len)
+		return IQ_ERR_CORRUPT;
+	text->len = len;
+	*taken += len;
+	return *taken < body.len && ((unsigned char)body.data[*taken] & 0xC0) == 0x80 ? IQ_ERR_CORRUPT : 0;
 }
 
 static int append_reference(const struct iq_piece *piece, const struct iq_known *known, size_t *taken,

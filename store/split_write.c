@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "store/body_finder.h"
+#include "store/generalise.h"
 #include "store/repeats.h"
 #include "store/split.h"
 
@@ -10,7 +11,9 @@
 /* Columns with fewer values share one with the others of their kind. */
 #define LEAST_COLUMN 12u
 /* Shorter bodies are not looked for in pieces. */
-#define LEAST_BODY_IN_PARTS 1024u
+#define LEAST_BODY_IN_PARTS 64u
+/* Where fewer texts than one in so many have a template, it is rare. */
+#define RARE 2048u
 /* A label is at most so much of the constant text before a slot. */
 #define MAX_LABEL 24u
 
@@ -58,7 +61,8 @@ struct plan {
 	size_t value_capacity;
 	struct slot *slots;
 	size_t slot_count;
-	struct iq_map labels; /* of columns */
+	struct iq_map labels;	/* of columns */
+	struct iq_arena memory; /* of words that became slots */
 	struct column *columns;
 	size_t column_count;
 	size_t kept; /* shapes */
@@ -74,6 +78,7 @@ static void release_plan(struct plan *plan)
 {
 	iq_map_release(&plan->patterns);
 	iq_map_release(&plan->labels);
+	iq_arena_release(&plan->memory);
 	free(plan->shapes);
 	free(plan->shape_of);
 	free(plan->values);
@@ -142,23 +147,36 @@ static bool split_in_parts(struct iq_splitter *splitter, struct iq_view text)
 	return count > 0 && iq_template_split_parts(splitter, text, parts, count, escape);
 }
 
+/* A stack trace, say: what its lines have in common is told from them. JSON that is written in lines is one text. */
+static bool has_lines(struct iq_view text)
+{
+	return text.len > 1 && text.data[0] != '{' && text.data[0] != '[' && memchr(text.data, '\n', text.len - 1);
+}
+
+/* Splits what has a layout of its own; false where it has none. */
+static bool split_specially(struct iq_splitter *splitter, const struct iq_split_input *input, struct iq_view text)
+{
+	return input->holes ? split_in_parts(splitter, text)
+			    : has_lines(text) && iq_template_split_line(splitter, text);
+}
+
 static int split_one(struct plan *plan, struct iq_splitter *splitter, size_t index)
 {
 	const struct iq_split_input *input = plan->input;
 	const struct iq_hole *hole =
 		input->holes && input->holes[index].at != IQ_HOLE_NONE ? &input->holes[index] : NULL;
 	uint32_t shape;
-	bool in_parts;
+	bool special;
 	int rc;
 
 	if (input->known)
 		input->known(input->context, index, &splitter->known);
 	if (plan->value_count + IQ_TEMPLATE_MAX_SLOTS > MAX_VALUES && !hole)
 		return 0;
-	in_parts = input->holes && !hole && split_in_parts(splitter, input->values[index]);
-	if (!in_parts && iq_template_follow(splitter, input->values[index], hole, &shape))
+	special = !hole && split_specially(splitter, input, input->values[index]);
+	if (!special && iq_template_follow(splitter, input->values[index], hole, &shape))
 		return take_shape(plan, splitter, index, shape);
-	if (!in_parts && !iq_template_split(splitter, input->values[index], hole)) {
+	if (!special && !iq_template_split(splitter, input->values[index], hole)) {
 		if (!hole)
 			return splitter->pattern.failed ? IQ_ERR_NOMEM : 0;
 		iq_template_keep(splitter, input->values[index], hole);
@@ -170,7 +188,7 @@ static int split_one(struct plan *plan, struct iq_splitter *splitter, size_t ind
 		rc = add_shape(plan, shape, splitter->count);
 	if (rc < 0)
 		return rc;
-	if (!in_parts)
+	if (!special)
 		iq_template_learn(splitter, input->values[index], shape);
 	return take_shape(plan, splitter, index, shape);
 }
@@ -191,6 +209,140 @@ static int split_all(struct plan *plan)
 		iq_splitter_release(splitter);
 	free(splitter);
 	return rc;
+}
+
+/* ---- Rare shapes ---- */
+
+/* What becomes of the shapes: which one a shape is now, and the words that it has as slots besides. */
+struct succession {
+	struct iq_rare_template *rare;
+	struct iq_general_template *general;
+	uint32_t *shapes;		       /* by shape: the new one */
+	const struct iq_general_template **of; /* by shape: what it became; NULL: it stays */
+	size_t *indices;		       /* of the rare ones, among the shapes */
+	size_t count;
+};
+
+static uint32_t most_rare(const struct plan *plan)
+{
+	const size_t rare = plan->input->count / RARE;
+
+	return rare < 3 ? 3 : (uint32_t)rare;
+}
+
+static int find_rare(struct plan *plan, struct succession *succession)
+{
+	const size_t shapes = plan->patterns.count;
+	const uint32_t most = most_rare(plan);
+
+	succession->rare = iq_arena_alloc(&plan->memory, (shapes + 1) * sizeof(*succession->rare));
+	succession->general = iq_arena_alloc(&plan->memory, (shapes + 1) * sizeof(*succession->general));
+	succession->shapes = iq_arena_alloc(&plan->memory, (shapes + 1) * sizeof(*succession->shapes));
+	succession->of = iq_arena_calloc(&plan->memory, shapes + 1, sizeof(*succession->of));
+	succession->indices = iq_arena_alloc(&plan->memory, (shapes + 1) * sizeof(*succession->indices));
+	if (!succession->rare || !succession->general || !succession->shapes || !succession->of || !succession->indices)
+		return IQ_ERR_NOMEM;
+	for (size_t i = 0; i < shapes; i++) {
+		succession->shapes[i] = (uint32_t)i;
+		if (plan->shapes[i].texts > most)
+			continue;
+		succession->rare[succession->count] =
+			(struct iq_rare_template){ plan->patterns.entries[i].key, plan->shapes[i].texts };
+		succession->indices[succession->count++] = i;
+	}
+	return 0;
+}
+
+/* Numbers the general shapes. */
+static int succeed(struct plan *plan, struct succession *succession)
+{
+	for (size_t i = 0; i < succession->count; i++) {
+		const struct iq_general_template *general = &succession->general[i];
+		const size_t from = succession->indices[i];
+		uint32_t to;
+		int rc;
+
+		if (!general->pattern.data)
+			continue;
+		rc = iq_map_intern(&plan->patterns, general->pattern, &to);
+		if (rc == 1)
+			rc = add_shape(plan, to, plan->shapes[from].slots + general->slot_count);
+		if (rc < 0)
+			return rc;
+		succession->shapes[from] = to;
+		succession->of[from] = general;
+	}
+	return 0;
+}
+
+/* The values of one text, with its words among them. */
+static struct value *merge_values(const struct value *from, uint32_t count, const struct iq_general_template *general,
+				  struct value *to)
+{
+	size_t word = 0;
+
+	for (uint32_t i = 0; i <= count; i++) {
+		for (; general && word < general->slot_count && general->slots[word].before == i; word++) {
+			const struct iq_view text = general->slots[word].text;
+
+			*to++ = (struct value){ .kind = IQ_SLOT_TEXT, .len = (uint32_t)text.len, .text = text.data };
+		}
+		if (i < count)
+			*to++ = from[i];
+	}
+	return to;
+}
+
+/* How many values there are with the words. */
+static size_t count_values(const struct plan *plan, const struct succession *succession)
+{
+	size_t total = plan->value_count;
+
+	for (size_t i = 0; i < succession->count; i++)
+		total += succession->general[i].slot_count * succession->rare[i].texts;
+	return total;
+}
+
+static int move_values(struct plan *plan, const struct succession *succession)
+{
+	const struct value *from = plan->values;
+	struct value *to, *values = malloc((count_values(plan, succession) + 1) * sizeof(*values));
+
+	if (!values)
+		return IQ_ERR_NOMEM;
+	to = values;
+	for (size_t i = 0; i < plan->patterns.count; i++)
+		plan->shapes[i].texts = 0;
+	for (size_t i = 0; i < plan->input->count; i++) {
+		const uint32_t shape = plan->shape_of[i] - 1;
+		uint32_t slots;
+
+		if (plan->shape_of[i] == 0)
+			continue;
+		slots = plan->shapes[shape].slots;
+		to = merge_values(from, slots, succession->of[shape], to);
+		from += slots;
+		plan->shape_of[i] = succession->shapes[shape] + 1;
+		plan->shapes[plan->shape_of[i] - 1].texts++;
+	}
+	free(plan->values);
+	plan->values = values;
+	plan->value_count = plan->value_capacity = (size_t)(to - values);
+	return 0;
+}
+
+/* Shapes that few texts have, where together they are many, become fewer that more texts have. */
+static int generalise(struct plan *plan)
+{
+	struct succession succession = { 0 };
+	int rc = plan->input->holes ? 0 : find_rare(plan, &succession);
+
+	if (rc < 0 || succession.count < 2)
+		return rc;
+	rc = iq_generalise(succession.rare, succession.count, &plan->memory, succession.general);
+	if (rc == 0)
+		rc = succeed(plan, &succession);
+	return rc == 0 ? move_values(plan, &succession) : rc;
 }
 
 /* ---- Which shapes are kept ---- */
@@ -274,6 +426,8 @@ static struct iq_view label_before(struct iq_view pattern, size_t at)
 
 		letter |= (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 	}
+	if (at > 0 && pattern.data[at - 1] == '\n')
+		return IQ_LIT("\n");
 	return letter ? iq_view_make(pattern.data + start, at - start) : iq_view_make(pattern.data, at);
 }
 
@@ -744,9 +898,13 @@ static int append_plan(struct plan *plan, struct iq_buf *out)
 
 int iq_split_append(struct iq_codec *codec, const struct iq_split_input *input, unsigned least, struct iq_buf *out)
 {
-	struct plan plan = { .codec = codec, .input = input, .patterns = IQ_MAP_INIT, .labels = IQ_MAP_INIT };
+	struct plan plan = {
+		.codec = codec, .input = input, .patterns = IQ_MAP_INIT, .labels = IQ_MAP_INIT, .memory = IQ_ARENA_INIT
+	};
 	int rc = split_all(&plan);
 
+	if (rc == 0)
+		rc = generalise(&plan);
 	if (rc == 0)
 		number_shapes(&plan);
 	if (rc == 0 && plan.fitting * 100 >= (uint64_t)input->count * least) {

@@ -271,7 +271,7 @@ static bool is_unit_style(struct iq_view style)
 	       iq_view_eq(style, IQ_LIT("ns")) || iq_view_eq(style, IQ_LIT("s."));
 }
 
-/* How a body is escaped; of a part, also how many bytes it has. */
+/* How a body is escaped; of a part that is no line, also how many bytes it has. */
 static bool set_body_style(struct iq_piece *piece, struct iq_view style)
 {
 	if (style.len < 1 || style.len > 8 || (piece->kind == IQ_SLOT_BODY && style.len > 1))
@@ -282,7 +282,7 @@ static bool set_body_style(struct iq_piece *piece, struct iq_view style)
 			return false;
 		piece->part = piece->part * 10 + (uint32_t)(style.data[i] - '0');
 	}
-	return piece->escape <= IQ_ESCAPE_VERBATIM && (piece->kind == IQ_SLOT_BODY || piece->part > 0);
+	return piece->escape <= IQ_ESCAPE_VERBATIM && (style.len == 1 || piece->part > 0);
 }
 
 static bool set_style(struct iq_piece *piece, struct iq_view style)
@@ -1047,12 +1047,35 @@ bool iq_template_split(struct iq_splitter *splitter, struct iq_view text, const 
 	return !split.full && !splitter->pattern.failed;
 }
 
-static void put_part(struct split *split, const struct iq_body_part *part, unsigned escape)
+bool iq_template_split_line(struct iq_splitter *splitter, struct iq_view text)
+{
+	const char *feed = memchr(text.data, '\n', text.len);
+	struct split split = { .splitter = splitter, .text = text.data, .len = (size_t)(feed - text.data) };
+
+	iq_buf_clear(&splitter->pattern);
+	splitter->count = 0;
+	if (split.len > IQ_TEMPLATE_MAX_TEXT)
+		return false;
+	split_range(&split);
+	if (split.full)
+		return false;
+	split.len = text.len;
+	split.at++;
+	put_text(&split, text.len - split.at);
+	flush_constant(&split);
+	return !split.full && !splitter->pattern.failed;
+}
+
+/* Of the body behind what is `taken` of it. */
+static void put_part(struct split *split, const struct iq_body_part *part, size_t taken, unsigned escape)
 {
 	const struct iq_slot_value value = { .kind = IQ_SLOT_PART };
-	char style[16];
+	const char *body = split->splitter->known.texts[IQ_SLOT_BODY].data + taken;
+	const bool is_line = memchr(body, '\n', part->body_len) == body + part->body_len - 1;
+	char style[16] = { (char)('@' + escape) };
 
-	(void)snprintf(style, sizeof(style), "%c%u", (int)('@' + escape), (unsigned)part->body_len);
+	if (!is_line)
+		(void)snprintf(style + 1, sizeof(style) - 1, "%u", (unsigned)part->body_len);
 	put_slot(split, part->len, &value, style);
 	if (!split->full && escape != IQ_ESCAPE_VERBATIM)
 		skip_quote_end(split);
@@ -1062,7 +1085,7 @@ bool iq_template_split_parts(struct iq_splitter *splitter, struct iq_view text, 
 			     size_t count, unsigned escape)
 {
 	struct split split = { .splitter = splitter, .text = text.data };
-	size_t other = text.len;
+	size_t other = text.len, taken = 0;
 
 	iq_buf_clear(&splitter->pattern);
 	splitter->count = 0;
@@ -1077,9 +1100,10 @@ bool iq_template_split_parts(struct iq_splitter *splitter, struct iq_view text, 
 		if (split.full)
 			break;
 		if (i + 1 < count)
-			put_part(&split, &parts[i], escape);
+			put_part(&split, &parts[i], taken, escape);
 		else
 			put_body(&split, &(struct iq_hole){ parts[i].at, parts[i].len, (uint8_t)escape });
+		taken += parts[i].body_len;
 	}
 	split_range(&split);
 	return !split.full && !splitter->pattern.failed;

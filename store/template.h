@@ -18,7 +18,7 @@
  *	<part:STYLE>      the next bytes of the body; the <body> that follows is the rest of it. No character is cut
  *
  * STYLE of a body: one character, `@` plus the bits of enum iq_escape: how the JSON string around it escapes it; of a part, as many digits more: how
- * many bytes.
+ * many bytes; without digits it goes on up to and with the next line feed.
  */
 #ifndef IQ_STORE_TEMPLATE_H
 #define IQ_STORE_TEMPLATE_H
@@ -74,7 +74,7 @@ struct iq_piece {
 	enum iq_slot_kind kind;
 	char style[4];
 	uint8_t escape;
-	uint32_t part; /* PART: bytes of the body */
+	uint32_t part; /* PART: bytes of the body; 0: up to the end of its line */
 };
 
 /* The template that texts of one beginning are likely to have. */
@@ -119,6 +119,8 @@ struct iq_body_part {
 /* Splits `text`; what stands in `hole` (NULL: nowhere) is the body. False where it does not fit into a template; memory
  * that is out shows as `splitter->pattern.failed`. */
 bool iq_template_split(struct iq_splitter *splitter, struct iq_view text, const struct iq_hole *hole);
+/* As iq_template_split() without a body, of a text of several lines: the first one is split, and the others together are a text. */
+bool iq_template_split_line(struct iq_splitter *splitter, struct iq_view text);
 /* As iq_template_split() of a text in which the body stands in `count` pieces. */
 bool iq_template_split_parts(struct iq_splitter *splitter, struct iq_view text, const struct iq_body_part *parts,
 			     size_t count, unsigned escape);

@@ -11,6 +11,7 @@
  *	WORDS   ints: n counts of words; varint count; ints: which words, of those that the chunks of a segment share. A space
  *	        divides words.
  *	SPLIT   see store/split.h
+ *	LINES   ints: n counts of lines; varint count; texts: the lines. A line feed divides lines.
  *
  * The layout is chosen by what a sample promises to be smallest. Columns lie in columns: the words of a dictionary or
  * the texts of a slot are columns of their own.
@@ -29,6 +30,7 @@ enum iq_texts_layout {
 	IQ_TEXTS_FIXED,
 	IQ_TEXTS_WORDS,
 	IQ_TEXTS_SPLIT,
+	IQ_TEXTS_LINES,
 	IQ_TEXTS_LAYOUTS,
 	IQ_TEXTS_NULLS = 0x80
 };

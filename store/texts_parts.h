@@ -16,10 +16,11 @@ struct iq_texts {
 	struct iq_arena *arena;
 	struct iq_presence presence;
 	struct iq_view bytes; /* CONST: the value; PLAIN: all; FIXED: the packed digits */
-	uint32_t *starts;     /* PLAIN: of the bytes; WORDS: of the codes; and where the last one ends */
-	int64_t *codes;	      /* DICT, WORDS */
+	uint32_t *
+		starts; /* PLAIN: of the bytes; WORDS: of the codes; LINES: of the lines; and where the last one ends */
+	int64_t *codes; /* DICT, WORDS */
 	size_t word_count;
-	struct iq_texts *words;
+	struct iq_texts *words;	       /* DICT; LINES: the lines */
 	struct iq_texts_outside inner; /* for columns in this one: of what lies outside they know the words only */
 	struct iq_view places;	       /* FIXED */
 	size_t varying;

@@ -122,6 +122,18 @@ static int open_word_texts(struct iq_texts *texts, struct iq_view *rest, struct 
 	return rc == 0 ? open_codes(texts, rest, part) : rc;
 }
 
+static int open_lines(struct iq_texts *texts, struct iq_view *rest, struct iq_window window, unsigned depth)
+{
+	struct iq_window part;
+	uint64_t lines;
+	int rc = take_lengths(texts, rest, window, &part);
+
+	if (rc == 0 && (!iq_varint_take(rest, &lines) || lines != part.all))
+		rc = IQ_ERR_CORRUPT;
+	return rc == 0 ? open_texts(texts->codec, rest, part, texts->arena, &texts->inner, depth + 1, &texts->words)
+		       : rc;
+}
+
 static int open_fixed(struct iq_texts *texts, struct iq_view *rest, struct iq_window window)
 {
 	struct iq_window part;
@@ -159,6 +171,8 @@ static int open_layout(struct iq_texts *texts, struct iq_view *rest, struct iq_w
 		return open_word_texts(texts, rest, window);
 	case IQ_TEXTS_SPLIT:
 		return iq_split_open(texts->codec, rest, window, texts->arena, outside, depth, &texts->split);
+	case IQ_TEXTS_LINES:
+		return open_lines(texts, rest, window, depth);
 	default:
 		return IQ_ERR_CORRUPT;
 	}
@@ -247,6 +261,28 @@ static int get_words(const struct iq_texts *texts, size_t index, struct iq_buf *
 	return rc;
 }
 
+static int get_lines(const struct iq_texts *texts, size_t index, struct iq_buf *scratch, struct iq_view *ret_text)
+{
+	size_t start = scratch->len;
+	struct iq_buf line = IQ_BUF_INIT;
+	struct iq_view text;
+	int rc = 0;
+
+	for (uint32_t i = texts->starts[index]; i < texts->starts[index + 1] && rc == 0; i++) {
+		if (i > texts->starts[index])
+			(void)iq_buf_append_char(scratch, '\n');
+		iq_buf_clear(&line);
+		rc = iq_texts_get(texts->words, i, NULL, &line, &text);
+		if (rc == 0)
+			rc = text.data ? iq_buf_append(scratch, text) : IQ_ERR_CORRUPT;
+		if (rc == 0 && scratch->len - start > IQ_TEXT_MAX_BYTES)
+			rc = IQ_ERR_CORRUPT;
+	}
+	iq_buf_release(&line);
+	*ret_text = iq_view_make(scratch->data ? scratch->data + start : "", scratch->len - start);
+	return rc;
+}
+
 int iq_texts_get(struct iq_texts *texts, size_t index, const struct iq_known *known, struct iq_buf *scratch,
 		 struct iq_view *ret_text)
 {
@@ -271,6 +307,8 @@ int iq_texts_get(struct iq_texts *texts, size_t index, const struct iq_known *kn
 		return get_fixed(texts, rank, scratch, ret_text);
 	case IQ_TEXTS_WORDS:
 		return get_words(texts, rank, scratch, ret_text);
+	case IQ_TEXTS_LINES:
+		return get_lines(texts, rank, scratch, ret_text);
 	default:
 		return iq_split_get(texts->split, rank, known, scratch, ret_text);
 	}

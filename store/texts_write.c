@@ -302,6 +302,76 @@ static int append_as_words(struct iq_codec *codec, const struct iq_view *values,
 	return rc;
 }
 
+/* ---- LINES ---- */
+
+/* Shorter lines than this, on the average, are not worth being held one by one. */
+#define LEAST_LINE 16u
+
+static size_t count_lines(struct iq_view text)
+{
+	size_t lines = 1;
+
+	for (const char *at = text.data, *end = at + text.len; (at = memchr(at, '\n', (size_t)(end - at))) != NULL;
+	     at++)
+		lines++;
+	return lines;
+}
+
+/* How many lines the texts have; 0 where most have but one, or where they are short. */
+static size_t lines_of(const struct iq_view *values, size_t count, int64_t *counts)
+{
+	size_t lines = 0, with_lines = 0;
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const size_t here = count_lines(values[i]);
+
+		counts[i] = (int64_t)here;
+		lines += here;
+		with_lines += here > 1;
+		bytes += values[i].len;
+		if (i == SAMPLE && with_lines < SAMPLE / 2)
+			return 0;
+	}
+	return with_lines >= (count + 1) / 2 && bytes / LEAST_LINE >= lines ? lines : 0;
+}
+
+static void divide_into_lines(const struct iq_view *values, size_t count, struct iq_view *ret_lines)
+{
+	for (size_t i = 0; i < count; i++) {
+		const char *at = values[i].data, *end = at + values[i].len, *feed;
+
+		while ((feed = memchr(at, '\n', (size_t)(end - at))) != NULL) {
+			*ret_lines++ = iq_view_make(at, (size_t)(feed - at));
+			at = feed + 1;
+		}
+		*ret_lines++ = iq_view_make(at, (size_t)(end - at));
+	}
+}
+
+/* 1 where it was done. */
+static int append_as_lines(struct iq_codec *codec, const struct iq_view *values, size_t count, unsigned depth,
+			   struct iq_buf *out)
+{
+	int64_t *counts = malloc((count + 1) * sizeof(*counts));
+	const size_t line_count = counts ? lines_of(values, count, counts) : 0;
+	struct iq_view *lines = line_count ? malloc(line_count * sizeof(*lines)) : NULL;
+	int rc = counts && (lines || !line_count) ? 0 : IQ_ERR_NOMEM;
+
+	if (rc == 0 && lines) {
+		divide_into_lines(values, count, lines);
+		(void)iq_buf_append_char(out, IQ_TEXTS_LINES);
+		rc = iq_stream_append_ints(codec, counts, count, out);
+		(void)iq_varint_append(out, line_count);
+		if (rc == 0)
+			rc = iq_texts_append(codec, lines, line_count, depth + 1, out);
+		rc = rc < 0 ? rc : 1;
+	}
+	free(counts);
+	free(lines);
+	return rc;
+}
+
 /* ---- Choosing ---- */
 
 /* Do the templates of a sample repeat, and do they take something out of the texts? */
@@ -357,7 +427,9 @@ static int append_present(struct iq_codec *codec, const struct iq_view *values, 
 		return rc < 0 ? rc : 0;
 	if (find_fixed(values, count, places))
 		return append_fixed(codec, values, count, places, out);
-	rc = append_split(codec, values, count, depth, out);
+	rc = append_as_lines(codec, values, count, depth, out);
+	if (rc == 0)
+		rc = append_split(codec, values, count, depth, out);
 	if (rc == 0)
 		rc = append_as_words(codec, values, count, out);
 	if (rc == 0)

@@ -194,7 +194,7 @@ class Stream:
             met("texts", "NULL")
             there = self.bits(len(rows))
         some = [row for row, bit in zip(rows, there) if bit]
-        name = met("texts", ("CONST", "PLAIN", "DICT", "FIXED", "WORDS", "SPLIT")[layout & 0x7f])
+        name = met("texts", ("CONST", "PLAIN", "DICT", "FIXED", "WORDS", "SPLIT", "LINES")[layout & 0x7f])
         values = iter(split(self, some, chunk) if name == "SPLIT" else getattr(self, "texts_" + name.lower())(len(some)))
         return [next(values) if bit else None for bit in there]
 
@@ -216,6 +216,11 @@ class Stream:
         digits = iter(self.bytes().hex().encode())
         return [bytes([character or next(digits) for character in pattern]) for _ in range(count)]
 
+    def texts_lines(self, count):
+        counts = self.ints(count)
+        lines = iter(self.texts(range(self.varint())))
+        return [b"\n".join([next(lines) for _ in range(n)]) for n in counts]
+
     def texts_words(self, count):
         counts = self.ints(count)
         words, indices = self.segment.words(), iter(self.ints(self.varint()))
@@ -230,7 +235,7 @@ class Slot:
 
     def __init__(self, text):
         self.kind, _, self.style = text.decode().partition(":")
-        self.source, self.begins = None, 0
+        self.source, self.before = None, []
         style = self.style[:1] if self.kind == "part" else self.style
         met("slot", self.kind + (" " + style if style else ""))
 
@@ -238,10 +243,16 @@ class Slot:
         return self.kind in self.VALUED
 
     def piece_of(self, body):
-        end = self.begins + int(self.style[1:]) if self.kind == "part" else len(body)
-        expect(self.begins <= end <= len(body) and not 0x80 <= (body[self.begins:] or b"-")[0] <= 0xbf or self.begins == 0,
-               "a part that is not one")
-        return body[self.begins:end]
+        begins = end = 0
+        for part in self.before + [self]:
+            begins, end = end, part.end_of(body, end)
+        expect(begins <= end <= len(body) and not 0x80 <= (body[begins:] or b"-")[0] <= 0xbf or begins == 0, "a part that is not one")
+        return body[begins:end]
+
+    def end_of(self, body, begins):
+        if self.kind == "body":
+            return len(body)
+        return begins + int(self.style[1:]) if self.style[1:] else body.find(b"\n", begins) + 1
 
     def text(self, chunk, row):
         if self.valued():
@@ -356,7 +367,7 @@ def json_string(data, style):
 
 def parse_template(text):
     """Constant parts and slots, in order."""
-    parts, at, taken = [], 0, 0
+    parts, at, pieces = [], 0, []
     while at < len(text):
         if text[at:at + 1] != b"<":
             end = (text + b"<").index(b"<", at)
@@ -367,8 +378,8 @@ def parse_template(text):
         else:
             end = text.index(b">", at) + 1
             parts.append(Slot(text[at + 1:end - 1]))
-            parts[-1].begins = taken
-            taken = taken + int(parts[-1].style[1:]) if parts[-1].kind == "part" else 0 if parts[-1].kind == "body" else taken
+            parts[-1].before = pieces
+            pieces = pieces + [parts[-1]] if parts[-1].kind == "part" else [] if parts[-1].kind == "body" else pieces
         at = end
     return parts
 

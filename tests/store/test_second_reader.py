@@ -20,7 +20,7 @@ from tap import Tap, seed
 
 INQUEST, EXAMPLE = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
 EVERYTHING = {*(f"ints {name}" for name in ("CONST", "PLANES", "DELTA", "DELTA2", "GIVEN", "RECENT", "DICT", "AGAIN")),
-              *(f"texts {name}" for name in ("CONST", "PLAIN", "DICT", "FIXED", "WORDS", "SPLIT", "NULL")),
+              *(f"texts {name}" for name in ("CONST", "PLAIN", "DICT", "FIXED", "WORDS", "SPLIT", "LINES", "NULL")),
               *(f"slot {name}" for name in ("str", "int", "num", "time", "near", "ts", "observed", "seq", "session", "source", "type",
                                             "key", "kind", "direction", "body", "part")),
               "digits 0", "digits 1", "digits 2", "numbers with a bit for each", "bytes zstd", "bytes blocks", "raw block",
@@ -138,6 +138,19 @@ def repeated_numbers():
         yield record(START + i, kind="log", body=f"paid {number} leaves {number}" if i % 2 else f"asked for {number} of them")
 
 
+def stack_traces():
+    """Messages whose words vary, and what lines they go on for: a log in which each is its own, and one that writes the time first."""
+    places = [f"\tat org.{word()}.{word().title()}.{word()}({word()}.java:{random.randint(1, 900)})" for _ in range(60)]
+    now = START
+    for i in range(700):
+        lines = [f"{rfc3339(now, 3)}Z WARN cache miss for {word()} of {' '.join(word() for _ in range(random.randint(1, 5)))}"]
+        if i % 4 == 0:
+            lines = [f"java.lang.{word().title()}Exception: {word()} is {word()}"] + random.choices(places, k=random.randint(1, 30))
+        for line in lines:
+            now += random.randint(0, 10**6)
+            yield json.dumps({"log": line + "\n", "stream": "stdout", "time": rfc3339(now) + "Z"})
+
+
 def noise():
     """Bodies with every piece there is, and no record at the end."""
     for i in range(200):
@@ -151,7 +164,7 @@ def one_byte_lines():
         yield "{\"log\":\"%c\\n\",\"stream\":\"stdout\",\"time\":\"%sZ\"}" % (97 + i % 26, rfc3339(START + i))
 
 
-SMALL = (metronome, fixed_ids, accounts, own_words, times, binaries, broken, noise, repeated_numbers)
+SMALL = (stack_traces, metronome, fixed_ids, accounts, own_words, times, binaries, broken, noise, repeated_numbers)
 GENERATORS = (*SMALL, split_lines, conversations, app_log, one_byte_lines)
 
 
