@@ -30,7 +30,9 @@ enum cli_option_id {
 	CLI_OPTION_EXTRACT,
 	CLI_OPTION_FAIL_ON,
 	CLI_OPTION_FORMAT,
+	CLI_OPTION_GOOD,
 	CLI_OPTION_HELP,
+	CLI_OPTION_INSTANCE,
 	CLI_OPTION_JSON,
 	CLI_OPTION_JUNIT,
 	CLI_OPTION_KEY,
@@ -173,6 +175,7 @@ int cli_run_collect(struct cli *cli);
 int cli_run_export(struct cli *cli);
 int cli_run_help(struct cli *cli);
 int cli_run_ingest(struct cli *cli);
+int cli_run_learn(struct cli *cli);
 int cli_run_record(struct cli *cli);
 int cli_run_replay(struct cli *cli);
 int cli_run_sessions(struct cli *cli);

@@ -61,6 +61,24 @@ static const struct cli_option check_options[] = {
 	END,
 };
 
+static const struct cli_option learn_options[] = {
+	{ CLI_OPTION_SESSION, "S",
+	  "learn from this session (s3, or its name in the evidence); may be given several times", NULL, true },
+	{ CLI_OPTION_GOOD, "FILE|WHERE",
+	  "learn from the sessions that a file lists, one a line, or for which a condition on the table of sessions holds: "
+	  "\"state = 'closed' AND events > 5\"; 1 is all of them",
+	  NULL, true },
+	{ CLI_OPTION_INSTANCE, "FIELD",
+	  "a field that tells instances apart: /run_id, key, or session; may be given several times. Default: it is found",
+	  NULL, true },
+	{ CLI_OPTION_OUTPUT, "FILE",
+	  "write the draft there, and the report to standard output. Default: both, the report as comments", NULL,
+	  false },
+	REST_OPTION,
+	HELP_OPTION,
+	END,
+};
+
 static const struct cli_option sources_options[] = {
 	{ CLI_OPTION_FORMAT, "FORMAT", "text (default), or ndjson: one object a line", "text|ndjson", false },
 	SKEW_OPTION,
@@ -280,6 +298,16 @@ const struct cli_verb cli_verbs[] = {
 	  "inquest check incident --spec agent.yaml --junit result.xml --fail-on violated\n"
 	  "inquest check --spec agent.yaml --explain-spec --format dot | dot -Tsvg > agent.svg\n",
 	  check_options, 0, UINT32_MAX, NULL, cli_run_check },
+	{ "learn", "[CASE]", "draft a lifecycle from sessions that went well",
+	  "Finds the ids by which events belong together (a run, a call within it), what is ordered in which way within each, and how long "
+	  "it takes, and writes a spec for `inquest check --spec`: a draft, to be read and changed. It accepts everything that it was "
+	  "learned from; the report says so, and what it rejects of the rest. Left to itself it learns from the sessions that ended by a "
+	  "close and that no error names, neither their own nor one in a log beside them. " CASE_TEXT,
+	  "inquest learn incident > draft.yaml\n"
+	  "inquest learn yesterday --output draft.yaml && inquest check today --spec draft.yaml\n"
+	  "inquest learn incident --good \"started < '2026-11-24T03:00:00Z' AND state = 'closed'\"\n"
+	  "inquest learn orders.xes.gz --session 'case 1' --session 'case 5'\n",
+	  learn_options, 0, UINT32_MAX, NULL, cli_run_learn },
 	{ "sql", "[CASE] [QUERY]", "SQL over the evidence",
 	  "Tables: events, sessions, sources, evidence, gaps, templates; event_counts('type') and event_aggregates('type', 'length') add up without giving rows. "
 	  "Times compare with text: ts > '2026-11-23T03:07:00Z'. LIKE, GLOB, REGEXP (PCRE2) and has(body, 'bytes') search "
@@ -350,7 +378,9 @@ static const struct {
 	[CLI_OPTION_EXTRACT] = { "extract", 0 },
 	[CLI_OPTION_FAIL_ON] = { "fail-on", 0 },
 	[CLI_OPTION_FORMAT] = { "format", 'f' },
+	[CLI_OPTION_GOOD] = { "good", 0 },
 	[CLI_OPTION_HELP] = { "help", 'h' },
+	[CLI_OPTION_INSTANCE] = { "instance", 0 },
 	[CLI_OPTION_JSON] = { "json", 0 },
 	[CLI_OPTION_JUNIT] = { "junit", 0 },
 	[CLI_OPTION_KEY] = { "key", 0 },

@@ -151,6 +151,48 @@ int iq_report_json(struct iq_store *store, const struct iq_check_result *result,
 int iq_report_junit(struct iq_store *store, const struct iq_check_result *result,
 		    const struct iq_report_options *options, struct iq_buf *out, struct iq_error *error);
 
+/* ---- Learning (docs/learn.md) ------------------------------------------------------------------------------ */
+
+struct iq_learn_options {
+	const uint32_t *
+		sessions; /* numbers of those that went well; none: those that ended by a close and that no error names */
+	size_t session_count;
+	const char *const *instances; /* fields that tell instances apart, or `session`; none: they are found */
+	size_t instance_count;
+};
+
+/* A draft, and what it was learned from. */
+struct iq_draft {
+	struct iq_buf yaml;
+	uint32_t *sessions; /* ascending */
+	size_t session_count;
+	uint64_t open; /* sessions that were left out: not seen whole, */
+	uint64_t cut;
+	uint64_t refused;
+	uint64_t faulty; /* named by an error, */
+	uint64_t others; /* not asked for */
+	bool limited;	 /* not everything was read */
+	bool checked;
+	struct iq_check_result result; /* of the whole store, by the draft */
+};
+
+/* Drafts lifecycles from sessions: what belongs together by which id, an order that accepts what was seen of each and generalises
+ * it, a deadline. Caller owns; release with iq_draft_release(). Errors: IQ_ERR_NOT_FOUND (nothing to learn from), IQ_ERR_LIMIT
+ * (too many names), as the store's. */
+int iq_learn(struct iq_store *store, const struct iq_learn_options *options, struct iq_draft *ret_draft,
+	     struct iq_error *error);
+void iq_draft_release(struct iq_draft *draft);
+
+struct iq_draft_coverage {
+	uint64_t learned;  /* instances that the draft was learned from, */
+	uint64_t accepted; /* and of them, those that it accepts */
+	uint64_t rest;
+	uint64_t rejected;
+};
+/* Appends what the draft is worth: how much of what it was learned from it accepts, and what of the rest it rejects. */
+int iq_draft_report(struct iq_store *store, const struct iq_draft *draft, struct iq_buf *out,
+		    struct iq_draft_coverage *ret_coverage, struct iq_error *error);
+
 /* ---- One session as a timeline --------------------------------------------------------------------------- */
 
 struct iq_timeline_options {
