@@ -172,6 +172,7 @@ void cli_table_release(struct cli_table *table);
 /* The verbs. Each returns its exit status. */
 int cli_run_check(struct cli *cli);
 int cli_run_collect(struct cli *cli);
+int cli_run_diff(struct cli *cli);
 int cli_run_export(struct cli *cli);
 int cli_run_help(struct cli *cli);
 int cli_run_ingest(struct cli *cli);

@@ -61,6 +61,15 @@ static const struct cli_option check_options[] = {
 	END,
 };
 
+static const struct cli_option diff_options[] = {
+	{ CLI_OPTION_SPEC, "FILE|preset:NAME",
+	  "compare instances of these lifecycles; may be given several times. Default: sessions, by the types of their events",
+	  NULL, true },
+	{ CLI_OPTION_FORMAT, "FORMAT", "text (default) or json", "text|json", false },
+	HELP_OPTION,
+	END,
+};
+
 static const struct cli_option learn_options[] = {
 	{ CLI_OPTION_SESSION, "S",
 	  "learn from this session (s3, or its name in the evidence); may be given several times", NULL, true },
@@ -308,6 +317,16 @@ const struct cli_verb cli_verbs[] = {
 	  "inquest learn incident --good \"started < '2026-11-24T03:00:00Z' AND state = 'closed'\"\n"
 	  "inquest learn orders.xes.gz --session 'case 1' --session 'case 5'\n",
 	  learn_options, 0, UINT32_MAX, NULL, cli_run_learn },
+	{ "diff", "BASE INCIDENT", "what changed from one recording to another",
+	  "Says which steps are reached less often, between which steps more time passes, which log lines, container events, close codes and "
+	  "statuses are new, gone, more or less often, and what the sessions that fail have in common. Times are compared by rank, shares and "
+	  "counts exactly, and what is called certain allows for how much was compared; what may be chance is marked with ?. Each change "
+	  "names events to look at. BASE and INCIDENT are stores, segment files or plain evidence. Exit status 1: something certainly is "
+	  "worse.",
+	  "inquest diff yesterday today\n"
+	  "inquest diff base.store incident.store --spec agent.yaml --format json\n"
+	  "inquest show today 20763                # one of the events it names\n",
+	  diff_options, 2, 2, "compare what? `inquest diff BASE INCIDENT`", cli_run_diff },
 	{ "sql", "[CASE] [QUERY]", "SQL over the evidence",
 	  "Tables: events, sessions, sources, evidence, gaps, templates; event_counts('type') and event_aggregates('type', 'length') add up without giving rows. "
 	  "Times compare with text: ts > '2026-11-23T03:07:00Z'. LIKE, GLOB, REGEXP (PCRE2) and has(body, 'bytes') search "

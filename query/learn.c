@@ -402,17 +402,30 @@ static void write_alternatives(struct iq_buf *out, const struct iq_learner *lear
 	}
 }
 
+/* As a spec has it: one number and its unit. */
+static void write_duration(struct iq_buf *out, int64_t ns)
+{
+	const int64_t seconds = ns / IQ_NS_PER_S;
+
+	if (seconds % 3600 == 0)
+		(void)iq_buf_appendf(out, "%" PRId64 "h", seconds / 3600);
+	else if (seconds % 60 == 0)
+		(void)iq_buf_appendf(out, "%" PRId64 "m", seconds / 60);
+	else
+		(void)iq_buf_appendf(out, "%" PRId64 "s", seconds);
+}
+
 static void write_deadline(struct iq_buf *out, const struct drafting *drafting, const struct lifecycle *lifecycle)
 {
-	char time[IQ_RFC3339_SIZE];
-
 	if (lifecycle->deadline == 0 || !drafting->limits_times)
 		return;
 	(void)iq_buf_append_cstr(out, "within:\n  - ");
 	write_alternatives(out, drafting->learner, lifecycle->begins);
 	(void)iq_buf_append_cstr(out, " -> ");
 	write_alternatives(out, drafting->learner, lifecycle->ends);
-	(void)iq_buf_appendf(out, ": %s\n", iq_duration_format(lifecycle->deadline, time));
+	(void)iq_buf_append_cstr(out, ": ");
+	write_duration(out, lifecycle->deadline);
+	(void)iq_buf_append_char(out, '\n');
 }
 
 /* The names of a lifecycle's letters; which of them are children. */

@@ -193,6 +193,25 @@ struct iq_draft_coverage {
 int iq_draft_report(struct iq_store *store, const struct iq_draft *draft, struct iq_buf *out,
 		    struct iq_draft_coverage *ret_coverage, struct iq_error *error);
 
+/* ---- Comparing two recordings (docs/diff.md) ----------------------------------------------------------------- */
+
+struct iq_diff;
+
+/* What changed from one store to the other: steps that are reached less often, transitions that take longer, what was logged and
+ * happened, what sessions that fail have in common. Cases are the instances of the spec's lifecycles, without one (NULL) sessions.
+ * Both stores and the spec must outlive it. Caller owns; release with iq_diff_free(). */
+int iq_diff(struct iq_store *base, struct iq_store *incident, const struct iq_spec *spec, struct iq_diff **ret_diff,
+	    struct iq_error *error);
+void iq_diff_free(struct iq_diff *diff); /* NULL allowed */
+
+enum iq_diff_outcome { IQ_DIFF_NO_WORSE, IQ_DIFF_WORSE, IQ_DIFF_NOTHING_TO_COMPARE };
+/* WORSE: something changed for the worse that chance does not explain; the first such thing. Borrowed until the diff is freed. */
+enum iq_diff_outcome iq_diff_outcome(const struct iq_diff *diff, struct iq_view *ret_first);
+
+/* Append the report; the names are those of the two cases. 0 or IQ_ERR_NOMEM. */
+int iq_diff_text(const struct iq_diff *diff, const char *base, const char *incident, struct iq_buf *out);
+int iq_diff_json(const struct iq_diff *diff, const char *base, const char *incident, struct iq_buf *out);
+
 /* ---- One session as a timeline --------------------------------------------------------------------------- */
 
 struct iq_timeline_options {
