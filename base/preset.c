@@ -4,7 +4,7 @@
 
 const struct iq_preset *iq_preset_find(const struct iq_preset *presets, const char *name, struct iq_error *error)
 {
-	char known[256] = "";
+	char known[400] = "";
 
 	for (const struct iq_preset *preset = presets; preset->name; preset++) {
 		if (strcmp(preset->name, name) == 0)

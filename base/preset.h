@@ -9,6 +9,8 @@
 struct iq_preset {
 	const char *name;
 	const char *summary; /* one line */
+	const char *
+		fits; /* types of events, a space between, one of which says that it is wanted; NULL: it is taken by name only */
 	const char *text;
 };
 

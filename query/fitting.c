@@ -3,6 +3,9 @@
 #include <stdlib.h>
 
 #include "query/compile.h"
+#include "query/unchecked.h"
+
+/* ---- Which of their lifecycles ---- */
 
 /* Would the lifecycle have something to say about this event? */
 static int concerns(const struct iq_lifecycle *lifecycle, const struct iq_event *event, struct iq_buf *scratch)
@@ -88,24 +91,99 @@ static void drop_unconcerned(struct iq_spec *spec, const bool *concerned)
 	}
 }
 
-static int load_all_presets(struct iq_spec **ret_spec, struct iq_error *error)
+/* ---- Which presets ---- */
+
+#define MAX_PRESETS 64u
+
+/* The presets that are still waited for, by the types that tell them. */
+static int index_types(struct iq_map *presets_by_type)
 {
-	struct iq_spec *all = NULL;
-	int rc = 0;
+	uint64_t number = 0;
 
-	for (const struct iq_preset *preset = iq_presets(); preset->name && rc == 0; preset++) {
-		struct iq_spec *spec;
-		char path[64];
+	for (const struct iq_preset *preset = iq_presets(); preset->name && number < MAX_PRESETS; preset++, number++) {
+		struct iq_view rest = iq_view_cstr(preset->fits);
 
-		(void)snprintf(path, sizeof(path), "preset:%s", preset->name);
-		rc = iq_spec_load(path, &spec, error);
-		if (rc < 0)
-			break;
-		if (!all)
-			all = spec;
-		else if ((rc = iq_spec_merge(all, spec, error)) < 0)
-			iq_spec_free(spec);
+		while (rest.len > 0) {
+			size_t len = iq_view_find(rest, IQ_LIT(" "));
+			struct iq_view type = iq_view_make(rest.data, len > rest.len ? rest.len : len);
+			const uint64_t *known = iq_map_get(presets_by_type, type);
+
+			if (iq_map_set(presets_by_type, type, (known ? *known : 0) | UINT64_C(1) << number) < 0)
+				return IQ_ERR_NOMEM;
+			rest = iq_view_from(rest, type.len + 1);
+		}
 	}
+	return 0;
+}
+
+/* Bits of the presets of whose types one occurs. */
+static int look_for_types(struct iq_store *store, const struct iq_map *presets_by_type, uint64_t *ret_found,
+			  struct iq_error *error)
+{
+	struct iq_filter filter = IQ_FILTER_INIT;
+	struct iq_cursor *cursor;
+	struct iq_event event;
+	uint64_t all = 0;
+	int rc;
+
+	for (size_t i = 0; i < presets_by_type->count; i++)
+		all |= presets_by_type->entries[i].value;
+	filter.columns = 1u << IQ_COLUMN_TYPE;
+	rc = iq_cursor_open(store, &filter, &cursor, error);
+	if (rc < 0)
+		return rc;
+	while (*ret_found != all && (rc = iq_cursor_next(cursor, &event, error)) > 0) {
+		const uint64_t *found = event.type.data ? iq_map_get(presets_by_type, event.type) : NULL;
+
+		*ret_found |= found ? *found : 0;
+	}
+	iq_cursor_close(cursor);
+	return rc < 0 ? rc : 0;
+}
+
+static int find_presets(struct iq_store *store, uint64_t *ret_found, struct iq_error *error)
+{
+	struct iq_map presets_by_type = IQ_MAP_INIT;
+	int rc = index_types(&presets_by_type) < 0 ? iq_error_nomem(error) : 0;
+
+	*ret_found = 0;
+	if (rc == 0)
+		rc = look_for_types(store, &presets_by_type, ret_found, error);
+	iq_map_release(&presets_by_type);
+	return rc;
+}
+
+static int add_preset(struct iq_spec *all, const char *name, struct iq_error *error)
+{
+	struct iq_error unchecked = IQ_ERROR_INIT;
+	struct iq_spec *spec;
+	char path[64];
+	int rc;
+
+	(void)snprintf(path, sizeof(path), "preset:%s", name);
+	rc = iq_spec_load(path, &spec, error);
+	if (rc < 0)
+		return rc;
+	/* What cannot be followed yet is not taken unasked. */
+	if (iq_spec_refuse_unchecked(spec, &unchecked) < 0) {
+		iq_spec_free(spec);
+		return 0;
+	}
+	rc = iq_spec_merge(all, spec, error);
+	if (rc < 0)
+		iq_spec_free(spec);
+	return rc;
+}
+
+static int load_presets(uint64_t wanted, struct iq_spec **ret_spec, struct iq_error *error)
+{
+	struct iq_spec *all = iq_spec_new("presets");
+	uint64_t number = 0;
+	int rc = all ? 0 : iq_error_nomem(error);
+
+	for (const struct iq_preset *preset = iq_presets(); preset->name && rc == 0; preset++, number++)
+		if (wanted >> number & 1)
+			rc = add_preset(all, preset->name, error);
 	if (rc < 0)
 		iq_spec_free(all);
 	else
@@ -115,10 +193,13 @@ static int load_all_presets(struct iq_spec **ret_spec, struct iq_error *error)
 
 int iq_spec_presets_for(struct iq_store *store, struct iq_spec **ret_spec, struct iq_error *error)
 {
-	struct iq_spec *spec;
-	bool *concerned;
-	int rc = load_all_presets(&spec, error);
+	struct iq_spec *spec = NULL;
+	bool *concerned = NULL;
+	uint64_t wanted;
+	int rc = find_presets(store, &wanted, error);
 
+	if (rc == 0)
+		rc = load_presets(wanted, &spec, error);
 	if (rc < 0)
 		return rc;
 	concerned = calloc(spec->count + 1, sizeof(*concerned));

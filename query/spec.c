@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "query/compile.h"
 
@@ -193,6 +194,16 @@ static int load_text(const char *path, struct iq_buf *buf, struct iq_view *ret_t
 	return rc;
 }
 
+/* What is included is a file: a pipe or a terminal would be waited for. */
+static int load_included(const char *path, struct iq_buf *buf, struct iq_view *ret_text, struct iq_error *error)
+{
+	struct stat status;
+
+	if (stat(path, &status) == 0 && !S_ISREG(status.st_mode))
+		return iq_error_set(error, IQ_ERR_IO, "%s: not a file", path);
+	return load_text(path, buf, ret_text, error);
+}
+
 static int include_file(struct iq_spec *spec, const struct iq_yaml *item, const struct reading *reading,
 			struct iq_error *error)
 {
@@ -217,7 +228,7 @@ static int include_file(struct iq_spec *spec, const struct iq_yaml *item, const 
 		return rc < 0 ? iq_error_nomem(error) : 0;
 	if (spec->files.count > IQ_SPEC_MAX_FILES)
 		return iq_yaml_error(error, reading->file, item, "more than %u files", IQ_SPEC_MAX_FILES);
-	rc = load_text(path.data, &buf, &text, &inner);
+	rc = load_included(path.data, &buf, &text, &inner);
 	if (rc < 0)
 		rc = iq_yaml_error(error, reading->file, item, "include: %s", inner.message);
 	else
@@ -361,16 +372,27 @@ static int compile_all(struct iq_spec *spec, struct iq_error *error)
 	return rc < 0 ? rc : nest_lifecycles(&compiler);
 }
 
-int iq_spec_parse(struct iq_view text, const char *name, struct iq_spec **ret_spec, struct iq_error *error)
+struct iq_spec *iq_spec_new(const char *name)
 {
 	struct iq_spec *spec = calloc(1, sizeof(*spec));
+
+	if (!spec)
+		return NULL;
+	spec->name = strdup(name);
+	if (spec->name)
+		return spec;
+	free(spec);
+	return NULL;
+}
+
+int iq_spec_parse(struct iq_view text, const char *name, struct iq_spec **ret_spec, struct iq_error *error)
+{
+	struct iq_spec *spec = iq_spec_new(name);
 	int rc;
 
 	if (!spec)
 		return iq_error_nomem(error);
-	spec->name = strdup(name);
-	rc = spec->name ? read_documents(spec, text, &(struct reading){ spec->name, NULL }, error)
-			: iq_error_nomem(error);
+	rc = read_documents(spec, text, &(struct reading){ spec->name, NULL }, error);
 	if (rc == 0)
 		rc = compile_all(spec, error);
 	if (rc < 0)

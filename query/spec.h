@@ -146,6 +146,8 @@ struct iq_spec {
 	struct iq_spec *merged; /* specs whose lifecycles were taken over, with their memory */
 };
 
+/* One without lifecycles, or NULL. Caller owns; release with iq_spec_free(). */
+struct iq_spec *iq_spec_new(const char *name);
 /* The lifecycle of this name, or NULL. */
 struct iq_lifecycle *iq_spec_find(const struct iq_spec *spec, struct iq_view name);
 /* Does the order of `parent` name `child`? */
