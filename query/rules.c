@@ -536,6 +536,10 @@ int iq_rules_finish(struct iq_compiler *compiler)
 	int rc = 0;
 
 	lifecycle->unnamed_too = lifecycle->closed || lifecycle->names.count == 0;
+	if (lifecycle->names.count == 0 && lifecycle->rules[0].expression && !lifecycle->closed)
+		return IQ_FAIL(compiler, lifecycle->rules[0].place,
+			       "order: it names no event, so nothing is looked at; with `closed: true` every selected "
+			       "event is one too many");
 	if (!lifecycle->rules[0].expression)
 		rc = build_free_order(compiler);
 	for (size_t i = 0; i < lifecycle->rule_count && rc == 0; i++)

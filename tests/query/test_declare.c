@@ -154,3 +154,70 @@ Test(declare, templates_mean_what_temporal_logic_says)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		check_template(cases[i].written, cases[i].formula);
 }
+
+/* What a time beside a constraint demands: `a>b 1` is one b within it after each a, `!` that there must be none, `.` that only
+ * the next event counts, and `+` that the automaton stands beside it. */
+static void describe_deadlines(const struct iq_lifecycle *lifecycle, struct iq_buf *out)
+{
+	for (size_t i = 1; i < lifecycle->rule_count; i++) {
+		const struct iq_deadline *deadline = lifecycle->rules[i].deadline;
+
+		if (!deadline) {
+			(void)iq_buf_append_char(out, '+');
+			continue;
+		}
+		cr_expect_eq(lifecycle->rules[i].limit_ns, 5 * IQ_NS_PER_S);
+		(void)iq_buf_append_char(out, ' ');
+		for (uint32_t symbol = 0; symbol < 2 && deadline->from; symbol++)
+			if (deadline->from[symbol])
+				(void)iq_buf_append_char(out, (char)('a' + symbol));
+		(void)iq_buf_append_char(out, "><~"[deadline->side]);
+		for (uint32_t symbol = 0; symbol < 2; symbol++)
+			if (deadline->to[symbol])
+				(void)iq_buf_append_char(out, (char)('a' + symbol));
+		(void)iq_buf_appendf(out, "%u%s%s", deadline->count, deadline->forbidden ? "!" : "",
+				     deadline->adjacent ? "." : "");
+	}
+}
+
+Test(declare, templates_with_a_time_have_deadlines)
+{
+	static const struct {
+		const char *written, *deadlines;
+	} cases[] = {
+		{ "existence(a, 3)", "+ >a3" },
+		{ "exactly(a, 2)", "+ >a2" },
+		{ "absence(a, 3)", " >a3!" },
+		{ "init(a)", "+ >a1" },
+		{ "last(a)", "+ >a1" },
+		{ "response(a, b)", "+ a>b1" },
+		{ "alternate-response(a, b)", "+ a>b1" },
+		{ "chain-response(a, b)", "+ a>b1" },
+		{ "precedence(a, b)", "+ b<a1" },
+		{ "alternate-precedence(a, b)", "+ b<a1" },
+		{ "chain-precedence(a, b)", "+ b<a1" },
+		{ "succession(a, b)", "+ a>b1 b<a1" },
+		{ "alternate-succession(a, b)", "+ a>b1 b<a1" },
+		{ "chain-succession(a, b)", "+ a>b1 b<a1" },
+		{ "responded-existence(a, b)", "+ a~b1" },
+		{ "co-existence(a, b)", "+ a~b1 b~a1" },
+		{ "not-co-existence(a, b)", " a~b1!" },
+		{ "not-succession(a, b)", " a>b1!" },
+		{ "not-chain-succession(a, b)", " a>b1!." },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct iq_error error = IQ_ERROR_INIT;
+		struct iq_buf found = IQ_BUF_INIT;
+		struct iq_spec *spec;
+		char text[200];
+
+		(void)snprintf(text, sizeof(text), "lifecycle: t\norder: (a | b)*\nconstraints:\n  - %s: 5s\n",
+			       cases[i].written);
+		cr_assert_eq(iq_spec_parse(iq_view_cstr(text), "t", &spec, &error), 0, "%s", error.message);
+		describe_deadlines(spec->first, &found);
+		cr_expect_str_eq(found.data, cases[i].deadlines, "%s: %s", cases[i].written, found.data);
+		iq_buf_release(&found);
+		iq_spec_free(spec);
+	}
+}
