@@ -224,3 +224,27 @@ const struct iq_yaml *iq_yaml_get(const struct iq_yaml *mapping, const char *key
 			return child;
 	return NULL;
 }
+
+static bool is_plain_word(const struct iq_yaml *node, const char *const words[3])
+{
+	for (unsigned i = 0; i < 3 && node->type == IQ_YAML_SCALAR && node->plain; i++)
+		if (iq_view_eq(node->text, iq_view_cstr(words[i])))
+			return true;
+	return false;
+}
+
+bool iq_yaml_bool(const struct iq_yaml *node, bool *ret_value)
+{
+	static const char *const words[2][3] = { { "false", "False", "FALSE" }, { "true", "True", "TRUE" } };
+
+	*ret_value = is_plain_word(node, words[1]);
+	return *ret_value || is_plain_word(node, words[0]);
+}
+
+bool iq_yaml_is_null(const struct iq_yaml *node)
+{
+	static const char *const words[3] = { "null", "Null", "NULL" };
+
+	return is_plain_word(node, words) || (node->type == IQ_YAML_SCALAR && node->plain &&
+					      (node->text.len == 0 || iq_view_eq(node->text, IQ_LIT("~"))));
+}

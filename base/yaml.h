@@ -28,6 +28,10 @@ int iq_yaml_parse(struct iq_view text, const char *name, struct iq_arena *arena,
 		  struct iq_error *error);
 /* The value of a mapping's key, or NULL. */
 const struct iq_yaml *iq_yaml_get(const struct iq_yaml *mapping, const char *key);
+/* As the core schema of YAML 1.2 reads plain scalars: `true` `True` `TRUE` and the like; false where it is neither. */
+bool iq_yaml_bool(const struct iq_yaml *node, bool *ret_value);
+/* `null`, `~` or nothing at all. */
+bool iq_yaml_is_null(const struct iq_yaml *node);
 /* Sets `name:line:column: message` with the node's place; returns IQ_ERR_SPEC. */
 int iq_yaml_error(struct iq_error *error, const char *name, const struct iq_yaml *node, const char *format, ...)
 	IQ_PRINTF(4, 5);

@@ -167,6 +167,10 @@ static int set_values(struct test *test, const struct iq_yaml *node, const char 
 		if (item->type != IQ_YAML_SCALAR)
 			return iq_yaml_error(error, name, item,
 					     "a value to compare with must be a plain word, number or string");
+		if (iq_yaml_is_null(item))
+			return iq_yaml_error(
+				error, name, item,
+				"nothing is no value; what is not there is asked for by { exists: false }");
 		values[i] = item->text;
 	}
 	if (count == 0)
@@ -264,8 +268,7 @@ static int parse_operand(struct test *test, const struct iq_yaml *node, const ch
 	case OP_SAME_AS:
 		return iq_field_parse(node->text, name, node, arena, &test->other, error);
 	case OP_EXISTS:
-		test->expected = iq_view_eq(node->text, IQ_LIT("true"));
-		if (!test->expected && !iq_view_eq(node->text, IQ_LIT("false")))
+		if (!iq_yaml_bool(node, &test->expected))
 			return iq_yaml_error(error, name, node, "`exists` takes true or false");
 		return 0;
 	case OP_GT:

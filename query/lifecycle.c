@@ -275,10 +275,7 @@ static int parse_closed(struct iq_compiler *compiler, const struct iq_yaml *valu
 {
 	struct iq_lifecycle *lifecycle = target;
 
-	lifecycle->closed = iq_view_eq(value->text, IQ_LIT("true"));
-	if (value->type == IQ_YAML_SCALAR && (lifecycle->closed || iq_view_eq(value->text, IQ_LIT("false"))))
-		return 0;
-	return IQ_FAIL(compiler, value, "`closed` takes true or false");
+	return iq_yaml_bool(value, &lifecycle->closed) ? 0 : IQ_FAIL(compiler, value, "`closed` takes true or false");
 }
 
 static int parse_ends(struct iq_compiler *compiler, const struct iq_yaml *value, void *target)

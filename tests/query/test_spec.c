@@ -64,7 +64,7 @@ Test(spec, reads_yaml_and_json_and_several_documents)
 		"}\n"
 		"instance: [session, /id]\nselect: { severity: { ne: debug }, source: { matches: ^api } }\nends: "
 		"complete\nexpect: { instances: 0.. }\n"
-		"---\nlifecycle: b\norder: x\nselect: { /a: { same-as: /b }, /c: { exists: false } }\n",
+		"---\nlifecycle: b\norder: x\nselect: { /a: { same-as: /b }, /c: { exists: False }, /d: off }\nclosed: TRUE\n",
 	};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
