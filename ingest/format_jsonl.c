@@ -32,20 +32,36 @@ static bool read_value(const struct iq_member *member, const struct iq_parser_op
 	return nested.type == IQ_JSON_STRING && iq_time_parse(nested.text, ret_ts);
 }
 
-static size_t rank_of(struct iq_view name)
+/* Any other name of a time: `requestReceivedTimestamp`, `start_time`, `finishedAt`. Only what is written as one is. */
+#define RANK_OTHER COUNT(time_names)
+#define RANK_NONE (COUNT(time_names) + 1)
+
+static bool sounds_like_time(const struct iq_member *member)
+{
+	static const struct iq_view endings[] = { { "ime", 3 }, { "imestamp", 8 }, { "_ts", 3 },
+						  { "_at", 3 }, { "At", 2 },	   { "ate", 3 } };
+	const struct iq_view name = member->name;
+
+	for (size_t i = 0; member->value.type == IQ_JSON_STRING && i < COUNT(endings); i++)
+		if (name.len >= endings[i].len && iq_view_eq(iq_view_from(name, name.len - endings[i].len), endings[i]))
+			return true;
+	return false;
+}
+
+static size_t rank_of(const struct iq_member *member)
 {
 	size_t rank = 0;
 
-	while (rank < COUNT(time_names) && !iq_view_eq(time_names[rank], name))
+	while (rank < COUNT(time_names) && !iq_view_eq(time_names[rank], member->name))
 		rank++;
-	return rank;
+	return rank < COUNT(time_names) ? rank : sounds_like_time(member) ? RANK_OTHER : RANK_NONE;
 }
 
 /* The time under the best name. False if the text is no object. */
 static bool read_line(struct iq_view text, bool cut, const struct iq_parser_options *options, struct iq_buf *scratch,
 		      int64_t *ret_ts)
 {
-	size_t best = COUNT(time_names);
+	size_t best = RANK_NONE;
 	struct iq_members members;
 	struct iq_member member;
 	int64_t ts;
@@ -54,7 +70,7 @@ static bool read_line(struct iq_view text, bool cut, const struct iq_parser_opti
 	if (!iq_members_open(&members, text, cut))
 		return false;
 	while ((rc = iq_members_next(&members, &member)) > 0) {
-		const size_t rank = rank_of(member.name);
+		const size_t rank = rank_of(&member);
 
 		if (rank < best && read_value(&member, options, scratch, &ts)) {
 			*ret_ts = ts;

@@ -249,16 +249,27 @@ static int parse(const struct iq_element_reading *element, const char **ret_why,
 
 static const struct iq_document_rules rules = { .parse = parse, .any_source = true };
 
+/* What the API server audits has kind and apiVersion as well, but is none of its objects. */
+static bool is_api_version(struct iq_view text)
+{
+	struct iq_buf scratch = IQ_BUF_INIT;
+	const struct iq_json_value version = iq_json_pointer(text, IQ_LIT("/apiVersion"), &scratch);
+	const bool is = version.type == IQ_JSON_STRING && (iq_view_eq(version.text, IQ_LIT("v1")) ||
+							   iq_view_starts_with(version.text, IQ_LIT("events.k8s.io/")));
+
+	iq_buf_release(&scratch);
+	return is;
+}
+
 /* Both are the first members, or the last, of what kubectl writes; a List is larger than the head. */
 static int score_element(struct iq_view text, bool cut)
 {
 	struct iq_buf scratch = IQ_BUF_INIT;
-	const bool version = iq_json_pointer(text, IQ_LIT("/apiVersion"), &scratch).type == IQ_JSON_STRING;
 	const bool list = iq_json_pointer(text, IQ_LIT("/items/0/kind"), &scratch).type == IQ_JSON_STRING;
 	const bool kind = iq_json_pointer(text, IQ_LIT("/kind"), &scratch).type == IQ_JSON_STRING;
 
 	iq_buf_release(&scratch);
-	return version && (list || kind || cut) ? 93 : 0;
+	return is_api_version(text) && (list || kind || cut) ? 93 : 0;
 }
 
 static int probe(struct iq_view head)
