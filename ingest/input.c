@@ -1,7 +1,5 @@
 #include "ingest/input.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -11,6 +9,8 @@
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
+
+#include "ingest/libarchive.h"
 
 #define BLOCK_BYTES (256u << 10)
 /* zlib: a window of 32 KiB, behind a gzip header. */
@@ -47,7 +47,7 @@ struct iq_input {
 struct codec {
 	const char *name;
 	struct iq_view magic;
-	bool (*open)(struct iq_input *input);
+	int (*open)(struct iq_input *input, struct iq_error *error);
 	size_t (*step)(struct iq_input *input);
 };
 
@@ -91,9 +91,9 @@ static void refill(struct iq_input *input)
 
 /* ---- gzip ---- */
 
-static bool gzip_open(struct iq_input *input)
+static int gzip_open(struct iq_input *input, struct iq_error *error)
 {
-	return inflateInit2(&input->gzip, GZIP_WINDOW_BITS) == Z_OK;
+	return inflateInit2(&input->gzip, GZIP_WINDOW_BITS) == Z_OK ? 0 : iq_error_nomem(error);
 }
 
 static void damaged(struct iq_input *input, const char *what)
@@ -126,10 +126,10 @@ static size_t gzip_step(struct iq_input *input)
 
 /* ---- zstd ---- */
 
-static bool zstd_open(struct iq_input *input)
+static int zstd_open(struct iq_input *input, struct iq_error *error)
 {
 	input->zstd = ZSTD_createDStream();
-	return input->zstd != NULL;
+	return input->zstd ? 0 : iq_error_nomem(error);
 }
 
 static size_t zstd_step(struct iq_input *input)
@@ -165,31 +165,34 @@ static void filter_failed(struct iq_input *input)
 	if (input->file_ended && input->in_used == input->in_len)
 		input->exhausted = input->frame_open = true;
 	else
-		damaged(input, archive_error_string(input->filter));
+		damaged(input, iq_libarchive.error_string(input->filter));
 }
 
 /* The stream's beginning is read here: what is wrong with it is found in the first step. */
-static bool filter_open(struct iq_input *input)
+static int filter_open(struct iq_input *input, struct iq_error *error)
 {
 	struct archive_entry *entry;
+	int rc = iq_libarchive_load(error);
 
-	input->filter = archive_read_new();
+	if (rc < 0)
+		return rc;
+	input->filter = iq_libarchive.read_new();
 	if (!input->filter)
-		return false;
-	(void)archive_read_support_filter_xz(input->filter);
-	(void)archive_read_support_filter_bzip2(input->filter);
-	(void)archive_read_support_filter_lz4(input->filter);
-	(void)archive_read_support_format_raw(input->filter);
+		return iq_error_nomem(error);
+	(void)iq_libarchive.read_support_filter_xz(input->filter);
+	(void)iq_libarchive.read_support_filter_bzip2(input->filter);
+	(void)iq_libarchive.read_support_filter_lz4(input->filter);
+	(void)iq_libarchive.read_support_format_raw(input->filter);
 	input->frame_open = true;
-	if (archive_read_open(input->filter, input, NULL, filter_read, NULL) != ARCHIVE_OK ||
-	    archive_read_next_header(input->filter, &entry) != ARCHIVE_OK)
+	if (iq_libarchive.read_open(input->filter, input, NULL, filter_read, NULL) != ARCHIVE_OK ||
+	    iq_libarchive.read_next_header(input->filter, &entry) != ARCHIVE_OK)
 		filter_failed(input);
-	return true;
+	return 0;
 }
 
 static size_t filter_step(struct iq_input *input)
 {
-	const la_ssize_t got = archive_read_data(input->filter, input->out, BLOCK_BYTES);
+	const la_ssize_t got = iq_libarchive.read_data(input->filter, input->out, BLOCK_BYTES);
 
 	input->frame_open = got > 0;
 	if (got < 0)
@@ -201,10 +204,11 @@ static size_t filter_step(struct iq_input *input)
 
 /* ---- plain ---- */
 
-static bool plain_open(struct iq_input *input)
+static int plain_open(struct iq_input *input, struct iq_error *error)
 {
 	(void)input;
-	return true;
+	(void)error;
+	return 0;
 }
 
 static size_t plain_step(struct iq_input *input)
@@ -243,7 +247,7 @@ static int choose_codec(struct iq_input *input, struct iq_error *error)
 	while (!iq_view_starts_with(head, codecs[i].magic))
 		i++;
 	input->codec = &codecs[i];
-	return input->codec->open(input) ? 0 : iq_error_nomem(error);
+	return input->codec->open(input, error);
 }
 
 /* ---- The door ---- */
@@ -313,7 +317,8 @@ void iq_input_close(struct iq_input *input)
 	if (input->gzip.state)
 		(void)inflateEnd(&input->gzip);
 	(void)ZSTD_freeDStream(input->zstd);
-	(void)archive_read_free(input->filter);
+	if (input->filter)
+		(void)iq_libarchive.read_free(input->filter);
 	if (input->fd >= 0)
 		(void)close(input->fd);
 	if (input->source.close)

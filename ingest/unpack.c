@@ -1,11 +1,11 @@
 #include "ingest/unpack.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+
+#include "ingest/libarchive.h"
 
 #define TAR_MAGIC_OFFSET 257
 
@@ -29,7 +29,7 @@ static la_ssize_t read_input(struct archive *reader, void *context, const void *
 	int rc = iq_input_next(archive->input, &block, NULL);
 
 	if (rc < 0) {
-		archive_set_error(reader, ENOMEM, "out of memory");
+		iq_libarchive.set_error(reader, ENOMEM, "out of memory");
 		return ARCHIVE_FATAL;
 	}
 	*ret_block = block.data;
@@ -40,7 +40,7 @@ static la_ssize_t read_input(struct archive *reader, void *context, const void *
 static int damaged(struct iq_archive *archive, struct iq_error *error)
 {
 	const char *problem = iq_input_problem(archive->input);
-	const char *why = archive_error_string(archive->reader);
+	const char *why = iq_libarchive.error_string(archive->reader);
 
 	return iq_error_set(error, IQ_ERR_FORMAT, "the archive is damaged: %s",
 			    problem ? problem
@@ -51,19 +51,23 @@ static int damaged(struct iq_archive *archive, struct iq_error *error)
 int iq_archive_open(struct iq_input *input, struct iq_unpacking *unpacking, struct iq_archive **ret_archive,
 		    struct iq_error *error)
 {
-	struct iq_archive *archive = calloc(1, sizeof(*archive));
+	struct iq_archive *archive;
+	int rc = iq_libarchive_load(error);
 
+	if (rc < 0)
+		return rc;
+	archive = calloc(1, sizeof(*archive));
 	if (archive)
-		archive->reader = archive_read_new();
+		archive->reader = iq_libarchive.read_new();
 	if (!archive || !archive->reader) {
 		iq_archive_close(archive);
 		return iq_error_nomem(error);
 	}
 	archive->input = input;
 	archive->unpacking = unpacking;
-	(void)archive_read_support_format_tar(archive->reader);
-	(void)archive_read_support_format_zip(archive->reader);
-	if (archive_read_open(archive->reader, archive, NULL, read_input, NULL) != ARCHIVE_OK) {
+	(void)iq_libarchive.read_support_format_tar(archive->reader);
+	(void)iq_libarchive.read_support_format_zip(archive->reader);
+	if (iq_libarchive.read_open(archive->reader, archive, NULL, read_input, NULL) != ARCHIVE_OK) {
 		(void)damaged(archive, error);
 		iq_archive_close(archive);
 		return IQ_ERR_FORMAT;
@@ -76,7 +80,7 @@ void iq_archive_close(struct iq_archive *archive)
 {
 	if (!archive)
 		return;
-	(void)archive_read_free(archive->reader);
+	(void)iq_libarchive.read_free(archive->reader);
 	free(archive);
 }
 
@@ -105,7 +109,7 @@ static const char *without_dot(const char *path)
 
 static bool is_evidence(struct archive_entry *entry, const char *path)
 {
-	return archive_entry_filetype(entry) == AE_IFREG && !archive_entry_hardlink(entry) &&
+	return iq_libarchive.entry_filetype(entry) == AE_IFREG && !iq_libarchive.entry_hardlink(entry) &&
 	       (path[0] == '\0' || iq_path_base(path)[0] != '.');
 }
 
@@ -115,7 +119,7 @@ static const char *member_problem(struct archive_entry *entry, const char *path)
 		return "a member without a name";
 	if (leads_out(path))
 		return "a path that leads out of the archive; refused";
-	return archive_entry_is_encrypted(entry) > 0
+	return iq_libarchive.entry_is_encrypted(entry) > 0
 		       ? "encrypted; unpack the archive with its password and name the directory"
 		       : NULL;
 }
@@ -149,20 +153,21 @@ int iq_archive_next(struct iq_archive *archive, struct iq_archive_member *ret_me
 	int rc = check_limits(archive, error);
 
 	while (rc == 0) {
-		rc = archive_read_next_header(archive->reader, &entry);
+		rc = iq_libarchive.read_next_header(archive->reader, &entry);
 		if (rc == ARCHIVE_EOF)
 			return 0;
 		if (rc != ARCHIVE_OK && rc != ARCHIVE_WARN)
 			return damaged(archive, error);
 		rc = count_member(archive, error);
-		path = archive_entry_pathname(entry);
+		path = iq_libarchive.entry_pathname(entry);
 		if (rc < 0 || !is_evidence(entry, path ? path : ""))
 			continue;
 		ret_member->path = path ? without_dot(path) : "";
 		ret_member->problem = member_problem(entry, ret_member->path);
-		ret_member->bytes = archive_entry_size_is_set(entry) ? (uint64_t)archive_entry_size(entry) : 0;
-		archive->modified = archive_entry_mtime_is_set(entry)
-					    ? (int64_t)archive_entry_mtime(entry) * IQ_NS_PER_S
+		ret_member->bytes =
+			iq_libarchive.entry_size_is_set(entry) ? (uint64_t)iq_libarchive.entry_size(entry) : 0;
+		archive->modified = iq_libarchive.entry_mtime_is_set(entry)
+					    ? (int64_t)iq_libarchive.entry_mtime(entry) * IQ_NS_PER_S
 					    : iq_clock_now();
 		return 1;
 	}
@@ -175,8 +180,8 @@ static size_t read_member(void *context, void *data, size_t len, char *problem, 
 {
 	struct iq_archive *archive = context;
 	struct iq_error limit = IQ_ERROR_INIT;
-	la_ssize_t got = archive_read_data(archive->reader, data, len);
-	const char *why = archive_error_string(archive->reader);
+	la_ssize_t got = iq_libarchive.read_data(archive->reader, data, len);
+	const char *why = iq_libarchive.error_string(archive->reader);
 
 	if (got < 0)
 		(void)snprintf(problem, problem_size, "the archive is damaged here: %s", why ? why : "invalid");
