@@ -33,6 +33,7 @@ struct adding {
 	const struct iq_segment *segment; /* that was asked last whether its sessions tell all */
 	bool segment_tells;
 	int told_rc;
+	struct iq_error *error; /* of a segment's tables */
 };
 
 /* ---- Groups ---- */
@@ -459,13 +460,13 @@ static int add_part(struct adding *adding, const struct iq_zone *zone, enum iq_c
 /* Sessions have the first and the last time of their events. Where those are all that is in the chunks, and all have a time, that is
  * what there is to know of ts by session; not where chunks are withheld, whose events the sessions still count, nor where events were dropped,
  * whose times they keep. */
-static bool sessions_tell(const struct adding *adding, const struct iq_segment *segment)
+static bool sessions_tell(struct adding *adding, struct iq_segment *segment)
 {
 	const struct iq_aggregate_options *options = adding->options;
 	uint64_t rows = 0, events = 0;
 
 	if (options->test_count > 0 || options->key_count != 1 || options->keys[0] != IQ_COLUMN_SESSION ||
-	    options->columns & ~(1u << IQ_COLUMN_TS) || options->sums || iq_segment_is_dropped(segment))
+	    options->columns != 1u << IQ_COLUMN_TS || options->sums)
 		return false;
 	for (size_t i = 0; i < segment->zone_count; i++) {
 		const struct iq_zone *zone = &segment->zones[i];
@@ -474,6 +475,9 @@ static bool sessions_tell(const struct adding *adding, const struct iq_segment *
 			return false;
 		rows += zone->rows;
 	}
+	adding->told_rc = iq_segment_load(segment, adding->error);
+	if (adding->told_rc < 0 || iq_segment_is_dropped(segment))
+		return false;
 	for (size_t i = 0; i < segment->session_count; i++)
 		events += segment->sessions[i].session.events;
 	return rows == events;
@@ -504,7 +508,7 @@ static int add_told_sessions(struct adding *adding, const struct iq_segment *seg
 	return rc;
 }
 
-static bool segment_told(struct adding *adding, const struct iq_segment *segment)
+static bool segment_told(struct adding *adding, struct iq_segment *segment)
 {
 	if (segment == adding->segment)
 		return adding->segment_tells;
@@ -516,7 +520,7 @@ static bool segment_told(struct adding *adding, const struct iq_segment *segment
 }
 
 /* Asked by the scan of each chunk that may match. */
-static bool take_told(void *context, const struct iq_segment *segment, const struct iq_zone *zone)
+static bool take_told(void *context, struct iq_segment *segment, const struct iq_zone *zone)
 {
 	struct adding *adding = context;
 	const struct iq_tests tests = { adding->options->tests, adding->options->test_count };
@@ -656,6 +660,8 @@ static int failed(int rc, struct iq_error *error)
 {
 	if (rc == IQ_ERR_NOMEM)
 		return iq_error_nomem(error);
+	if (rc != IQ_ERR_LIMIT)
+		return rc; /* reading a segment said why */
 	return iq_error_set(error, IQ_ERR_LIMIT, "these are more than %u groups: name fewer columns to group by",
 			    IQ_AGGREGATE_MAX_GROUPS);
 }
@@ -694,6 +700,7 @@ int iq_aggregate(struct iq_store *store, const struct iq_aggregate_options *opti
 	if (adding && result) {
 		adding->store = store;
 		adding->options = options;
+		adding->error = error;
 		prepare(adding);
 		adding->groups = malloc(IQ_CHUNK_MAX_EVENTS * sizeof(*adding->groups));
 		rc = adding->groups ? make_room(adding) : IQ_ERR_NOMEM;

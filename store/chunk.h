@@ -32,9 +32,11 @@ enum iq_stored {
 };
 /* `columns.id` of one column of one chunk. */
 #define IQ_STORED_ID(chunk, column) ((int64_t)(chunk)*32 + (column))
-/* Those that have a blob of their own. */
+/* Those that have a blob of their own, how many they are, and how many of them are before a column. */
 #define IQ_STORED_ALL \
 	(((1u << IQ_STORED_COUNT) - 1u) & ~(1u << IQ_COLUMN_ID | 1u << IQ_COLUMN_OFFSET | 1u << IQ_COLUMN_LENGTH))
+#define IQ_STORED_BLOBS (IQ_STORED_COUNT - 3u)
+#define IQ_STORED_RANK(column) ((unsigned)__builtin_popcount(IQ_STORED_ALL & ((1u << (column)) - 1u)))
 
 enum iq_body_form { IQ_BODY_TEXT, IQ_BODY_BINARY, IQ_BODY_NONE };
 
@@ -69,6 +71,8 @@ struct iq_zone {
 	size_t type_count;
 	const struct iq_zone_entry *evidence;
 	size_t evidence_count;
+	const uint8_t *
+		hashes; /* SHA-256 of each blob, in the order of their columns; NULL where it was not read from a segment */
 };
 
 /* ---- Building ------------------------------------------------------------------------------------------------ */

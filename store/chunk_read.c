@@ -280,7 +280,8 @@ static bool may_refer(void *context, enum iq_slot_kind kind, struct iq_view part
 		return any_holds(chunk->types, chunk->type_count + 1, part, folded);
 	for (size_t i = 0; kind == IQ_SLOT_SESSION && i < zone->session_count; i++) {
 		name = chunk->outside->session(chunk->outside->context, zone->sessions[i].no);
-		if (any_holds(&name, 1, part, folded))
+		/* A name that cannot be read is asked for again, and missed, when the text is put together. */
+		if (zone->sessions[i].no > 0 ? !name.data || any_holds(&name, 1, part, folded) : false)
 			return true;
 	}
 	for (size_t i = 0; kind == IQ_SLOT_SOURCE && i < zone->source_count; i++) {

@@ -378,7 +378,8 @@ void iq_store_sidecars(const struct iq_store *store, void (*told)(void *context,
 	}
 }
 
-int iq_store_segment(struct iq_store *store, size_t index, struct iq_segment **ret_segment, struct iq_error *error)
+int iq_store_segment_lazily(struct iq_store *store, size_t index, struct iq_segment **ret_segment,
+			    struct iq_error *error)
 {
 	const struct iq_manifest_segment *listed = &store->manifest.segments[index];
 	struct iq_segment *segment = store->segments[index];
@@ -387,7 +388,7 @@ int iq_store_segment(struct iq_store *store, size_t index, struct iq_segment **r
 
 	if (!segment) {
 		path = path_of(store, listed->file);
-		rc = path ? iq_segment_open(path, &segment, error) : iq_error_nomem(error);
+		rc = path ? iq_segment_open_lazily(path, &segment, error) : iq_error_nomem(error);
 		free(path);
 		if (rc < 0)
 			return rc == IQ_ERR_NOT_FOUND ? IQ_ERR_CORRUPT : rc;
@@ -399,6 +400,22 @@ int iq_store_segment(struct iq_store *store, size_t index, struct iq_segment **r
 		iq_segment_join(segment, &store->pool);
 		store->segments[index] = segment;
 	}
+	*ret_segment = segment;
+	return 0;
+}
+
+int iq_store_segment(struct iq_store *store, size_t index, struct iq_segment **ret_segment, struct iq_error *error)
+{
+	struct iq_segment *segment;
+	int rc = iq_store_segment_lazily(store, index, &segment, error);
+
+	if (rc == 0)
+		rc = iq_segment_load(segment, error);
+	if (rc == 0 && !segment->compared)
+		rc = compare_with_manifest(&store->manifest.segments[index], segment, error);
+	if (rc < 0)
+		return rc;
+	segment->compared = true;
 	*ret_segment = segment;
 	return 0;
 }

@@ -53,6 +53,9 @@ static inline const struct iq_summary *iq_store_summary(const struct iq_store *s
  * while others are read (see iq_segment_database()); the segment stays until the store is closed. Belongs, with the store,
  * to one thread: another one opens the file for itself. Errors: as iq_segment_open(). */
 int iq_store_segment(struct iq_store *store, size_t index, struct iq_segment **ret_segment, struct iq_error *error);
+/* As above, with the tables that a scan of its chunks needs, and those compared only: see iq_segment_open_lazily(). */
+int iq_store_segment_lazily(struct iq_store *store, size_t index, struct iq_segment **ret_segment,
+			    struct iq_error *error);
 
 /* As iq_store_open(), without what is in spools. */
 int iq_store_open_sealed(const char *path, struct iq_store **ret_store, struct iq_error *error);

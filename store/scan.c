@@ -170,7 +170,7 @@ static int collect_tasks(struct iq_scan *scan, struct iq_error *error)
 	for (size_t i = 0; i < scan->store->manifest.count && rc == 0; i++) {
 		if (!iq_select_summary(&scan->tests, iq_store_summary(scan->store, i)))
 			continue;
-		rc = iq_store_segment(scan->store, i, &segment, error);
+		rc = iq_store_segment_lazily(scan->store, i, &segment, error);
 		if (rc == 0 && add_tasks(scan, segment) < 0)
 			rc = iq_error_nomem(error);
 	}

@@ -70,7 +70,7 @@ struct iq_scan_options {
 	bool only_groups;     /* runs have a key and a count, and no rows: one run a group */
 	/* Private to store/: asked of each chunk that may match; where it returns true the chunk is left out, as the zone map
 	 * told all that is wanted of it. May be NULL. */
-	bool (*told)(void *context, const struct iq_segment *segment, const struct iq_zone *zone);
+	bool (*told)(void *context, struct iq_segment *segment, const struct iq_zone *zone);
 	void *told_context;
 };
 

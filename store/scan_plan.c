@@ -14,7 +14,7 @@ static int open_for_plan(struct iq_store *store, struct iq_error *error)
 	int rc = 0;
 
 	for (size_t i = 0; i < store->manifest.count && i < PLAN_SEGMENTS && rc == 0; i++)
-		rc = iq_store_segment(store, i, &segment, error);
+		rc = iq_store_segment_lazily(store, i, &segment, error);
 	return rc;
 }
 
@@ -42,14 +42,14 @@ int iq_scan_estimate(struct iq_store *store, const struct iq_test *tests, size_t
 		if (iq_select_summary(&all, iq_store_summary(store, i)))
 			total += (double)iq_store_summary(store, i)->events;
 	for (size_t i = 0; i < store->manifest.count && i < PLAN_SEGMENTS && rc == 0; i++) {
-		rc = iq_store_segment(store, i, &segment, error);
+		rc = iq_store_segment_lazily(store, i, &segment, error);
 		chunks += rc == 0 ? segment->zone_count : 0;
 	}
 	step = chunks / PLAN_CHUNKS + 1;
 	for (size_t i = 0, chunk = 0; i < store->manifest.count && i < PLAN_SEGMENTS && rc == 0; i++) {
 		if (!iq_select_summary(&all, iq_store_summary(store, i)))
 			continue;
-		rc = iq_store_segment(store, i, &segment, error);
+		rc = iq_store_segment_lazily(store, i, &segment, error);
 		for (size_t j = 0; rc == 0 && j < segment->zone_count; j++, chunk++) {
 			if (chunk % step)
 				continue;
@@ -78,6 +78,15 @@ static size_t zone_values(const struct iq_zone *zone, enum iq_column column)
 	}
 }
 
+static double sessions_of(const struct iq_summary *summary)
+{
+	double sessions = 0;
+
+	for (size_t i = 0; i < summary->session_count; i++)
+		sessions += (double)(summary->sessions[i].last - summary->sessions[i].first + 1);
+	return sessions;
+}
+
 int iq_scan_distinct(struct iq_store *store, enum iq_column column, double *ret_values, struct iq_error *error)
 {
 	struct iq_segment *segment;
@@ -90,14 +99,14 @@ int iq_scan_distinct(struct iq_store *store, enum iq_column column, double *ret_
 	for (size_t i = 0; i < store->manifest.count && i < PLAN_SEGMENTS && rc == 0; i++) {
 		double values = 0;
 
-		rc = iq_store_segment(store, i, &segment, error);
+		rc = iq_store_segment_lazily(store, i, &segment, error);
 		for (size_t j = 0; rc == 0 && j < segment->zone_count; j++) {
 			double here = (double)zone_values(&segment->zones[j], column);
 
 			values = here > values ? here : values;
 		}
 		if (rc == 0 && column == IQ_COLUMN_SESSION)
-			values = (double)segment->session_count;
+			values = sessions_of(iq_store_summary(store, i));
 		most = values > most ? values : most;
 	}
 	*ret_values = most;
@@ -141,7 +150,7 @@ static int overlap(struct iq_store *store, size_t *ret_most, struct iq_error *er
 	for (size_t i = 0; i < store->manifest.count && rc == 0; i++) {
 		struct edge *grown;
 
-		rc = iq_store_segment(store, i, &segment, error);
+		rc = iq_store_segment_lazily(store, i, &segment, error);
 		if (rc < 0)
 			break;
 		grown = realloc(edges, (count + 2 * segment->zone_count + 1) * sizeof(*grown));

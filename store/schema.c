@@ -4,7 +4,7 @@
 
 static const struct iq_schema_table tables[] = {
 	{ "meta", "CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
-	  "SELECT name, value FROM meta WHERE name <> 'root' ORDER BY name" },
+	  "SELECT name, value FROM meta WHERE name NOT IN ('root', 'leaves') ORDER BY name" },
 	{ "sources",
 	  "CREATE TABLE sources(no INTEGER PRIMARY KEY, name TEXT NOT NULL, events INTEGER NOT NULL, first INTEGER, "
 	  "last INTEGER)",
@@ -48,11 +48,10 @@ static const struct iq_schema_table tables[] = {
 	  "INTEGER, ts_max INTEGER, "
 	  "ts_nulls INTEGER NOT NULL, length_min INTEGER NOT NULL, length_max INTEGER NOT NULL, length_sum INTEGER NOT "
 	  "NULL, kinds INTEGER NOT NULL, sources BLOB NOT NULL, sessions BLOB NOT NULL, types BLOB NOT NULL, evidence "
-	  "BLOB NOT NULL)",
+	  "BLOB NOT NULL, hashes BLOB NOT NULL)",
 	  "SELECT id, rows, id_first, ts_min, ts_max, ts_nulls, length_min, length_max, length_sum, kinds, sources, "
-	  "sessions, types, evidence FROM chunks ORDER BY id" },
-	{ "columns", "CREATE TABLE columns(id INTEGER PRIMARY KEY, sha256 BLOB NOT NULL, data BLOB NOT NULL)",
-	  "SELECT id, sha256 FROM columns ORDER BY id" },
+	  "sessions, types, evidence, hashes FROM chunks ORDER BY id" },
+	{ "columns", "CREATE TABLE columns(id INTEGER PRIMARY KEY, data BLOB NOT NULL)", NULL },
 	{ NULL, NULL, NULL },
 };
 

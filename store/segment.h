@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "store/chunk.h"
+#include "store/merkle.h"
 #include "store/proof.h"
 #include "store/store.h"
 
@@ -94,11 +95,11 @@ struct iq_segment_pool {
 	size_t limit;
 };
 
-/* A segment that was opened. Everything lies in `memory`: Borrowed until iq_segment_close(). */
+/* A segment that was opened. Everything lies in `memory`: Borrowed until iq_segment_close(). Sources and zones are always there, sessions,
+ * evidence, gaps and raw blocks once iq_segment_load() was successful. */
 struct iq_segment {
 	char *path;
 	sqlite3 *db; /* NULL while the pool has it closed: get it by iq_segment_database() */
-	sqlite3_stmt *column_statement;
 	sqlite3_blob *column_blob;
 	struct iq_segment_pool *pool;
 	struct iq_segment *older;
@@ -106,8 +107,12 @@ struct iq_segment {
 	struct stat identity; /* of the file that was checked */
 	struct iq_codec *codec;
 	struct iq_arena memory;
-	uint8_t root[IQ_SHA256_SIZE]; /* as computed from the file */
-	int64_t level;		      /* at which it was compressed; 0 where it does not say */
+	uint8_t root[IQ_SHA256_SIZE]; /* over the leaves */
+	uint8_t leaves[IQ_LEAF_COUNT][IQ_SHA256_SIZE];
+	atomic_bool loaded;   /* all tables but the templates */
+	unsigned tables_read; /* of those that are read when they are asked for */
+	bool compared;	      /* as a whole with what the manifest says */
+	int64_t level;	      /* at which it was compressed; 0 where it does not say */
 	struct iq_zone *zones;
 	size_t zone_count;
 	struct iq_source *sources;
@@ -131,9 +136,13 @@ struct iq_segment {
 };
 
 /* Opens a segment read-only with `immutable=1` (a planted -wal or -journal is not looked at) and checks its application
- * id, version, schema text and root hash. Caller owns; release with iq_segment_close(). Errors: IQ_ERR_NOT_FOUND,
+ * id, version, schema text, root hash and every table. Caller owns; release with iq_segment_close(). Errors: IQ_ERR_NOT_FOUND,
  * IQ_ERR_FORMAT, IQ_ERR_VERSION, IQ_ERR_CORRUPT. */
 int iq_segment_open(const char *path, struct iq_segment **ret_segment, struct iq_error *error);
+/* As above, but reads and checks only what a scan of its chunks needs. */
+int iq_segment_open_lazily(const char *path, struct iq_segment **ret_segment, struct iq_error *error);
+/* Reads and checks the tables that were not read yet. From any thread. */
+int iq_segment_load(struct iq_segment *segment, struct iq_error *error);
 void iq_segment_close(struct iq_segment *segment);
 /* Lets `pool` close the segment's file while others are read. The pool must outlive the segment. */
 void iq_segment_join(struct iq_segment *segment, struct iq_segment_pool *pool);
@@ -170,8 +179,6 @@ int iq_segment_read_block(struct iq_segment *segment, const struct iq_raw_block 
 /* Sets where the raw bytes of the chunk's events are in their evidence. */
 int iq_segment_locate(struct iq_segment *segment, struct iq_chunk *chunk, struct iq_error *error);
 
-/* The Merkle root (RFC 6962) over everything but the blobs, whose own hashes it covers: see docs/format.md. */
-int iq_segment_root(sqlite3 *db, uint8_t ret_root[IQ_SHA256_SIZE], struct iq_error *error);
 /* Did its last call fail for want of memory? */
 bool iq_segment_no_memory(sqlite3 *db);
 /* Stores an SQLite error in `error`: IQ_ERR_NOMEM, IQ_ERR_CORRUPT for damaged files, IQ_ERR_IO else. */

@@ -1,10 +1,10 @@
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "store/schema.h"
 #include "store/segment.h"
 
 /* More rows than this in a chunk, or chunks in a segment, are not believed. */
@@ -172,37 +172,79 @@ static int check_schema(struct iq_segment *segment, struct iq_error *error)
 	return 0;
 }
 
-static void read_level(struct iq_segment *segment)
+/* What `meta` says. */
+struct meta {
+	uint8_t leaves[IQ_LEAF_COUNT][IQ_SHA256_SIZE];
+	uint8_t root[IQ_SHA256_SIZE];
+	uint8_t own_leaf[IQ_SHA256_SIZE];
+	int64_t level;
+	bool has_leaves;
+	bool has_root;
+};
+
+static void take_meta(sqlite3_stmt *statement, struct iq_leaf_hash *leaf, struct meta *meta)
 {
-	segment->level = read_number(segment->db, "SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'level'");
-	if (segment->level < 0)
-		segment->level = 0;
+	const struct iq_view name = column_view(statement, 0), value = column_view(statement, 1);
+	int64_t level;
+
+	if (iq_view_eq(name, IQ_LIT("root"))) {
+		meta->has_root = iq_unhex(value, meta->root, sizeof(meta->root));
+		return;
+	}
+	if (iq_view_eq(name, IQ_LIT("leaves"))) {
+		meta->has_leaves = iq_unhex(value, meta->leaves[0], sizeof(meta->leaves));
+		return;
+	}
+	if (iq_view_eq(name, IQ_LIT("level")) && iq_view_to_int64(value, &level) && level > 0)
+		meta->level = level;
+	iq_leaf_hash_row(leaf, statement);
 }
 
-static int check_root(struct iq_segment *segment, uint8_t ret_root[IQ_SHA256_SIZE], struct iq_error *error)
+static int read_meta(struct iq_segment *segment, struct meta *ret_meta, struct iq_error *error)
 {
-	sqlite3_stmt *statement = NULL;
-	uint8_t stored[IQ_SHA256_SIZE];
-	bool read = false;
-	int rc = iq_segment_root(segment->db, ret_root, error);
+	struct iq_leaf_hash leaf;
+	sqlite3_stmt *statement;
+	int code = SQLITE_DONE, rc;
+
+	*ret_meta = (struct meta){ .level = 0 };
+	if (sqlite3_prepare_v2(segment->db, "SELECT name, value FROM meta ORDER BY name", -1, &statement, NULL) !=
+	    SQLITE_OK)
+		return iq_segment_sqlite_error(segment->db, segment->path, error);
+	rc = iq_leaf_hash_begin(&leaf, IQ_LEAF_META);
+	while (rc == 0 && (code = sqlite3_step(statement)) == SQLITE_ROW)
+		take_meta(statement, &leaf, ret_meta);
+	(void)sqlite3_finalize(statement);
+	if (iq_leaf_hash_end(&leaf, ret_meta->own_leaf) < 0)
+		return iq_error_nomem(error);
+	return code == SQLITE_DONE ? 0 : iq_segment_sqlite_error(segment->db, segment->path, error);
+}
+
+static int damaged_table(const struct iq_segment *segment, enum iq_leaf leaf, struct iq_error *error)
+{
+	return iq_error_set(
+		error, IQ_ERR_CORRUPT,
+		"%s: its table %s does not match its hash: the file was damaged or changed after it was sealed",
+		segment->path, iq_schema_tables()[leaf].name);
+}
+
+/* The leaves are those that the root stands for; the tables are compared with them when they are read. */
+static int check_root(struct iq_segment *segment, struct meta *meta, struct iq_error *error)
+{
+	uint8_t root[IQ_SHA256_SIZE];
+	int rc = read_meta(segment, meta, error);
 
 	if (rc < 0)
 		return rc;
-	if (sqlite3_prepare_v2(segment->db, "SELECT value FROM meta WHERE name = 'root'", -1, &statement, NULL) ==
-		    SQLITE_OK &&
-	    sqlite3_step(statement) == SQLITE_ROW)
-		read = iq_unhex(column_view(statement, 0), stored, sizeof(stored));
-	(void)sqlite3_finalize(statement);
-	if (!read || memcmp(stored, ret_root, sizeof(stored)) != 0)
-		return iq_error_set(
-			error, IQ_ERR_CORRUPT,
-			"%s: its tables do not match their hash: the file was damaged or changed after it was sealed",
-			segment->path);
+	if (iq_leaves_root(meta->leaves, root) < 0)
+		return iq_error_nomem(error);
+	if (!meta->has_leaves || !meta->has_root || memcmp(root, meta->root, sizeof(root)) != 0 ||
+	    memcmp(meta->own_leaf, meta->leaves[IQ_LEAF_META], sizeof(root)) != 0)
+		return damaged_table(segment, IQ_LEAF_META, error);
 	return 0;
 }
 
-/* Opens the file and believes it: `ret_root` is that of its tables. */
-static int open_checked(struct iq_segment *segment, uint8_t ret_root[IQ_SHA256_SIZE], struct iq_error *error)
+/* Opens the file, and believes what `meta` says of it. */
+static int open_checked(struct iq_segment *segment, struct meta *meta, struct iq_error *error)
 {
 	int rc = open_database(segment, error);
 
@@ -211,7 +253,7 @@ static int open_checked(struct iq_segment *segment, uint8_t ret_root[IQ_SHA256_S
 	if (rc == 0)
 		rc = check_schema(segment, error);
 	if (rc == 0)
-		rc = check_root(segment, ret_root, error);
+		rc = check_root(segment, meta, error);
 	if (rc == 0 && stat(segment->path, &segment->identity) != 0)
 		rc = iq_error_errno(error, IQ_ERR_IO, "%s", segment->path);
 	return rc;
@@ -219,10 +261,8 @@ static int open_checked(struct iq_segment *segment, uint8_t ret_root[IQ_SHA256_S
 
 static void close_database(struct iq_segment *segment)
 {
-	(void)sqlite3_finalize(segment->column_statement);
 	(void)sqlite3_blob_close(segment->column_blob);
 	(void)sqlite3_close(segment->db);
-	segment->column_statement = NULL;
 	segment->column_blob = NULL;
 	segment->db = NULL;
 }
@@ -284,7 +324,7 @@ static bool is_same_file(const struct stat *a, const struct stat *b)
 
 static int open_again(struct iq_segment *segment, struct iq_error *error)
 {
-	uint8_t root[IQ_SHA256_SIZE];
+	struct meta meta;
 	struct stat now;
 	int rc;
 
@@ -292,8 +332,8 @@ static int open_again(struct iq_segment *segment, struct iq_error *error)
 		return iq_error_errno(error, IQ_ERR_NOT_FOUND, "%s", segment->path);
 	if (is_same_file(&now, &segment->identity))
 		return open_database(segment, error);
-	rc = open_checked(segment, root, error);
-	if (rc == 0 && memcmp(root, segment->root, sizeof(root)) != 0)
+	rc = open_checked(segment, &meta, error);
+	if (rc == 0 && memcmp(meta.root, segment->root, sizeof(meta.root)) != 0)
 		rc = iq_error_set(error, IQ_ERR_CORRUPT, "%s: another file took its place while it was read",
 				  segment->path);
 	return rc;
@@ -319,10 +359,12 @@ int iq_segment_database(struct iq_segment *segment, sqlite3 **ret_db, struct iq_
 
 /* ---- Reading the tables ---- */
 
-/* One table read into an array: how to count and to read its rows. */
+/* One table read into an array of the segment's, and how a row is read. */
 struct table_reader {
-	const char *name;
+	enum iq_leaf leaf;
 	size_t size;
+	size_t items; /* where the segment has the array */
+	size_t count; /* and how many they are */
 	bool (*row)(struct iq_segment *segment, sqlite3_stmt *statement, void *item);
 };
 
@@ -452,6 +494,7 @@ static bool read_zone(struct iq_segment *segment, sqlite3_stmt *statement, void 
 {
 	struct iq_zone *zone = item;
 	bool timed = sqlite3_column_type(statement, 3) != SQLITE_NULL;
+	struct iq_view hashes = column_view(statement, 14);
 
 	zone->id_first = (uint64_t)sqlite3_column_int64(statement, 2);
 	zone->ts_min = timed ? sqlite3_column_int64(statement, 3) : INT64_MAX;
@@ -460,7 +503,10 @@ static bool read_zone(struct iq_segment *segment, sqlite3_stmt *statement, void 
 	zone->length_max = sqlite3_column_int64(statement, 7);
 	zone->length_sum = sqlite3_column_int64(statement, 8);
 	zone->kinds = (uint32_t)sqlite3_column_int64(statement, 9);
-	return read_no(statement, 0, &zone->chunk) && zone->chunk > 0 && zone->chunk < MAX_CHUNKS &&
+	if (hashes.len != IQ_SHA256_SIZE * IQ_STORED_BLOBS)
+		return false;
+	zone->hashes = (const uint8_t *)iq_arena_copy(&segment->memory, hashes).data;
+	return zone->hashes && read_no(statement, 0, &zone->chunk) && zone->chunk > 0 && zone->chunk < MAX_CHUNKS &&
 	       read_no(statement, 1, &zone->rows) && zone->rows > 0 && zone->rows <= IQ_CHUNK_MAX_EVENTS &&
 	       read_no(statement, 5, &zone->ts_nulls) &&
 	       iq_zone_take_entries(column_view(statement, 10), &segment->memory, &zone->sources,
@@ -496,125 +542,152 @@ static bool read_template(struct iq_segment *segment, sqlite3_stmt *statement, v
 	return template->text.data != NULL;
 }
 
-static const struct table_reader template_reader = { "templates", sizeof(struct iq_template), read_template };
+#define READER(leaf, type, items, count, row) \
+	{ \
+		leaf, sizeof(type), offsetof(struct iq_segment, items), offsetof(struct iq_segment, count), row \
+	}
 
-static const struct table_reader table_readers[] = {
-	{ "sources", sizeof(struct iq_source), read_source },
-	{ "sessions", sizeof(struct iq_segment_session), read_session },
-	{ "evidence", sizeof(struct iq_evidence_part), read_evidence },
-	{ "gaps", sizeof(struct iq_segment_gap), read_gap },
-	{ "chunks", sizeof(struct iq_zone), read_zone },
-	{ "raw", sizeof(struct iq_raw_block), read_raw_block },
+/* Of every segment that is opened; and what is read when it is asked for. */
+static const struct table_reader first_readers[] = {
+	READER(IQ_LEAF_SOURCES, struct iq_source, sources, source_count, read_source),
+	READER(IQ_LEAF_CHUNKS, struct iq_zone, zones, zone_count, read_zone),
 };
-#define TABLES (sizeof(table_readers) / sizeof(table_readers[0]))
+static const struct table_reader other_readers[] = {
+	READER(IQ_LEAF_SESSIONS, struct iq_segment_session, sessions, session_count, read_session),
+	READER(IQ_LEAF_EVIDENCE, struct iq_evidence_part, evidence, evidence_count, read_evidence),
+	READER(IQ_LEAF_GAPS, struct iq_segment_gap, gaps, gap_count, read_gap),
+	READER(IQ_LEAF_RAW, struct iq_raw_block, raw_blocks, raw_block_count, read_raw_block),
+};
+static const struct table_reader template_reader =
+	READER(IQ_LEAF_TEMPLATES, struct iq_template, templates, template_count, read_template);
+#define FIRST (sizeof(first_readers) / sizeof(first_readers[0]))
+#define OTHERS (sizeof(other_readers) / sizeof(other_readers[0]))
 
-static const char *covered_select(const char *table_name)
+/* Rows of a table that grow one by one. */
+struct row_list {
+	char *items;
+	size_t count;
+	size_t capacity;
+	size_t wrong; /* number of the first row that is not valid; 0: none */
+};
+
+static int add_row(struct iq_segment *segment, const struct table_reader *reader, sqlite3_stmt *statement,
+		   struct row_list *list)
 {
-	const struct iq_schema_table *table = iq_schema_tables();
+	if (list->count == list->capacity) {
+		const size_t capacity = list->capacity ? list->capacity * 2 : 16;
+		char *grown = realloc(list->items, capacity * reader->size);
 
-	while (strcmp(table->name, table_name) != 0)
-		table++;
-	return table->covered;
+		if (!grown)
+			return IQ_ERR_NOMEM;
+		list->items = grown;
+		list->capacity = capacity;
+	}
+	memset(list->items + list->count * reader->size, 0, reader->size);
+	if (reader->row(segment, statement, list->items + list->count++ * reader->size))
+		return 0;
+	list->wrong = list->count;
+	return segment->memory.failed || iq_segment_no_memory(segment->db) ? IQ_ERR_NOMEM : 0;
 }
 
+/* Behind a row that is not valid the others are hashed still: mostly it was damaged, and the hash tells. */
 static int read_rows(struct iq_segment *segment, const struct table_reader *reader, sqlite3_stmt *statement,
-		     void **ret_items, size_t *ret_count, struct iq_error *error)
+		     struct iq_leaf_hash *leaf, struct row_list *list, struct iq_error *error)
 {
-	char *items = NULL;
-	size_t count = 0, capacity = 0;
-	int code;
+	int code = SQLITE_DONE, rc = iq_leaf_hash_begin(leaf, reader->leaf);
 
-	while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
-		if (count == capacity) {
-			capacity = capacity ? capacity * 2 : 16;
-			char *grown = realloc(items, capacity * reader->size);
-
-			if (!grown) {
-				free(items);
-				return iq_error_nomem(error);
-			}
-			items = grown;
-		}
-		memset(items + count * reader->size, 0, reader->size);
-		if (!reader->row(segment, statement, items + count * reader->size)) {
-			free(items);
-			if (segment->memory.failed || iq_segment_no_memory(segment->db))
-				return iq_error_nomem(error);
-			return iq_error_set(error, IQ_ERR_CORRUPT, "%s: row %zu of table %s is not valid",
-					    segment->path, count + 1, reader->name);
-		}
-		count++;
+	while (rc == 0 && (code = sqlite3_step(statement)) == SQLITE_ROW) {
+		iq_leaf_hash_row(leaf, statement);
+		if (!list->wrong)
+			rc = add_row(segment, reader, statement, list);
 	}
-	*ret_items = items;
-	*ret_count = count;
+	if (rc < 0)
+		return iq_error_nomem(error);
 	return code == SQLITE_DONE ? 0 : iq_segment_sqlite_error(segment->db, segment->path, error);
 }
 
-static int read_table(struct iq_segment *segment, const struct table_reader *reader, void **ret_items,
-		      size_t *ret_count, struct iq_error *error)
+static int read_checked(struct iq_segment *segment, const struct table_reader *reader, sqlite3_stmt *statement,
+			struct row_list *list, struct iq_error *error)
 {
+	uint8_t digest[IQ_SHA256_SIZE];
+	struct iq_leaf_hash leaf;
+	int rc = read_rows(segment, reader, statement, &leaf, list, error);
+
+	if (iq_leaf_hash_end(&leaf, digest) < 0 && rc == 0)
+		rc = iq_error_nomem(error);
+	if (rc == 0 && memcmp(digest, segment->leaves[reader->leaf], sizeof(digest)) != 0)
+		rc = damaged_table(segment, reader->leaf, error);
+	if (rc == 0 && list->wrong)
+		rc = iq_error_set(error, IQ_ERR_CORRUPT, "%s: row %zu of table %s is not valid", segment->path,
+				  list->wrong, iq_schema_tables()[reader->leaf].name);
+	return rc;
+}
+
+/* The segment has what was read only if that is the table that its root stands for. */
+static int read_table(struct iq_segment *segment, const struct table_reader *reader, struct iq_error *error)
+{
+	struct row_list list = { NULL, 0, 0, 0 };
 	sqlite3_stmt *statement;
 	sqlite3 *db;
 	int rc = iq_segment_database(segment, &db, error);
 
 	if (rc < 0)
 		return rc;
-	if (sqlite3_prepare_v2(db, covered_select(reader->name), -1, &statement, NULL) != SQLITE_OK)
+	if (sqlite3_prepare_v2(db, iq_schema_tables()[reader->leaf].covered, -1, &statement, NULL) != SQLITE_OK)
 		return iq_segment_sqlite_error(db, segment->path, error);
-	rc = read_rows(segment, reader, statement, ret_items, ret_count, error);
+	rc = read_checked(segment, reader, statement, &list, error);
 	(void)sqlite3_finalize(statement);
+	if (rc < 0) {
+		free(list.items);
+		return rc;
+	}
+	memcpy((char *)segment + reader->items, &list.items, sizeof(list.items));
+	memcpy((char *)segment + reader->count, &list.count, sizeof(list.count));
+	return 0;
+}
+
+static int load_tables(struct iq_segment *segment, struct iq_error *error)
+{
+	int rc = 0;
+
+	for (; segment->tables_read < OTHERS && rc == 0; segment->tables_read += rc == 0)
+		rc = read_table(segment, &other_readers[segment->tables_read], error);
+	if (rc == 0)
+		atomic_store(&segment->loaded, true);
 	return rc;
 }
 
-static int read_tables(struct iq_segment *segment, struct iq_error *error)
+int iq_segment_load(struct iq_segment *segment, struct iq_error *error)
 {
-	void *items[TABLES] = { NULL };
-	size_t counts[TABLES] = { 0 };
 	int rc = 0;
 
-	for (size_t i = 0; i < TABLES && rc == 0; i++)
-		rc = read_table(segment, &table_readers[i], &items[i], &counts[i], error);
-	segment->sources = items[0];
-	segment->source_count = counts[0];
-	segment->sessions = items[1];
-	segment->session_count = counts[1];
-	segment->evidence = items[2];
-	segment->evidence_count = counts[2];
-	segment->gaps = items[3];
-	segment->gap_count = counts[3];
-	segment->zones = items[4];
-	segment->zone_count = counts[4];
-	segment->raw_blocks = items[5];
-	segment->raw_block_count = counts[5];
+	if (atomic_load(&segment->loaded))
+		return 0;
+	iq_segment_lock(segment);
+	if (!atomic_load(&segment->loaded))
+		rc = load_tables(segment, error);
+	iq_segment_unlock(segment);
 	return rc;
 }
 
 /* ---- What chunks need ---- */
 
-static int prepare_column(struct iq_segment *segment, sqlite3_stmt **ret_statement, struct iq_error *error)
+/* The hash of a column, which its zone has; NULL where there is no such chunk. */
+static const uint8_t *hash_of(const struct iq_segment *segment, uint32_t chunk, unsigned column)
 {
-	sqlite3 *db;
-	int rc = iq_segment_database(segment, &db, error);
+	size_t low = 0, high = segment->zone_count;
 
-	if (rc == 0 && !segment->column_statement &&
-	    sqlite3_prepare_v2(db, "SELECT sha256 FROM columns WHERE id = ?1", -1, &segment->column_statement, NULL) !=
-		    SQLITE_OK)
-		rc = iq_segment_sqlite_error(db, segment->path, error);
-	*ret_statement = segment->column_statement;
-	return rc;
-}
+	while (low < high) {
+		const size_t middle = low + (high - low) / 2;
 
-static int read_digest(sqlite3_stmt *statement, int64_t id, uint8_t ret_digest[IQ_SHA256_SIZE])
-{
-	struct iq_view digest = IQ_VIEW_NULL;
-
-	(void)sqlite3_bind_int64(statement, 1, id);
-	if (sqlite3_step(statement) == SQLITE_ROW)
-		digest = column_view(statement, 0);
-	if (digest.data && digest.len == IQ_SHA256_SIZE)
-		memcpy(ret_digest, digest.data, IQ_SHA256_SIZE);
-	(void)sqlite3_reset(statement);
-	return digest.len == IQ_SHA256_SIZE ? 0 : IQ_ERR_CORRUPT;
+		if (segment->zones[middle].chunk < chunk)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < segment->zone_count && segment->zones[low].chunk == chunk
+		       ? segment->zones[low].hashes + IQ_SHA256_SIZE * IQ_STORED_RANK(column)
+		       : NULL;
 }
 
 /* A statement would copy the bytes once more. */
@@ -637,18 +710,16 @@ static int read_data(struct iq_segment *segment, int64_t id, struct iq_arena *ar
 	return sqlite3_blob_read(*blob, data, (int)size, 0) == SQLITE_OK ? 0 : IQ_ERR_CORRUPT;
 }
 
-static int read_blob(struct iq_segment *segment, int64_t id, uint8_t ret_digest[IQ_SHA256_SIZE], struct iq_arena *arena,
-		     struct iq_view *ret_bytes, struct iq_error *error)
+static int read_blob(struct iq_segment *segment, int64_t id, struct iq_arena *arena, struct iq_view *ret_bytes,
+		     struct iq_error *error)
 {
-	sqlite3_stmt *statement;
-	int rc = prepare_column(segment, &statement, error);
+	sqlite3 *db;
+	int rc = iq_segment_database(segment, &db, error);
 
 	if (rc < 0)
 		return rc;
-	rc = read_digest(statement, id, ret_digest);
-	if (rc == 0)
-		rc = read_data(segment, id, arena, ret_bytes);
-	return rc == IQ_ERR_CORRUPT && iq_segment_no_memory(segment->db) ? IQ_ERR_NOMEM : rc;
+	rc = read_data(segment, id, arena, ret_bytes);
+	return rc == IQ_ERR_CORRUPT && iq_segment_no_memory(db) ? IQ_ERR_NOMEM : rc;
 }
 
 /* Others may read while the bytes are hashed. */
@@ -656,15 +727,16 @@ static int read_column(void *context, uint32_t chunk, unsigned column, struct iq
 		       struct iq_view *ret_bytes, struct iq_error *error)
 {
 	struct iq_segment *segment = context;
-	uint8_t stored[IQ_SHA256_SIZE], computed[IQ_SHA256_SIZE];
+	const uint8_t *stored = hash_of(segment, chunk, column);
+	uint8_t computed[IQ_SHA256_SIZE];
 	int rc;
 
 	iq_segment_lock(segment);
-	rc = read_blob(segment, IQ_STORED_ID(chunk, column), stored, arena, ret_bytes, error);
+	rc = read_blob(segment, IQ_STORED_ID(chunk, column), arena, ret_bytes, error);
 	iq_segment_unlock(segment);
 	if (rc == 0)
 		iq_sha256_of(ret_bytes->data, ret_bytes->len, computed);
-	if (rc == 0 && memcmp(computed, stored, IQ_SHA256_SIZE) == 0)
+	if (rc == 0 && stored && memcmp(computed, stored, IQ_SHA256_SIZE) == 0)
 		return 0;
 	if (rc == IQ_ERR_NOMEM)
 		return iq_error_nomem(error);
@@ -674,17 +746,11 @@ static int read_column(void *context, uint32_t chunk, unsigned column, struct iq
 
 static int read_templates(struct iq_segment *segment, struct iq_error *error)
 {
-	void *items = NULL;
-	int rc = segment->templates_read
-			 ? 0
-			 : read_table(segment, &template_reader, &items, &segment->template_count, error);
+	int rc = segment->templates_read ? 0 : read_table(segment, &template_reader, error);
 
-	if (rc < 0)
-		return rc;
-	if (items)
-		segment->templates = items;
-	segment->templates_read = true;
-	return 0;
+	if (rc == 0)
+		segment->templates_read = true;
+	return rc;
 }
 
 int iq_segment_templates(struct iq_segment *segment, const struct iq_template **ret_templates, size_t *ret_count,
@@ -736,12 +802,15 @@ static int compare_session_no(const void *key, const void *item)
 
 static struct iq_view session_name(void *context, uint32_t no)
 {
-	const struct iq_segment *segment = context;
-	const struct iq_segment_session *found = segment->session_count
-							 ? bsearch(&no, segment->sessions, segment->session_count,
-								   sizeof(*segment->sessions), compare_session_no)
-							 : NULL;
+	struct iq_segment *segment = context;
+	const struct iq_segment_session *found = NULL;
+	int rc = iq_segment_load(segment, NULL);
 
+	if (rc == IQ_ERR_NOMEM)
+		atomic_store(&segment->out_of_memory, true);
+	if (rc == 0 && segment->session_count > 0)
+		found = bsearch(&no, segment->sessions, segment->session_count, sizeof(*segment->sessions),
+				compare_session_no);
 	return found ? found->session.name : IQ_VIEW_NULL;
 }
 
@@ -758,7 +827,22 @@ void iq_segment_chunk(struct iq_segment *segment, const struct iq_zone *zone, st
 	iq_chunk_init(ret_chunk, zone, segment->codec, &segment->outside);
 }
 
-int iq_segment_open(const char *path, struct iq_segment **ret_segment, struct iq_error *error)
+static int open_first(struct iq_segment *segment, struct iq_error *error)
+{
+	struct meta meta;
+	int rc = open_checked(segment, &meta, error);
+
+	if (rc < 0)
+		return rc;
+	memcpy(segment->root, meta.root, sizeof(meta.root));
+	memcpy(segment->leaves, meta.leaves, sizeof(meta.leaves));
+	segment->level = meta.level;
+	for (size_t i = 0; i < FIRST && rc == 0; i++)
+		rc = read_table(segment, &first_readers[i], error);
+	return rc;
+}
+
+int iq_segment_open_lazily(const char *path, struct iq_segment **ret_segment, struct iq_error *error)
 {
 	struct iq_segment *segment;
 	int rc = 0;
@@ -777,11 +861,23 @@ int iq_segment_open(const char *path, struct iq_segment **ret_segment, struct iq
 	if (!segment->path || !segment->codec)
 		rc = iq_error_nomem(error);
 	if (rc == 0)
-		rc = open_checked(segment, segment->root, error);
-	if (rc == 0)
-		read_level(segment);
-	if (rc == 0)
-		rc = read_tables(segment, error);
+		rc = open_first(segment, error);
+	if (rc < 0) {
+		iq_segment_close(segment);
+		return rc;
+	}
+	*ret_segment = segment;
+	return 0;
+}
+
+int iq_segment_open(const char *path, struct iq_segment **ret_segment, struct iq_error *error)
+{
+	struct iq_segment *segment;
+	int rc = iq_segment_open_lazily(path, &segment, error);
+
+	if (rc < 0)
+		return rc;
+	rc = iq_segment_load(segment, error);
 	if (rc < 0) {
 		iq_segment_close(segment);
 		return rc;

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "store/schema.h"
 #include "store/segment.h"
 
 enum statement {
@@ -29,8 +28,8 @@ static const char *const statement_texts[STATEMENT_COUNT] = {
 	[INSERT_EVIDENCE] =
 		"INSERT INTO evidence VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[INSERT_GAP] = "INSERT INTO gaps VALUES(NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-	[INSERT_CHUNK] = "INSERT INTO chunks VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
-	[INSERT_COLUMN] = "INSERT INTO columns VALUES(?1, ?2, ?3)",
+	[INSERT_CHUNK] = "INSERT INTO chunks VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+	[INSERT_COLUMN] = "INSERT INTO columns VALUES(?1, ?2)",
 	[INSERT_RAW] = "INSERT INTO raw VALUES(NULL, ?1, ?2, ?3, ?4, ?5)",
 	[INSERT_TEMPLATE] = "INSERT INTO templates VALUES(?1, ?2, ?3, ?4, ?5)",
 	[UPDATE_LAST_GAPS] = "UPDATE gaps SET before = 0 WHERE id > ?1 AND before = ?2",
@@ -197,16 +196,6 @@ static int insert(struct iq_segment_writer *writer, enum statement which, struct
 	return rc;
 }
 
-/* Binds the hash and the bytes from `index` on. `digest` must live until the insert. */
-static void bind_hashed(struct iq_segment_writer *writer, sqlite3_stmt *statement, int index, struct iq_view bytes,
-			uint8_t digest[IQ_SHA256_SIZE])
-{
-	iq_sha256_of(bytes.data, bytes.len, digest);
-	bind_blob(statement, index, digest, IQ_SHA256_SIZE);
-	bind_blob(statement, index + 1, bytes.data, bytes.len);
-	writer->bytes += bytes.len;
-}
-
 /* ---- Templates ---- */
 
 static int64_t template_number(void *context, struct iq_view pattern, uint64_t texts)
@@ -265,6 +254,7 @@ struct column_insert {
 	struct iq_segment_writer *writer;
 	uint32_t chunk;
 	struct iq_coded_chunk *coded;
+	uint8_t hashes[IQ_STORED_BLOBS * IQ_SHA256_SIZE];
 	struct iq_error *error;
 };
 
@@ -274,13 +264,14 @@ static int insert_column(void *context, unsigned column, struct iq_view bytes)
 	struct column_insert *into = context;
 	struct iq_coded_chunk *coded = into->coded;
 	sqlite3_stmt *statement = into->writer->statements[INSERT_COLUMN];
-	uint8_t digest[IQ_SHA256_SIZE];
 
 	coded->columns[column] = iq_arena_copy(&coded->memory, bytes);
 	if (!coded->columns[column].data)
 		return IQ_ERR_NOMEM;
+	iq_sha256_of(bytes.data, bytes.len, into->hashes + IQ_SHA256_SIZE * IQ_STORED_RANK(column));
 	(void)sqlite3_bind_int64(statement, 1, IQ_STORED_ID(into->chunk, column));
-	bind_hashed(into->writer, statement, 2, bytes, digest);
+	bind_blob(statement, 2, bytes.data, bytes.len);
+	into->writer->bytes += bytes.len;
 	return insert(into->writer, INSERT_COLUMN, into->error);
 }
 
@@ -303,7 +294,8 @@ static int note_dictionaries(const struct iq_segment_writer *writer, struct iq_c
 	return coded->patterns && coded->words ? 0 : IQ_ERR_NOMEM;
 }
 
-static int insert_zone(struct iq_segment_writer *writer, const struct iq_zone *zone, struct iq_error *error)
+static int insert_zone(struct iq_segment_writer *writer, const struct iq_zone *zone,
+		       const struct column_insert *columns, struct iq_error *error)
 {
 	sqlite3_stmt *statement = writer->statements[INSERT_CHUNK];
 	struct iq_buf lists[4] = { IQ_BUF_INIT, IQ_BUF_INIT, IQ_BUF_INIT, IQ_BUF_INIT };
@@ -326,6 +318,7 @@ static int insert_zone(struct iq_segment_writer *writer, const struct iq_zone *z
 	(void)sqlite3_bind_int64(statement, 10, zone->kinds);
 	for (int i = 0; i < 4; i++)
 		bind_blob(statement, 11 + i, lists[i].data, lists[i].len);
+	bind_blob(statement, 15, columns->hashes, sizeof(columns->hashes));
 	rc = lists[0].failed || lists[1].failed || lists[2].failed || lists[3].failed
 		     ? iq_error_nomem(error)
 		     : insert(writer, INSERT_CHUNK, error);
@@ -338,7 +331,7 @@ int iq_segment_writer_chunk(struct iq_segment_writer *writer, const struct iq_ch
 			    struct iq_coded_chunk *ret_coded, struct iq_error *error)
 {
 	const struct iq_templates templates = { template_number, template_seen, writer };
-	struct column_insert into = { writer, ++writer->chunks, ret_coded, error };
+	struct column_insert into = { writer, ++writer->chunks, ret_coded, { 0 }, error };
 	int rc = iq_chunk_encode(builder, writer->codec, &templates, insert_column, &into, &ret_coded->memory,
 				 &ret_coded->zone);
 
@@ -347,7 +340,7 @@ int iq_segment_writer_chunk(struct iq_segment_writer *writer, const struct iq_ch
 		rc = note_dictionaries(writer, ret_coded);
 	if (rc == IQ_ERR_NOMEM)
 		return iq_error_nomem(error);
-	return rc == 0 ? insert_zone(writer, &ret_coded->zone, error) : rc;
+	return rc == 0 ? insert_zone(writer, &ret_coded->zone, &into, error) : rc;
 }
 
 static bool comes_back(struct iq_codec *codec, struct iq_view coded, struct iq_view bytes)
@@ -376,7 +369,10 @@ int iq_segment_writer_raw(struct iq_segment_writer *writer, uint32_t evidence, u
 		(void)sqlite3_bind_int64(statement, 1, evidence);
 		(void)sqlite3_bind_int64(statement, 2, (int64_t)offset);
 		(void)sqlite3_bind_int64(statement, 3, (int64_t)bytes.len);
-		bind_hashed(writer, statement, 4, iq_buf_view(&coded), digest);
+		iq_sha256_of(coded.data, coded.len, digest);
+		bind_blob(statement, 4, digest, sizeof(digest));
+		bind_blob(statement, 5, coded.data, coded.len);
+		writer->bytes += coded.len;
 		rc = insert(writer, INSERT_RAW, error);
 	}
 	iq_buf_release(&coded);
@@ -498,9 +494,27 @@ static int sync_file(const char *path, struct iq_error *error)
 	return rc;
 }
 
+static int insert_hashes(struct iq_segment_writer *writer, uint8_t ret_root[IQ_SHA256_SIZE], struct iq_error *error)
+{
+	uint8_t leaves[IQ_LEAF_COUNT][IQ_SHA256_SIZE];
+	char hex[2 * sizeof(leaves) + 1];
+	int rc = 0;
+
+	for (unsigned leaf = 0; leaf < IQ_LEAF_COUNT && rc == 0; leaf++)
+		rc = iq_leaf_of(writer->db, (enum iq_leaf)leaf, leaves[leaf], error);
+	if (rc == 0 && iq_leaves_root(leaves, ret_root) < 0)
+		rc = iq_error_nomem(error);
+	if (rc < 0)
+		return rc;
+	iq_hex(leaves[0], sizeof(leaves), hex);
+	rc = insert_meta(writer, "leaves", hex, error);
+	iq_hex(ret_root, IQ_SHA256_SIZE, hex);
+	return rc == 0 ? insert_meta(writer, "root", hex, error) : rc;
+}
+
 int iq_segment_writer_finish(struct iq_segment_writer *writer, uint8_t ret_root[IQ_SHA256_SIZE], struct iq_error *error)
 {
-	char hex[IQ_SHA256_HEX_SIZE], level[16];
+	char level[16];
 	int rc = insert_meta(writer, "writer", "inquest " IQ_VERSION, error);
 
 	(void)snprintf(level, sizeof(level), "%d", iq_codec_level(writer->codec));
@@ -509,13 +523,10 @@ int iq_segment_writer_finish(struct iq_segment_writer *writer, uint8_t ret_root[
 	if (rc == 0)
 		rc = insert_templates(writer, error);
 	if (rc == 0)
-		rc = iq_segment_root(writer->db, ret_root, error);
+		rc = insert_hashes(writer, ret_root, error);
 	if (rc < 0)
 		return rc;
-	iq_hex(ret_root, IQ_SHA256_SIZE, hex);
-	rc = insert_meta(writer, "root", hex, error);
-	if (rc == 0)
-		rc = execute(writer, "COMMIT", error);
+	rc = execute(writer, "COMMIT", error);
 	close_database(writer);
 	if (rc == 0)
 		rc = sync_file(writer->path, error);

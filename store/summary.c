@@ -243,6 +243,12 @@ int iq_summary_matches(const struct iq_summary *summary, const struct iq_segment
 	struct iq_summary own;
 	bool nomem = iq_summary_of(segment, &memory, &own) < 0;
 
+	if (!nomem && !atomic_load(&segment->loaded)) {
+		own.evidence = summary->evidence;
+		own.raw = summary->raw;
+		own.sessions = summary->sessions;
+		own.session_count = summary->session_count;
+	}
 	if (!nomem) {
 		iq_summary_append(&expected, summary);
 		iq_summary_append(&found, &own);

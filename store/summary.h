@@ -1,7 +1,7 @@
 /* store/summary.h - what the manifest says of a segment, so that a query can leave it unopened. Private to store/.
  *
  * A summary may only err on the wide side: what it excludes is not in the segment. It is made from the segment's own tables
- * when that is sealed, and compared with them whenever it is opened.
+ * when that is sealed, and compared with them when they are read.
  */
 #ifndef IQ_STORE_SUMMARY_H
 #define IQ_STORE_SUMMARY_H
@@ -39,7 +39,7 @@ struct iq_summary {
 
 /* From the tables of an open segment. Borrowed: from `arena`. 0 or IQ_ERR_NOMEM. */
 int iq_summary_of(const struct iq_segment *segment, struct iq_arena *arena, struct iq_summary *ret_summary);
-/* Is it the summary of that segment? 0 or IQ_ERR_NOMEM. */
+/* Is it the summary of that segment? What follows from tables that were not loaded is left out. 0 or IQ_ERR_NOMEM. */
 int iq_summary_matches(const struct iq_summary *summary, const struct iq_segment *segment, bool *ret_same);
 /* Can the segment hold an event that the filter lets through? `sources`: the numbers of filter->sources. */
 bool iq_summary_may_match(const struct iq_summary *summary, const struct iq_filter *filter, const uint32_t *sources,

@@ -55,7 +55,7 @@ static int read_segments(struct iq_store *store, struct iq_map *texts, struct iq
 	int rc = 0;
 
 	for (size_t i = 0; i < store->manifest.count && rc == 0; i++) {
-		rc = iq_store_segment(store, i, &segment, error);
+		rc = iq_store_segment_lazily(store, i, &segment, error);
 		if (rc == 0)
 			rc = iq_segment_templates(segment, &parts, &count, error);
 		if (rc == 0 && add(store, texts, parts, count) < 0)
