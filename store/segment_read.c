@@ -872,7 +872,7 @@ int iq_segment_open_lazily(const char *path, struct iq_segment **ret_segment, st
 
 int iq_segment_open(const char *path, struct iq_segment **ret_segment, struct iq_error *error)
 {
-	struct iq_segment *segment;
+	struct iq_segment *segment = NULL;
 	int rc = iq_segment_open_lazily(path, &segment, error);
 
 	if (rc < 0)
