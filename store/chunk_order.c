@@ -1,5 +1,6 @@
 /* Session order: which row of a chunk a value belongs to, and which values those of one session are. */
 #include "store/chunk_parts.h"
+#include "store/sparse.h"
 
 bool iq_chunk_narrow(struct iq_chunk *chunk, uint32_t session)
 {
@@ -151,34 +152,39 @@ static int order_all(struct iq_chunk *chunk, int64_t *places)
 }
 
 /* The rows of the one session, as ids. */
-static int find_rows(struct iq_chunk *chunk, const int64_t *places)
+static int find_rows(struct iq_chunk *chunk, struct iq_view bytes)
 {
 	int64_t *ids = iq_arena_alloc(&chunk->memory, (chunk->count + 1) * sizeof(*ids));
 	int64_t *numbers = iq_arena_alloc(&chunk->memory, (chunk->count + 1) * sizeof(*numbers));
-	uint32_t found = 0;
+	uint32_t *rows = iq_arena_alloc(&chunk->memory, (chunk->count + 1) * sizeof(*rows));
+	struct iq_sparse places;
+	int rc;
 
-	if (!ids || !numbers)
+	if (!ids || !numbers || !rows)
 		return IQ_ERR_NOMEM;
-	for (uint32_t row = 0; row < chunk->zone->rows; row++) {
-		if (places[row] != chunk->place)
-			continue;
-		if (found == chunk->count)
-			return IQ_ERR_CORRUPT;
-		numbers[found] = chunk->zone->sessions[chunk->place].no;
-		ids[found++] = (int64_t)(chunk->zone->id_first + row);
+	rc = iq_sparse_take(chunk->codec, &bytes, chunk->zone->rows, iq_codec_passing(chunk->codec), &places);
+	if (rc < 0 || bytes.len > 0)
+		return rc < 0 ? rc : IQ_ERR_CORRUPT;
+	if (iq_sparse_find(&places, chunk->place, chunk->count, rows) != chunk->count)
+		return IQ_ERR_CORRUPT;
+	for (uint32_t i = 0; i < chunk->count; i++) {
+		numbers[i] = chunk->zone->sessions[chunk->place].no;
+		ids[i] = (int64_t)(chunk->zone->id_first + rows[i]);
 	}
 	chunk->numbers[IQ_COLUMN_ID] = ids;
 	chunk->numbers[IQ_COLUMN_SESSION] = numbers;
-	return found == chunk->count ? 0 : IQ_ERR_CORRUPT;
+	return 0;
 }
 
 int iq_chunk_load_sessions(struct iq_chunk *chunk, struct iq_view bytes)
 {
 	int64_t *places;
-	int rc = iq_stream_take_ints(chunk->codec, &bytes, chunk->zone->rows, NULL, iq_chunk_memory_by_row(chunk),
-				     &places);
+	int rc;
 
+	if (chunk->narrowed)
+		return find_rows(chunk, bytes);
+	rc = iq_stream_take_ints(chunk->codec, &bytes, chunk->zone->rows, NULL, &chunk->memory, &places);
 	if (rc < 0 || bytes.len > 0)
 		return rc < 0 ? rc : IQ_ERR_CORRUPT;
-	return chunk->narrowed ? find_rows(chunk, places) : order_all(chunk, places);
+	return order_all(chunk, places);
 }

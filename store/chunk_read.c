@@ -4,6 +4,7 @@
 #include "store/chunk_parts.h"
 #include "store/presence.h"
 #include "store/search.h"
+#include "store/sparse.h"
 
 void iq_chunk_init(struct iq_chunk *chunk, const struct iq_zone *zone, struct iq_codec *codec,
 		   const struct iq_chunk_outside *outside)
@@ -52,12 +53,36 @@ static int take_numbers(struct iq_chunk *chunk, struct iq_view *rest, struct iq_
 	return 0;
 }
 
+/* Of integers by row those of the chunk's rows. */
+static int take_ints_by_row(struct iq_chunk *chunk, struct iq_view *rest, int64_t **ret_values)
+{
+	const uint32_t rows = chunk->zone->rows;
+	struct iq_sparse sparse;
+	int rc;
+
+	if (!chunk->narrowed)
+		return iq_stream_take_ints(chunk->codec, rest, rows, NULL, &chunk->memory, ret_values);
+	rc = iq_sparse_take(chunk->codec, rest, rows, iq_codec_passing(chunk->codec), &sparse);
+	if (rc < 0)
+		return rc;
+	*ret_values = iq_arena_alloc(&chunk->memory, (chunk->count + 1) * sizeof(**ret_values));
+	if (!*ret_values)
+		return IQ_ERR_NOMEM;
+	iq_sparse_get(&sparse, chunk->numbers[IQ_COLUMN_ID], (int64_t)chunk->zone->id_first, chunk->count, *ret_values);
+	return 0;
+}
+
 /* Of a column that lies by row. */
 static int take_by_row(struct iq_chunk *chunk, struct iq_view *rest, int64_t **ret_values)
 {
-	int rc = take_numbers(chunk, rest, iq_window_whole(chunk->zone->rows), NULL, iq_chunk_memory_by_row(chunk),
-			      ret_values);
+	int rc;
 
+	if (rest->len > 0 && rest->data[0] == 0) {
+		*rest = iq_view_from(*rest, 1);
+		return take_ints_by_row(chunk, rest, ret_values);
+	}
+	rc = take_numbers(chunk, rest, iq_window_whole(chunk->zone->rows), NULL, iq_chunk_memory_by_row(chunk),
+			  ret_values);
 	return rc == 0 ? iq_chunk_pick_rows(chunk, ret_values) : rc;
 }
 
@@ -72,9 +97,7 @@ static int load_observed(struct iq_chunk *chunk, struct iq_view *rest)
 		return IQ_ERR_CORRUPT;
 	if (!relative)
 		return take_by_row(chunk, rest, observed);
-	rc = iq_stream_take_ints(chunk->codec, rest, chunk->zone->rows, NULL, iq_chunk_memory_by_row(chunk), observed);
-	if (rc == 0)
-		rc = iq_chunk_pick_rows(chunk, observed);
+	rc = take_ints_by_row(chunk, rest, observed);
 	for (uint32_t i = 0; rc == 0 && i < chunk->count; i++)
 		(*observed)[i] = (int64_t)((uint64_t)(*observed)[i] + (uint64_t)ts[i]);
 	return rc;

@@ -118,6 +118,40 @@ static void add_plane(const char *plane, size_t count, unsigned shift, int64_t *
 		values[i] = (int64_t)((uint64_t)values[i] | (uint64_t)(unsigned char)plane[i] << shift);
 }
 
+static int take_head(struct iq_view *rest, int64_t *ret_base, uint64_t *ret_scale, uint8_t *ret_width)
+{
+	return iq_zigzag_take(rest, ret_base) && iq_varint_take(rest, ret_scale) && iq_byte_take(rest, ret_width) &&
+			       *ret_width <= 8
+		       ? 0
+		       : IQ_ERR_CORRUPT;
+}
+
+int iq_planes_take(struct iq_codec *codec, struct iq_view *rest, struct iq_window window, struct iq_arena *arena,
+		   struct iq_planes *ret_planes)
+{
+	struct iq_view plane;
+	int64_t base;
+	uint8_t width;
+	int rc = take_head(rest, &base, &ret_planes->scale, &width);
+
+	if (rc < 0)
+		return rc;
+	ret_planes->base = (uint64_t)base;
+	ret_planes->width = width;
+	for (unsigned at = 0; at < width && rc == 0; at++) {
+		char *bytes = iq_arena_alloc(arena, window.count + IQ_PLANES_SLACK);
+
+		if (!bytes)
+			return IQ_ERR_NOMEM;
+		rc = iq_stream_take_part(codec, rest, window, NULL, &plane);
+		if (rc == 0 && window.count > 0)
+			memcpy(bytes, plane.data, window.count);
+		memset(bytes + window.count, 0, IQ_PLANES_SLACK);
+		ret_planes->bytes[at] = (const unsigned char *)bytes;
+	}
+	return rc;
+}
+
 int iq_packed_take(struct iq_codec *codec, struct iq_view *rest, struct iq_window window, int64_t *values)
 {
 	struct iq_view plane;
@@ -125,7 +159,7 @@ int iq_packed_take(struct iq_codec *codec, struct iq_view *rest, struct iq_windo
 	uint64_t scale;
 	uint8_t width;
 
-	if (!iq_zigzag_take(rest, &base) || !iq_varint_take(rest, &scale) || !iq_byte_take(rest, &width) || width > 8)
+	if (take_head(rest, &base, &scale, &width) < 0)
 		return IQ_ERR_CORRUPT;
 	memset(values, 0, window.count * sizeof(*values));
 	for (unsigned at = 0; at < width; at++) {

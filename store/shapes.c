@@ -1,50 +1,61 @@
 #include "store/shapes.h"
 
-#include <string.h>
+#include "store/sparse.h"
 
-/* One more than the largest of them; 0 where one is none. */
-static size_t limit_of(const int64_t *shapes, size_t count, size_t most)
+/* Are they numbers of shapes, of which there are no more than texts? */
+static bool are_shapes(const int64_t *shapes, size_t count, size_t most)
 {
 	uint64_t largest = 0;
 
 	for (size_t i = 0; i < count; i++)
 		largest = (uint64_t)shapes[i] > largest ? (uint64_t)shapes[i] : largest;
-	return largest > most ? 0 : (size_t)largest + 1;
+	return largest <= most;
 }
 
-static int count_before(const int64_t *shapes, size_t count, size_t limit, struct iq_arena *arena,
-			struct iq_shapes *ret_shapes)
+/* How often each of them comes before the window. */
+static int count_before(const struct iq_sparse *sparse, struct iq_window window, struct iq_arena *arena,
+			struct iq_shapes *shapes)
 {
-	uint32_t *before = iq_arena_calloc(arena, limit, sizeof(*before));
+	const uint64_t largest = iq_sparse_largest(sparse, window.first);
+	uint32_t *before;
 
+	if (largest > window.all)
+		return IQ_ERR_CORRUPT;
+	shapes->limit = (size_t)largest + 1;
+	before = iq_arena_calloc(arena, shapes->limit, sizeof(*before));
 	if (!before)
 		return IQ_ERR_NOMEM;
-	for (size_t i = 0; i < count; i++)
-		before[shapes[i]]++;
-	ret_shapes->before = before;
-	ret_shapes->limit = limit;
+	iq_sparse_tally(sparse, window.first, before);
+	shapes->before = before;
 	return 0;
+}
+
+static int take_some(struct iq_codec *codec, struct iq_view *rest, struct iq_window window, struct iq_arena *arena,
+		     struct iq_shapes *ret_shapes)
+{
+	int64_t *shapes = iq_arena_alloc(arena, (window.count + 1) * sizeof(*shapes));
+	struct iq_sparse sparse;
+	int rc = iq_sparse_take(codec, rest, window.all, iq_codec_passing(codec), &sparse);
+
+	if (rc < 0 || !shapes)
+		return rc < 0 ? rc : IQ_ERR_NOMEM;
+	iq_sparse_get_some(&sparse, window.first, window.count, shapes);
+	*ret_shapes = (struct iq_shapes){ .of = shapes };
+	return are_shapes(shapes, window.count, window.all) ? count_before(&sparse, window, arena, ret_shapes)
+							    : IQ_ERR_CORRUPT;
 }
 
 int iq_shapes_take(struct iq_codec *codec, struct iq_view *rest, struct iq_window window, struct iq_arena *arena,
 		   struct iq_shapes *ret_shapes)
 {
-	const struct iq_window up_to_last = { window.all, 0, window.first + window.count };
-	const bool some = window.first > 0;
-	int64_t *shapes, *kept;
-	size_t limit;
-	int rc = iq_stream_take_some(codec, rest, up_to_last, NULL, some ? iq_codec_passing(codec) : arena, &shapes);
+	int64_t *shapes;
+	int rc;
 
+	if (window.first > 0)
+		return take_some(codec, rest, window, arena, ret_shapes);
+	rc = iq_stream_take_some(codec, rest, window, NULL, arena, &shapes);
 	if (rc < 0)
 		return rc;
 	*ret_shapes = (struct iq_shapes){ .of = shapes };
-	limit = limit_of(shapes, up_to_last.count, window.all);
-	if (limit == 0 || !some)
-		return limit ? 0 : IQ_ERR_CORRUPT;
-	kept = iq_arena_alloc(arena, (window.count + 1) * sizeof(*kept));
-	if (!kept)
-		return IQ_ERR_NOMEM;
-	memcpy(kept, shapes + window.first, window.count * sizeof(*kept));
-	ret_shapes->of = kept;
-	return count_before(shapes, window.first, limit, arena, ret_shapes);
+	return are_shapes(shapes, window.count, window.all) ? 0 : IQ_ERR_CORRUPT;
 }

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "store/sparse.h"
 #include "store/texts_parts.h"
 
 bool iq_texts_is_null(const struct iq_texts *texts, size_t index)
@@ -17,30 +18,53 @@ static int add_up(struct iq_texts *texts, const int64_t *lengths, struct iq_wind
 	texts->starts = iq_arena_alloc(texts->arena, (window.count + 1) * sizeof(*texts->starts));
 	if (!texts->starts)
 		return IQ_ERR_NOMEM;
-	*ret_part = (struct iq_window){ 0 };
-	for (size_t i = 0; i <= window.all; i++) {
-		if (i == window.first)
-			ret_part->first = (size_t)sum;
-		if (i >= window.first && i - window.first <= window.count)
-			texts->starts[i - window.first] = (uint32_t)(sum - ret_part->first);
-		if (i == window.all)
-			break;
+	for (size_t i = 0; i < window.count; i++) {
+		texts->starts[i] = (uint32_t)sum;
 		if (lengths[i] < 0 || (uint64_t)lengths[i] > IQ_STREAM_MAX_BYTES - sum)
 			return IQ_ERR_CORRUPT;
 		sum += (uint64_t)lengths[i];
 	}
-	ret_part->all = (size_t)sum;
-	ret_part->count = texts->starts[window.count];
+	texts->starts[window.count] = (uint32_t)sum;
+	ret_part->count = (size_t)sum;
 	return 0;
+}
+
+/* Of a part of the lengths the others are only added up. */
+static int add_up_some(struct iq_texts *texts, const struct iq_sparse *sparse, struct iq_window window,
+		       struct iq_window *ret_part)
+{
+	int64_t *lengths = iq_arena_alloc(texts->arena, (window.count + 1) * sizeof(*lengths));
+	uint64_t before, all;
+
+	if (!lengths)
+		return IQ_ERR_NOMEM;
+	if (!iq_sparse_sum(sparse, window.first, IQ_STREAM_MAX_BYTES, &before) ||
+	    !iq_sparse_sum(sparse, window.all, IQ_STREAM_MAX_BYTES, &all) || all > IQ_STREAM_MAX_BYTES)
+		return IQ_ERR_CORRUPT;
+	iq_sparse_get_some(sparse, window.first, window.count, lengths);
+	ret_part->first = (size_t)before;
+	ret_part->all = (size_t)all;
+	return add_up(texts, lengths, window, ret_part);
 }
 
 static int take_lengths(struct iq_texts *texts, struct iq_view *rest, struct iq_window window,
 			struct iq_window *ret_part)
 {
+	struct iq_arena *passing = iq_codec_passing(texts->codec);
+	struct iq_sparse sparse;
 	int64_t *lengths;
-	int rc = iq_stream_take_ints(texts->codec, rest, window.all, NULL, iq_codec_passing(texts->codec), &lengths);
+	int rc;
 
-	return rc == 0 ? add_up(texts, lengths, window, ret_part) : rc;
+	*ret_part = (struct iq_window){ 0 };
+	if (!iq_window_is_whole(window)) {
+		rc = iq_sparse_take(texts->codec, rest, window.all, passing, &sparse);
+		return rc == 0 ? add_up_some(texts, &sparse, window, ret_part) : rc;
+	}
+	rc = iq_stream_take_ints(texts->codec, rest, window.all, NULL, passing, &lengths);
+	if (rc == 0)
+		rc = add_up(texts, lengths, window, ret_part);
+	ret_part->all = ret_part->count;
+	return rc;
 }
 
 static int open_const(struct iq_texts *texts, struct iq_view *rest)
