@@ -195,7 +195,6 @@ static int64_t time_of(const struct finder *finder, struct iq_view source, int64
 static int take_row(struct finder *finder, const struct iq_block *block, uint32_t row)
 {
 	struct iq_joined *joined = finder->joined;
-	const int64_t *ids = block->numbers[IQ_COLUMN_ID];
 	struct iq_event event = IQ_EVENT_INIT;
 	struct iq_view body;
 	size_t count;
@@ -211,7 +210,9 @@ static int take_row(struct finder *finder, const struct iq_block *block, uint32_
 	if (event.ts < finder->session->started - IQ_JOINED_MARGIN ||
 	    event.ts > finder->session->ended + IQ_JOINED_MARGIN)
 		return 0;
-	event.id = ids ? (uint64_t)ids[row] : block->id_first + row;
+	rc = iq_block_id(block, row, &event.id, finder->error);
+	if (rc < 0)
+		return rc;
 	if (iq_joined_has(joined, event.id))
 		return 0;
 	if (joined->count >= IQ_JOINED_MAX) {

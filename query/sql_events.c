@@ -179,12 +179,15 @@ static int result_text(struct cursor *cursor, sqlite3_context *context, enum iq_
 	return SQLITE_OK;
 }
 
-static int64_t id_of(const struct cursor *cursor)
+static int id_of(struct cursor *cursor, sqlite3_int64 *ret_id)
 {
-	const uint32_t row = cursor->rows[cursor->at];
+	struct iq_error error = IQ_ERROR_INIT;
+	uint64_t id;
 
-	return cursor->numbers[IQ_COLUMN_ID] ? cursor->numbers[IQ_COLUMN_ID][row]
-					     : (int64_t)(cursor->run.block->id_first + row);
+	if (iq_block_id(cursor->run.block, cursor->rows[cursor->at], &id, &error) < 0)
+		return iq_sql_fail(cursor->base.base.pVtab, &error);
+	*ret_id = (sqlite3_int64)id;
+	return SQLITE_OK;
 }
 
 static void result_key(struct cursor *cursor, sqlite3_context *context)
@@ -195,8 +198,10 @@ static void result_key(struct cursor *cursor, sqlite3_context *context)
 static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int index)
 {
 	struct cursor *cursor = (struct cursor *)base;
+	sqlite3_int64 id = 0;
 	uint32_t row;
 	int64_t number;
+	int rc;
 
 	if (cursor->fold && index != IQ_SQL_COLUMN_STORE) {
 		iq_sql_fold_column(cursor->fold, cursor->at, (unsigned)index, context);
@@ -213,8 +218,9 @@ static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int index
 	row = cursor->rows[cursor->at];
 	switch (index) {
 	case IQ_SQL_COLUMN_ID:
-		sqlite3_result_int64(context, id_of(cursor));
-		return SQLITE_OK;
+		rc = id_of(cursor, &id);
+		sqlite3_result_int64(context, id);
+		return rc;
 	case IQ_SQL_COLUMN_KEY:
 	case IQ_SQL_COLUMN_BODY:
 	case IQ_SQL_COLUMN_ATTRS:
@@ -256,7 +262,9 @@ static int rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *ret_rowid)
 {
 	const struct cursor *cursor = (const struct cursor *)base;
 
-	*ret_rowid = cursor->rows && !cursor->fold ? id_of(cursor) : 0;
+	*ret_rowid = 0;
+	if (cursor->rows && !cursor->fold)
+		return id_of(cursor, ret_rowid);
 	return SQLITE_OK;
 }
 

@@ -1,9 +1,9 @@
 /* store/chunk.h - a row group: events collected, coded into columns, and columns decoded back. Free of I/O.
  *
  * Rows are numbered in the order of ids. Most columns are stored in the order of sessions, and in that of ids inside one (the
- * session order), which brings alike values together and lets one session be read alone; times are stored in the order of
- * ids, in which they hardly differ, and sessions too, as places in the zone's list, from which the order
- * follows. What a column holds is said in docs/format.md.
+ * session order), which brings alike values together and lets one session be read alone. Where times tell which row an event
+ * has (store/times.h) they lie so, too; else times are stored in the order of ids, in which they hardly differ, and sessions as places in the
+ * zone's list, from which the order follows. What a column holds is said in docs/format.md.
  *
  * The raw bytes of an event's evidence, from the end of the event before it to its own end, are a column as well. Where the
  * body was found in them it is taken out: it is the body column's.
@@ -157,7 +157,7 @@ struct iq_chunk_outside {
 };
 
 /* A chunk that is being read. Numbers are by row; a column that was not loaded is NULL. A chunk that was narrowed has the rows of
- * one session only, numbered from 0 by id. */
+ * one session only, numbered from 0 by id; what lies by row is found by IQ_COLUMN_ID, which others need not load then. */
 struct iq_chunk {
 	const struct iq_zone *zone;
 	const struct iq_chunk_outside *outside;
@@ -167,12 +167,13 @@ struct iq_chunk {
 	bool narrowed;
 	uint32_t place;			   /* narrowed: of the session in the zone's list */
 	uint32_t loaded;		   /* bits of enum iq_column and enum iq_stored */
-	int64_t *numbers[IQ_STORED_COUNT]; /* ID: only where it was narrowed */
+	int64_t *numbers[IQ_STORED_COUNT]; /* ID: only where it was narrowed and loaded */
 	struct iq_texts *texts[IQ_STORED_COUNT];
 	struct iq_shapes shapes; /* IQ_STORED_SHAPE, in session order */
 	uint32_t *rows;		 /* session order -> row; NULL: the same */
 	uint32_t *positions;	 /* row -> session order; NULL: the same */
 	struct iq_view filter;	 /* IQ_STORED_FILTER */
+	struct iq_view times;	 /* IQ_COLUMN_TS as it is stored, while what else it tells is loaded */
 	struct iq_view *types;	 /* by the codes that are numbers[IQ_COLUMN_TYPE] */
 	size_t type_count;
 	uint64_t *offsets; /* see iq_segment_locate() */
@@ -188,7 +189,7 @@ void iq_chunk_release(struct iq_chunk *chunk);
 /* Narrows a chunk of which nothing is loaded to the rows of a session, so that little of it is decoded. False, with nothing
  * changed, where the zone does not have the session. */
 bool iq_chunk_narrow(struct iq_chunk *chunk, uint32_t session);
-/* Needs IQ_COLUMN_ID, which costs nothing unless the chunk was narrowed. */
+/* Needs IQ_COLUMN_ID, which costs nothing unless the chunk was narrowed; without it the row is told as if all were there. */
 uint64_t iq_chunk_id(const struct iq_chunk *chunk, uint32_t row);
 /* Loads the columns in `columns` (bits), and what they need. IQ_ERR_CORRUPT, IQ_ERR_NOMEM, and what reading fails with. */
 int iq_chunk_load(struct iq_chunk *chunk, uint32_t columns, struct iq_error *error);

@@ -1,6 +1,7 @@
 /* Session order: which row of a chunk a value belongs to, and which values those of one session are. */
 #include "store/chunk_parts.h"
 #include "store/sparse.h"
+#include "store/times.h"
 
 bool iq_chunk_narrow(struct iq_chunk *chunk, uint32_t session)
 {
@@ -135,7 +136,7 @@ static bool sessions_agree(const struct iq_chunk *chunk, const int64_t *places, 
 	return true;
 }
 
-static int order_all(struct iq_chunk *chunk, int64_t *places)
+static int order_by_places(struct iq_chunk *chunk, int64_t *places)
 {
 	const struct iq_zone *zone = chunk->zone;
 	uint32_t *counts = iq_arena_calloc(&chunk->memory, zone->session_count + 1, sizeof(*counts));
@@ -151,40 +152,191 @@ static int order_all(struct iq_chunk *chunk, int64_t *places)
 	return rc;
 }
 
-/* The rows of the one session, as ids. */
-static int find_rows(struct iq_chunk *chunk, struct iq_view bytes)
+/* ---- Times in session order ---- */
+
+/* Each session has at least one row, and all of them have all. */
+static bool sessions_are_all(const struct iq_zone *zone)
 {
-	int64_t *ids = iq_arena_alloc(&chunk->memory, (chunk->count + 1) * sizeof(*ids));
-	int64_t *numbers = iq_arena_alloc(&chunk->memory, (chunk->count + 1) * sizeof(*numbers));
-	uint32_t *rows = iq_arena_alloc(&chunk->memory, (chunk->count + 1) * sizeof(*rows));
-	struct iq_sparse places;
+	uint64_t left = zone->rows;
+
+	for (size_t i = 0; i < zone->session_count; i++) {
+		if (zone->sessions[i].value == 0 || zone->sessions[i].value > left)
+			return false;
+		left -= zone->sessions[i].value;
+	}
+	return left == 0;
+}
+
+/* Times of one session from its first one and the differences that follow. */
+static void add_up(int64_t first, const int64_t *differences, size_t count, int64_t *ret_ts)
+{
+	ret_ts[0] = first;
+	for (size_t i = 1; i < count; i++)
+		ret_ts[i] = (int64_t)((uint64_t)ret_ts[i - 1] + (uint64_t)differences[i - 1]);
+}
+
+int iq_chunk_take_times(struct iq_chunk *chunk, struct iq_view *rest, struct iq_window window, struct iq_arena *arena,
+			int64_t **ret_ts)
+{
+	const struct iq_zone *zone = chunk->zone;
+	const size_t from = chunk->narrowed && !iq_window_is_whole(window) ? chunk->place : 0;
+	struct iq_window wanted = { zone->rows - zone->session_count, window.first - from, window.count };
+	int64_t *firsts, *differences, *ts;
+	size_t at = 0;
 	int rc;
 
-	if (!ids || !numbers || !rows)
+	if (!sessions_are_all(zone))
+		return IQ_ERR_CORRUPT;
+	wanted.count = iq_window_is_whole(window) ? wanted.all : window.count - 1;
+	rc = iq_stream_take_ints(chunk->codec, rest, zone->session_count, NULL, arena, &firsts);
+	if (rc == 0)
+		rc = iq_stream_take_some(chunk->codec, rest, wanted, NULL, arena, &differences);
+	ts = iq_arena_alloc(arena, (window.count + 1) * sizeof(*ts));
+	if (rc < 0 || !ts)
+		return rc < 0 ? rc : IQ_ERR_NOMEM;
+	for (size_t place = from; at < window.count; place++) {
+		add_up(firsts[place], differences, (size_t)zone->sessions[place].value, ts + at);
+		differences += zone->sessions[place].value - 1;
+		at += (size_t)zone->sessions[place].value;
+	}
+	*ret_ts = ts;
+	return 0;
+}
+
+static int take_moves(struct iq_chunk *chunk, struct iq_view *rest, struct iq_arena *arena, struct iq_moves *ret_moves)
+{
+	uint64_t count;
+	int rc;
+
+	if (!iq_varint_take(rest, &count) || count > chunk->zone->rows)
+		return IQ_ERR_CORRUPT;
+	ret_moves->count = (size_t)count;
+	rc = iq_stream_take_ints(chunk->codec, rest, ret_moves->count, NULL, arena, &ret_moves->rows);
+	if (rc == 0)
+		rc = iq_stream_take_ints(chunk->codec, rest, ret_moves->count, NULL, arena, &ret_moves->distances);
+	for (size_t i = 1; rc == 0 && i < ret_moves->count; i++)
+		ret_moves->rows[i] = (int64_t)((uint64_t)ret_moves->rows[i] + (uint64_t)ret_moves->rows[i - 1]);
+	return rc == 0 && rest->len > 0 ? IQ_ERR_CORRUPT : rc;
+}
+
+/* All times, in session order, and the position of each row, as the column of times and that of sessions tell. */
+static int take_order(struct iq_chunk *chunk, struct iq_view moved, struct iq_arena *arena, int64_t **ret_ts,
+		      uint32_t **ret_positions, struct iq_error *error)
+{
+	const struct iq_chunk_outside *outside = chunk->outside;
+	struct iq_view bytes = chunk->times;
+	struct iq_moves moves;
+	uint8_t layout;
+	int rc = 0;
+
+	if (!bytes.data)
+		rc = outside->read(outside->context, chunk->zone->chunk, IQ_COLUMN_TS, &chunk->memory, &bytes, error);
+	if (rc == 0 && (!iq_byte_take(&bytes, &layout) || layout != IQ_TIMES_BY_SESSION))
+		rc = IQ_ERR_CORRUPT;
+	if (rc == 0)
+		rc = iq_chunk_take_times(chunk, &bytes, iq_window_whole(chunk->zone->rows), arena, ret_ts);
+	if (rc == 0)
+		rc = bytes.len > 0 ? IQ_ERR_CORRUPT : take_moves(chunk, &moved, arena, &moves);
+	if (rc < 0)
+		return rc;
+	*ret_positions = iq_times_sort(*ret_ts, chunk->zone->rows, arena);
+	if (!*ret_positions)
 		return IQ_ERR_NOMEM;
-	rc = iq_sparse_take(chunk->codec, &bytes, chunk->zone->rows, iq_codec_passing(chunk->codec), &places);
+	return iq_times_move(*ret_positions, chunk->zone->rows, &moves) ? 0 : IQ_ERR_CORRUPT;
+}
+
+static int order_by_times(struct iq_chunk *chunk, struct iq_view moved, struct iq_error *error)
+{
+	const struct iq_zone *zone = chunk->zone;
+	int64_t *ts, *by_row, *sessions;
+	int rc = take_order(chunk, moved, &chunk->memory, &ts, &chunk->positions, error);
+
+	if (rc < 0)
+		return rc;
+	chunk->rows = iq_arena_alloc(&chunk->memory, zone->rows * sizeof(*chunk->rows));
+	by_row = iq_arena_alloc(&chunk->memory, zone->rows * sizeof(*by_row));
+	sessions = iq_arena_alloc(&chunk->memory, zone->rows * sizeof(*sessions));
+	if (!chunk->rows || !by_row || !sessions)
+		return IQ_ERR_NOMEM;
+	for (uint32_t row = 0; row < zone->rows; row++) {
+		chunk->rows[chunk->positions[row]] = row;
+		by_row[row] = ts[chunk->positions[row]];
+	}
+	for (size_t place = 0, at = 0; place < zone->session_count; place++)
+		for (uint64_t i = 0; i < zone->sessions[place].value; i++)
+			sessions[chunk->rows[at++]] = zone->sessions[place].no;
+	chunk->numbers[IQ_COLUMN_TS] = by_row;
+	chunk->numbers[IQ_COLUMN_SESSION] = sessions;
+	chunk->loaded |= 1u << IQ_COLUMN_TS;
+	return 0;
+}
+
+/* ---- Loading ---- */
+
+int iq_chunk_load_sessions(struct iq_chunk *chunk, struct iq_view bytes, struct iq_error *error)
+{
+	int64_t *places;
+	uint8_t told;
+	int rc;
+
+	if (!iq_byte_take(&bytes, &told) || told > 1)
+		return IQ_ERR_CORRUPT;
+	if (told)
+		return order_by_times(chunk, bytes, error);
+	rc = iq_stream_take_ints(chunk->codec, &bytes, chunk->zone->rows, NULL, &chunk->memory, &places);
 	if (rc < 0 || bytes.len > 0)
 		return rc < 0 ? rc : IQ_ERR_CORRUPT;
-	if (iq_sparse_find(&places, chunk->place, chunk->count, rows) != chunk->count)
-		return IQ_ERR_CORRUPT;
-	for (uint32_t i = 0; i < chunk->count; i++) {
+	return order_by_places(chunk, places);
+}
+
+int iq_chunk_fill_session(struct iq_chunk *chunk)
+{
+	int64_t *numbers = iq_arena_alloc(&chunk->memory, (chunk->count + 1) * sizeof(*numbers));
+
+	if (!numbers)
+		return IQ_ERR_NOMEM;
+	for (uint32_t i = 0; i < chunk->count; i++)
 		numbers[i] = chunk->zone->sessions[chunk->place].no;
-		ids[i] = (int64_t)(chunk->zone->id_first + rows[i]);
-	}
-	chunk->numbers[IQ_COLUMN_ID] = ids;
 	chunk->numbers[IQ_COLUMN_SESSION] = numbers;
 	return 0;
 }
 
-int iq_chunk_load_sessions(struct iq_chunk *chunk, struct iq_view bytes)
+static int find_by_places(struct iq_chunk *chunk, struct iq_view bytes, uint32_t *ret_rows)
 {
-	int64_t *places;
-	int rc;
+	struct iq_sparse places;
+	int rc = iq_sparse_take(chunk->codec, &bytes, chunk->zone->rows, iq_codec_passing(chunk->codec), &places);
 
-	if (chunk->narrowed)
-		return find_rows(chunk, bytes);
-	rc = iq_stream_take_ints(chunk->codec, &bytes, chunk->zone->rows, NULL, &chunk->memory, &places);
 	if (rc < 0 || bytes.len > 0)
 		return rc < 0 ? rc : IQ_ERR_CORRUPT;
-	return order_all(chunk, places);
+	return iq_sparse_find(&places, chunk->place, chunk->count, ret_rows) == chunk->count ? 0 : IQ_ERR_CORRUPT;
+}
+
+static int find_by_times(struct iq_chunk *chunk, struct iq_view bytes, uint32_t *ret_rows, struct iq_error *error)
+{
+	uint32_t *positions, found = 0;
+	int64_t *ts;
+	int rc = take_order(chunk, bytes, iq_codec_passing(chunk->codec), &ts, &positions, error);
+
+	for (uint32_t row = 0; rc == 0 && row < chunk->zone->rows; row++)
+		if (positions[row] - (uint32_t)chunk->window.first < chunk->count)
+			ret_rows[found++] = row;
+	return rc;
+}
+
+int iq_chunk_load_ids(struct iq_chunk *chunk, struct iq_view bytes, struct iq_error *error)
+{
+	int64_t *ids = iq_arena_alloc(&chunk->memory, (chunk->count + 1) * sizeof(*ids));
+	uint32_t *rows = iq_arena_alloc(&chunk->memory, (chunk->count + 1) * sizeof(*rows));
+	uint8_t told;
+	int rc;
+
+	if (!ids || !rows)
+		return IQ_ERR_NOMEM;
+	if (!iq_byte_take(&bytes, &told) || told > 1)
+		return IQ_ERR_CORRUPT;
+	rc = told ? find_by_times(chunk, bytes, rows, error) : find_by_places(chunk, bytes, rows);
+	for (uint32_t i = 0; rc == 0 && i < chunk->count; i++)
+		ids[i] = (int64_t)(chunk->zone->id_first + rows[i]);
+	chunk->numbers[IQ_COLUMN_ID] = rc == 0 ? ids : NULL;
+	return rc;
 }

@@ -5,6 +5,7 @@
 #include "store/presence.h"
 #include "store/search.h"
 #include "store/sparse.h"
+#include "store/times.h"
 
 void iq_chunk_init(struct iq_chunk *chunk, const struct iq_zone *zone, struct iq_codec *codec,
 		   const struct iq_chunk_outside *outside)
@@ -53,6 +54,17 @@ static int take_numbers(struct iq_chunk *chunk, struct iq_view *rest, struct iq_
 	return 0;
 }
 
+/* What lies by row is picked by the ids of the rows where a chunk was narrowed; what lies by session is brought to rows where not. */
+static int need_rows(struct iq_chunk *chunk, struct iq_error *error)
+{
+	return chunk->narrowed ? iq_chunk_load(chunk, 1u << IQ_COLUMN_ID, error) : 0;
+}
+
+static int need_order(struct iq_chunk *chunk, struct iq_error *error)
+{
+	return chunk->narrowed ? 0 : iq_chunk_load(chunk, 1u << IQ_COLUMN_SESSION, error);
+}
+
 /* Of integers by row those of the chunk's rows. */
 static int take_ints_by_row(struct iq_chunk *chunk, struct iq_view *rest, int64_t **ret_values)
 {
@@ -86,18 +98,49 @@ static int take_by_row(struct iq_chunk *chunk, struct iq_view *rest, int64_t **r
 	return rc == 0 ? iq_chunk_pick_rows(chunk, ret_values) : rc;
 }
 
-static int load_observed(struct iq_chunk *chunk, struct iq_view *rest)
+/* Integers in session order. */
+static int take_ints_by_session(struct iq_chunk *chunk, struct iq_view *rest, int64_t **ret_values)
+{
+	int rc = iq_stream_take_some(chunk->codec, rest, chunk->window, NULL, &chunk->memory, ret_values);
+
+	return rc == 0 ? iq_chunk_to_rows(chunk, ret_values) : rc;
+}
+
+/* Where the times are in session order, they tell the order of rows with what the column of sessions has: all of them are known with it. */
+static int load_times(struct iq_chunk *chunk, struct iq_view *rest, struct iq_error *error)
+{
+	int64_t **ts = &chunk->numbers[IQ_COLUMN_TS];
+	int rc;
+
+	if (rest->len == 0 || rest->data[0] != IQ_TIMES_BY_SESSION) {
+		rc = need_rows(chunk, error);
+		return rc < 0 ? rc : take_by_row(chunk, rest, ts);
+	}
+	if (chunk->narrowed) {
+		*rest = iq_view_from(*rest, 1);
+		return iq_chunk_take_times(chunk, rest, chunk->window, &chunk->memory, ts);
+	}
+	chunk->times = *rest;
+	rc = iq_chunk_load(chunk, 1u << IQ_COLUMN_SESSION, error);
+	chunk->times = IQ_VIEW_NULL;
+	*rest = IQ_VIEW_NULL;
+	return rc == 0 && !*ts ? IQ_ERR_CORRUPT : rc;
+}
+
+static int load_observed(struct iq_chunk *chunk, struct iq_view *rest, struct iq_error *error)
 {
 	int64_t **observed = &chunk->numbers[IQ_COLUMN_OBSERVED];
 	const int64_t *ts = chunk->numbers[IQ_COLUMN_TS];
 	uint8_t relative;
 	int rc;
 
-	if (!iq_byte_take(rest, &relative) || relative > 1)
+	if (!iq_byte_take(rest, &relative) || relative > IQ_TIMES_BY_SESSION)
 		return IQ_ERR_CORRUPT;
-	if (!relative)
-		return take_by_row(chunk, rest, observed);
-	rc = take_ints_by_row(chunk, rest, observed);
+	rc = relative == IQ_TIMES_BY_SESSION ? need_order(chunk, error) : need_rows(chunk, error);
+	if (rc < 0 || !relative)
+		return rc < 0 ? rc : take_by_row(chunk, rest, observed);
+	rc = relative == IQ_TIMES_BY_SESSION ? take_ints_by_session(chunk, rest, observed)
+					     : take_ints_by_row(chunk, rest, observed);
 	for (uint32_t i = 0; rc == 0 && i < chunk->count; i++)
 		(*observed)[i] = (int64_t)((uint64_t)(*observed)[i] + (uint64_t)ts[i]);
 	return rc;
@@ -124,19 +167,20 @@ static bool in_range(const struct iq_chunk *chunk, unsigned column)
 /* Is the column told by the shape of the body? */
 static bool is_given(unsigned column)
 {
-	return column != IQ_COLUMN_TS && column != IQ_COLUMN_SEQ;
+	return column != IQ_COLUMN_SEQ;
 }
 
-static int load_numbers(struct iq_chunk *chunk, unsigned column, struct iq_view *rest)
+static int load_numbers(struct iq_chunk *chunk, unsigned column, struct iq_view *rest, struct iq_error *error)
 {
 	int64_t **values = &chunk->numbers[column];
-	uint8_t by_row = column == IQ_COLUMN_TS;
+	uint8_t by_row = 0;
 	int rc;
 
 	if (column == IQ_COLUMN_SEQ && (!iq_byte_take(rest, &by_row) || by_row > 1))
 		return IQ_ERR_CORRUPT;
-	if (by_row)
-		return take_by_row(chunk, rest, values);
+	rc = by_row ? need_rows(chunk, error) : need_order(chunk, error);
+	if (rc < 0 || by_row)
+		return rc < 0 ? rc : take_by_row(chunk, rest, values);
 	rc = take_numbers(chunk, rest, chunk->window, is_given(column) ? chunk->shapes.of : NULL, &chunk->memory,
 			  values);
 	if (rc == 0)
@@ -355,26 +399,23 @@ int iq_chunk_search(struct iq_chunk *chunk, unsigned column, struct iq_view lite
 /* What a column needs before it can be read; of texts, also what their templates refer to. */
 static uint32_t needs(const struct iq_chunk *chunk, unsigned column)
 {
-	/* What lies by row is picked by session where a chunk was narrowed, what lies by session is brought to rows where not. */
-	const uint32_t by_row = chunk->narrowed ? 1u << IQ_COLUMN_SESSION : 0;
 	const uint32_t by_session = chunk->narrowed ? 0 : 1u << IQ_COLUMN_SESSION;
 	const uint32_t shape = 1u << IQ_STORED_SHAPE;
 
 	switch (column) {
+	case IQ_COLUMN_ID:
+	case IQ_COLUMN_TS:
 	case IQ_COLUMN_SESSION:
+	case IQ_COLUMN_SEQ:
 	case IQ_STORED_SHAPE:
 	case IQ_STORED_FILTER:
 	case IQ_STORED_WORDS:
 		return 0;
-	case IQ_COLUMN_TS:
-		return by_row;
 	case IQ_COLUMN_OBSERVED:
-		return by_row | 1u << IQ_COLUMN_TS;
+		return 1u << IQ_COLUMN_TS;
 	case IQ_COLUMN_KEY:
 	case IQ_COLUMN_ATTRS:
 		return by_session;
-	case IQ_COLUMN_SEQ:
-		return by_row | by_session;
 	case IQ_COLUMN_BODY:
 		return by_session | shape | 1u << IQ_STORED_FORM;
 	default:
@@ -400,15 +441,28 @@ static uint32_t referred_columns(uint32_t refers)
 	return result;
 }
 
-static int load_one(struct iq_chunk *chunk, unsigned column, struct iq_view bytes)
+/* Those of numbers alone. */
+static int load_some_numbers(struct iq_chunk *chunk, unsigned column, struct iq_view *rest, struct iq_error *error)
+{
+	switch (column) {
+	case IQ_COLUMN_TS:
+		return load_times(chunk, rest, error);
+	case IQ_COLUMN_OBSERVED:
+		return load_observed(chunk, rest, error);
+	default:
+		return load_numbers(chunk, column, rest, error);
+	}
+}
+
+static int load_one(struct iq_chunk *chunk, unsigned column, struct iq_view bytes, struct iq_error *error)
 {
 	int rc;
 
 	switch (column) {
+	case IQ_COLUMN_ID:
+		return iq_chunk_load_ids(chunk, bytes, error);
 	case IQ_COLUMN_SESSION:
-		return iq_chunk_load_sessions(chunk, bytes);
-	case IQ_COLUMN_OBSERVED:
-		return load_observed(chunk, &bytes);
+		return iq_chunk_load_sessions(chunk, bytes, error);
 	case IQ_STORED_SHAPE:
 		return iq_shapes_take(chunk->codec, &bytes, chunk->window, &chunk->memory, &chunk->shapes);
 	case IQ_COLUMN_TYPE:
@@ -424,7 +478,7 @@ static int load_one(struct iq_chunk *chunk, unsigned column, struct iq_view byte
 	case IQ_STORED_WORDS:
 		return 0;
 	default:
-		rc = load_numbers(chunk, column, &bytes);
+		rc = load_some_numbers(chunk, column, &bytes, error);
 		return rc == 0 && bytes.len > 0 ? IQ_ERR_CORRUPT : rc;
 	}
 }
@@ -442,16 +496,17 @@ static int damaged(const struct iq_chunk *chunk, int rc, struct iq_error *error)
 
 static int read_column(struct iq_chunk *chunk, unsigned column, struct iq_error *error)
 {
+	const unsigned stored = column == IQ_COLUMN_ID ? IQ_COLUMN_SESSION : column;
 	struct iq_view bytes;
 	uint32_t referred = 0;
 	int rc = iq_chunk_load(chunk, needs(chunk, column), error);
 
 	if (rc < 0)
 		return rc;
-	rc = chunk->outside->read(chunk->outside->context, chunk->zone->chunk, column, &chunk->memory, &bytes, error);
+	rc = chunk->outside->read(chunk->outside->context, chunk->zone->chunk, stored, &chunk->memory, &bytes, error);
 	if (rc < 0)
 		return rc;
-	rc = load_one(chunk, column, bytes);
+	rc = load_one(chunk, column, bytes, error);
 	if (rc == 0 && chunk->texts[column])
 		referred = referred_columns(iq_texts_refers(chunk->texts[column]));
 	/* Templates of a body that refer to bodies, or those of a key to anything, are nobody's. */
@@ -461,13 +516,19 @@ static int read_column(struct iq_chunk *chunk, unsigned column, struct iq_error 
 	return rc < 0 ? damaged(chunk, rc, error) : iq_chunk_load(chunk, referred, error);
 }
 
+static int fill_session(struct iq_chunk *chunk, struct iq_error *error)
+{
+	return iq_chunk_fill_session(chunk) < 0 ? iq_error_nomem(error) : 0;
+}
+
 /* Marked before what it needs is loaded, so that columns that refer to each other come to an end. */
 static int load_column(struct iq_chunk *chunk, unsigned column, struct iq_error *error)
 {
 	int rc;
 
 	chunk->loaded |= 1u << column;
-	rc = read_column(chunk, column, error);
+	rc = chunk->narrowed && column == IQ_COLUMN_SESSION ? fill_session(chunk, error)
+							    : read_column(chunk, column, error);
 	if (rc < 0)
 		chunk->loaded &= ~(1u << column);
 	return rc;
@@ -477,12 +538,9 @@ int iq_chunk_load(struct iq_chunk *chunk, uint32_t columns, struct iq_error *err
 {
 	int rc = 0;
 
-	if (chunk->narrowed && columns >> IQ_COLUMN_ID & 1)
-		columns |= 1u << IQ_COLUMN_SESSION;
-	columns &= ~(1u << IQ_COLUMN_ID | 1u << IQ_COLUMN_OFFSET | 1u << IQ_COLUMN_LENGTH);
-	columns &= ~chunk->loaded;
+	columns &= IQ_STORED_ALL | (chunk->narrowed ? 1u << IQ_COLUMN_ID : 0);
 	for (unsigned column = 0; columns != 0 && rc == 0; column++, columns >>= 1)
-		if (columns & 1)
+		if (columns & 1 && !(chunk->loaded >> column & 1))
 			rc = load_column(chunk, column, error);
 	return rc;
 }

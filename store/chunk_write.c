@@ -2,7 +2,9 @@
 #include <string.h>
 
 #include "store/chunk.h"
+#include "store/packed.h"
 #include "store/split.h"
+#include "store/times.h"
 
 /* ---- Coding ---- */
 
@@ -16,6 +18,9 @@ struct coding {
 	size_t template_count;
 	int64_t *numbers; /* a column by row, or what is made of one */
 	size_t words_before;
+	bool by_times; /* the times tell the order of rows, but for the moves */
+	struct iq_moves moves;
+	struct iq_arena memory;		     /* of these */
 	struct iq_view kinds[IQ_KIND_COUNT]; /* their names */
 	struct iq_view directions[IQ_DIRECTION_SERVER + 1];
 	struct iq_buf out;
@@ -93,24 +98,12 @@ static int append_seq(struct coding *coding)
 	return append_numbers(coding, rows ? of_rows : seq, false);
 }
 
-/* A byte: 1 where it is the difference to ts. */
-static int append_observed(struct coding *coding)
-{
-	const struct iq_chunk_builder *builder = coding->builder;
-	const int64_t *ts = builder->numbers[IQ_COLUMN_TS], *observed = builder->numbers[IQ_COLUMN_OBSERVED];
-	bool relative = all_known(ts, builder->count) && all_known(observed, builder->count);
+/* ---- Times and sessions ---- */
 
-	(void)iq_buf_append_char(&coding->out, relative ? 1 : 0);
-	if (!relative)
-		return append_numbers(coding, by_row(coding, observed), false);
-	for (uint32_t i = 0; i < builder->count; i++)
-		coding->numbers[builder->rows ? builder->rows[i] : i] =
-			(int64_t)((uint64_t)observed[i] - (uint64_t)ts[i]);
-	return iq_stream_append_ints(coding->codec, coding->numbers, builder->count, &coding->out);
-}
+/* Times by row would need the column of sessions, which need not be cheaper than that both are told by times in session order. */
+#define LEAST_BY_TIMES 64u
 
-/* Places in the list of the chunk's sessions, by row. */
-static int append_sessions(struct coding *coding)
+static const int64_t *places_by_row(struct coding *coding)
 {
 	const struct iq_chunk_builder *builder = coding->builder;
 	const int64_t *sessions = builder->numbers[IQ_COLUMN_SESSION];
@@ -120,6 +113,115 @@ static int append_sessions(struct coding *coding)
 		place += i > 0 && sessions[i] != sessions[i - 1];
 		coding->numbers[builder->rows ? builder->rows[i] : i] = place;
 	}
+	return coding->numbers;
+}
+
+/* The first time of each session, then each other one as the difference to the one before it. How many the first ones are. */
+static size_t split_times(struct coding *coding, int64_t *firsts, int64_t *differences)
+{
+	const int64_t *sessions = coding->builder->numbers[IQ_COLUMN_SESSION];
+	const int64_t *ts = coding->builder->numbers[IQ_COLUMN_TS];
+	size_t count = 0;
+
+	for (uint32_t i = 0; i < coding->builder->count; i++)
+		if (i == 0 || sessions[i] != sessions[i - 1])
+			firsts[count++] = ts[i];
+		else
+			differences[i - count] = (int64_t)((uint64_t)ts[i] - (uint64_t)ts[i - 1]);
+	return count;
+}
+
+/* What the first times come to beside a sample of the others: a few bytes each. */
+static uint64_t cost_of_firsts(size_t sessions, size_t count)
+{
+	return (uint64_t)sessions * 20 * 16 * (count < IQ_INTS_SAMPLE ? count : IQ_INTS_SAMPLE) / count;
+}
+
+static bool times_pay(struct coding *coding, int64_t *firsts)
+{
+	const size_t count = coding->builder->count;
+	const size_t sessions = split_times(coding, firsts, coding->numbers);
+	const uint64_t cost = iq_stream_ints_cost(coding->numbers, count - sessions) + cost_of_firsts(sessions, count);
+
+	return cost < iq_stream_ints_cost(places_by_row(coding), count) +
+			      iq_stream_ints_cost(by_row(coding, coding->builder->numbers[IQ_COLUMN_TS]), count);
+}
+
+/* Where the times tell the order, rows need not be said. */
+static int choose_times(struct coding *coding)
+{
+	const struct iq_chunk_builder *builder = coding->builder;
+	const uint32_t count = builder->count;
+	int64_t *firsts;
+	uint32_t *positions;
+	int rc;
+
+	if (!builder->rows || count < LEAST_BY_TIMES || !all_known(builder->numbers[IQ_COLUMN_TS], count))
+		return 0;
+	firsts = iq_arena_alloc(&coding->memory, count * sizeof(*firsts));
+	if (!firsts)
+		return IQ_ERR_NOMEM;
+	if (!times_pay(coding, firsts))
+		return 0;
+	positions = iq_times_sort(builder->numbers[IQ_COLUMN_TS], count, &coding->memory);
+	if (!positions)
+		return IQ_ERR_NOMEM;
+	rc = iq_times_find_moves(positions, builder->rows, count, &coding->memory, &coding->moves);
+	coding->by_times = rc == 1;
+	return rc < 0 ? rc : 0;
+}
+
+/* A byte: 2 where they are in session order, each session's first time, then the differences; else by row. */
+static int append_times(struct coding *coding)
+{
+	const size_t count = coding->builder->count;
+	int64_t *firsts;
+	size_t sessions;
+	int rc;
+
+	if (!coding->by_times)
+		return append_numbers(coding, by_row(coding, coding->builder->numbers[IQ_COLUMN_TS]), false);
+	firsts = iq_arena_alloc(&coding->memory, count * sizeof(*firsts));
+	if (!firsts)
+		return IQ_ERR_NOMEM;
+	sessions = split_times(coding, firsts, coding->numbers);
+	(void)iq_buf_append_char(&coding->out, IQ_TIMES_BY_SESSION);
+	rc = iq_stream_append_ints(coding->codec, firsts, sessions, &coding->out);
+	return rc < 0 ? rc : iq_stream_append_ints(coding->codec, coding->numbers, count - sessions, &coding->out);
+}
+
+/* A byte: 1 where the times tell, and what has to be moved; else places in the list of the chunk's sessions, by row. */
+static int append_sessions(struct coding *coding)
+{
+	const struct iq_moves *moves = &coding->moves;
+	int64_t before = 0;
+
+	(void)iq_buf_append_char(&coding->out, coding->by_times ? 1 : 0);
+	if (!coding->by_times)
+		return iq_stream_append_ints(coding->codec, places_by_row(coding), coding->builder->count,
+					     &coding->out);
+	for (size_t i = 0; i < moves->count; i++) {
+		coding->numbers[i] = moves->rows[i] - before;
+		before = moves->rows[i];
+	}
+	(void)iq_varint_append(&coding->out, moves->count);
+	(void)iq_stream_append_ints(coding->codec, coding->numbers, moves->count, &coding->out);
+	return iq_stream_append_ints(coding->codec, moves->distances, moves->count, &coding->out);
+}
+
+/* A byte: 1 where it is the difference to ts, 2 where that is in session order. */
+static int append_observed(struct coding *coding)
+{
+	const struct iq_chunk_builder *builder = coding->builder;
+	const int64_t *ts = builder->numbers[IQ_COLUMN_TS], *observed = builder->numbers[IQ_COLUMN_OBSERVED];
+	bool relative = all_known(ts, builder->count) && all_known(observed, builder->count);
+
+	(void)iq_buf_append_char(&coding->out, relative ? coding->by_times ? 2 : 1 : 0);
+	if (!relative)
+		return append_numbers(coding, by_row(coding, observed), false);
+	for (uint32_t i = 0; i < builder->count; i++)
+		coding->numbers[builder->rows && !coding->by_times ? builder->rows[i] : i] =
+			(int64_t)((uint64_t)observed[i] - (uint64_t)ts[i]);
 	return iq_stream_append_ints(coding->codec, coding->numbers, builder->count, &coding->out);
 }
 
@@ -271,7 +373,7 @@ static int append_column(struct coding *coding, unsigned column)
 {
 	switch (column) {
 	case IQ_COLUMN_TS:
-		return append_numbers(coding, by_row(coding, coding->builder->numbers[column]), false);
+		return append_times(coding);
 	case IQ_COLUMN_OBSERVED:
 		return append_observed(coding);
 	case IQ_COLUMN_SEQ:
@@ -463,6 +565,7 @@ static void release_coding(struct coding *coding)
 	free(coding->template_numbers);
 	free(coding->numbers);
 	iq_buf_release(&coding->out);
+	iq_arena_release(&coding->memory);
 }
 
 static int give_column(struct coding *coding, unsigned number,
@@ -482,7 +585,9 @@ int iq_chunk_encode(const struct iq_chunk_builder *builder, struct iq_codec *cod
 		    int (*column)(void *context, unsigned column, struct iq_view bytes), void *context,
 		    struct iq_arena *arena, struct iq_zone *ret_zone)
 {
-	struct coding coding = { .builder = builder, .codec = codec, .templates = templates, .out = IQ_BUF_INIT };
+	struct coding coding = {
+		.builder = builder, .codec = codec, .templates = templates, .memory = IQ_ARENA_INIT, .out = IQ_BUF_INIT
+	};
 	struct iq_buf body = IQ_BUF_INIT;
 	int rc = allocate_coding(&coding);
 
@@ -492,6 +597,8 @@ int iq_chunk_encode(const struct iq_chunk_builder *builder, struct iq_codec *cod
 	/* The body comes first: its shapes tell other columns. */
 	if (rc == 0)
 		rc = append_body(&coding);
+	if (rc == 0)
+		rc = choose_times(&coding);
 	body = coding.out;
 	coding.out = (struct iq_buf)IQ_BUF_INIT;
 	for (unsigned i = 0; i < IQ_STORED_COUNT && rc == 0; i++) {

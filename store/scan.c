@@ -308,7 +308,7 @@ static void fill_block(struct slot *slot, size_t task)
 
 static int load_columns(struct iq_scan *scan, const struct task *task, struct slot *slot, struct iq_error *error)
 {
-	const uint32_t columns = scan->options.columns | 1u << IQ_COLUMN_ID;
+	const uint32_t columns = scan->options.columns;
 	int rc = iq_chunk_load(&slot->chunk, columns, error);
 
 	if (rc == 0 && columns & (1u << IQ_COLUMN_OFFSET | 1u << IQ_COLUMN_LENGTH))
@@ -902,11 +902,10 @@ int iq_scan_open(struct iq_store *store, const struct iq_scan_options *options, 
 		return iq_error_nomem(error);
 	scan->store = store;
 	scan->options = *options;
-	scan->options.columns &= ~(1u << IQ_COLUMN_ID);
 	if (is_by_time(scan))
 		scan->options.columns |= 1u << IQ_COLUMN_TS;
 	if (is_by_group(scan))
-		scan->options.columns |= 1u << options->group | (options->columns & 1u << IQ_COLUMN_ID);
+		scan->options.columns |= 1u << options->group;
 	scan->tests = (struct iq_tests){ options->tests, options->test_count };
 	(void)pthread_mutex_init(&scan->mutex, NULL);
 	(void)pthread_cond_init(&scan->changed, NULL);
@@ -956,16 +955,30 @@ void iq_scan_close(struct iq_scan *scan)
 	free(scan);
 }
 
+int iq_block_id(const struct iq_block *block, uint32_t row, uint64_t *ret_id, struct iq_error *error)
+{
+	const bool narrowed = block->chunk && block->chunk->narrowed;
+	int rc = narrowed ? iq_chunk_load(block->chunk, 1u << IQ_COLUMN_ID, error) : 0;
+
+	if (rc == 0)
+		*ret_id = block->numbers[IQ_COLUMN_ID] ? (uint64_t)block->numbers[IQ_COLUMN_ID][row]
+			  : narrowed		       ? iq_chunk_id(block->chunk, row)
+						       : block->id_first + row;
+	return rc;
+}
+
 int iq_block_text(const struct iq_block *block, enum iq_column column, uint32_t row, struct iq_view *ret_text,
 		  bool *ret_is_binary, struct iq_error *error)
 {
 	struct iq_chunk *chunk = block->chunk;
 	int rc = iq_chunk_text(chunk, column, row, ret_text);
+	uint64_t id = 0;
 
 	*ret_is_binary = column == IQ_COLUMN_BODY && chunk->numbers[IQ_STORED_FORM][row] == IQ_BODY_BINARY;
-	if (rc < 0)
-		return iq_error_set(error, (enum iq_status)rc, "event %llu: %s",
-				    (unsigned long long)iq_chunk_id(chunk, row),
-				    rc == IQ_ERR_NOMEM ? "out of memory" : "is damaged; run `inquest store verify`");
-	return 0;
+	if (rc == 0)
+		return 0;
+	if (iq_block_id(block, row, &id, error) < 0)
+		return rc;
+	return iq_error_set(error, (enum iq_status)rc, "event %llu: %s", (unsigned long long)id,
+			    rc == IQ_ERR_NOMEM ? "out of memory" : "is damaged; run `inquest store verify`");
 }

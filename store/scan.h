@@ -78,7 +78,7 @@ struct iq_scan_options {
 struct iq_block {
 	uint64_t serial; /* another number for every block of a scan */
 	uint64_t id_first;
-	/* ID: NULL where a row's id is id_first + row. SOURCE, SESSION: numbers, 0 for none. KIND, DIRECTION, SEVERITY: enums.
+	/* ID: NULL where it was not asked for, or a row's id is id_first + row: see iq_block_id(). SOURCE, SESSION: numbers, 0 for none. KIND, DIRECTION, SEVERITY: enums.
 	 * TYPE: index in `types`. IQ_NUMBER_NONE for none. */
 	const int64_t *numbers[IQ_COLUMN_COUNT];
 	const struct iq_view *types; /* the NULL view first */
@@ -102,6 +102,8 @@ int iq_scan_open(struct iq_store *store, const struct iq_scan_options *options, 
 int iq_scan_next(struct iq_scan *scan, struct iq_run *ret_run, struct iq_error *error);
 void iq_scan_close(struct iq_scan *scan);
 
+/* The id of a row, whether or not it was asked for. */
+int iq_block_id(const struct iq_block *block, uint32_t row, uint64_t *ret_id, struct iq_error *error);
 /* KEY, BODY or ATTRS of a row. Borrowed until the next call for the block. */
 int iq_block_text(const struct iq_block *block, enum iq_column column, uint32_t row, struct iq_view *ret_text,
 		  bool *ret_is_binary, struct iq_error *error);

@@ -472,14 +472,15 @@ static int select_sessions(const struct iq_test *test, struct selection *selecti
 	const struct iq_zone *zone = chunk->zone;
 	bool *marks;
 	uint32_t at = 0, kept = 0;
-	int rc = load(selection, IQ_COLUMN_SESSION);
+	int rc;
 
-	if (rc < 0)
-		return rc;
 	if (chunk->narrowed && !session_passes(test, zone->sessions[chunk->place].no))
 		selection->count = 0;
 	if (chunk->narrowed)
 		return 0;
+	rc = load(selection, IQ_COLUMN_SESSION);
+	if (rc < 0)
+		return rc;
 	marks = iq_arena_calloc(&chunk->memory, zone->rows, sizeof(*marks));
 	if (!marks)
 		return iq_error_nomem(selection->error);
@@ -517,6 +518,7 @@ static int filter_excludes(const struct iq_test *test, struct selection *selecti
 
 static int damaged(struct selection *selection, int rc, uint32_t row)
 {
+	(void)iq_chunk_load(selection->chunk, 1u << IQ_COLUMN_ID, NULL);
 	return iq_error_set(selection->error, (enum iq_status)rc, "event %lld: %s",
 			    (long long)iq_chunk_id(selection->chunk, row),
 			    rc == IQ_ERR_NOMEM ? "out of memory" : "is damaged; run `inquest store verify`");

@@ -432,9 +432,25 @@ class Chunk:
         self.sources, self.sessions, self.evidence = [list(pairs(Stream(zone))) for zone in (zones[0], zones[1], zones[3])]
         self.types = list(type_zone(Stream(zones[2])))
         self.columns, self.decoded = {}, None
-        session = self.stream(4).ints(self.rows)
-        self.order = sorted(range(self.rows), key=lambda r: session[r])
-        self.columns["session_no"] = [self.sessions[session[r]][0] for r in self.order]
+        self.columns["session_no"] = [no for no, count in self.sessions for _ in range(count)]
+        stream = self.stream(4)
+        self.order = self.order_by_times(stream) if stream.byte() else self.order_by_places(stream)
+
+    def order_by_places(self, stream):
+        places = stream.ints(self.rows)
+        order = sorted(range(self.rows), key=lambda row: places[row])
+        expect([self.sessions[places[row]][0] for row in order] == self.columns["session_no"], "sessions are not those of the zone")
+        return order
+
+    def order_by_times(self, stream):
+        """Which event each row is, as times and moves say; then the row of each event."""
+        ts = self.column("ts")
+        events = sorted(range(self.rows), key=lambda event: ts[event])
+        count = stream.varint()
+        for row, distance in zip(summed(0, stream.ints(count))[1:], stream.ints(count)):
+            met("rows", "moved")
+            events.insert(row, events.pop(row + distance))
+        return sorted(range(self.rows), key=events.__getitem__)
 
     def stream(self, number):
         return Stream(self.segment.column(self.no, number), self.segment)
@@ -460,16 +476,24 @@ class Chunk:
                 "severity": lambda: [SEVERITIES[value] for value in values]}.get(name, lambda: values)()
 
     def decode_ts(self):
-        values = self.stream(1).numbers(self.rows)
-        return [values[r] for r in self.order]
+        stream = self.stream(1)
+        if stream.data[0] != 2:
+            values = stream.numbers(self.rows)
+            return [values[r] for r in self.order]
+        expect(stream.byte() == 2 and met("times", "by session"), "times")
+        firsts = stream.ints(len(self.sessions))
+        differences = iter(stream.ints(self.rows - len(firsts)))
+        return [ts for first, (_, count) in zip(firsts, self.sessions)
+                for ts in summed(first, [next(differences) for _ in range(count - 1)])]
 
     def decode_observed(self):
         stream, ts = self.stream(2), self.column("ts")
-        if stream.byte() == 0:
+        layout = stream.byte()
+        if layout == 0:
             values = stream.numbers(self.rows)
             return [values[r] for r in self.order]
         differences = stream.ints(self.rows)
-        return [signed(ts[i] + differences[r]) for i, r in enumerate(self.order)]
+        return [signed(ts[i] + differences[r if layout == 1 else i]) for i, r in enumerate(self.order)]
 
     def decode_session(self):
         return [self.segment.sessions.get(no) for no in self.column("session_no")]

@@ -8,8 +8,10 @@
 #include "store/body_finder.h"
 #include "store/generalise.h"
 #include "store/repeats.h"
+#include "store/sparse.h"
 #include "store/store.h"
 #include "store/texts.h"
+#include "store/times.h"
 
 /* Some values in the middle, at the beginning, at the end and none at all. */
 #define WINDOWS 5u
@@ -42,6 +44,48 @@ static void read_windows(struct iq_codec *codec, struct iq_view bytes, size_t co
 	}
 }
 
+/* What is asked of a stream that is not decoded is what its numbers say. */
+static void look_into(struct iq_codec *codec, struct iq_view bytes, size_t count, const int64_t *expected)
+{
+	const size_t end = count / 2, limit = count / 3 + 1;
+	struct iq_arena arena = IQ_ARENA_INIT;
+	struct iq_sparse sparse;
+	int64_t *some = calloc(count + 1, sizeof(*some));
+	uint32_t *places = calloc(count + 1, sizeof(*places));
+	uint64_t largest = 0, sum = 0, told;
+	size_t found = 0;
+	bool small = true;
+
+	cr_assert(some && places);
+	cr_assert_eq(iq_sparse_take(codec, &bytes, count, &arena, &sparse), 0);
+	cr_assert_eq(bytes.len, 0);
+	iq_sparse_get_some(&sparse, end, count - end, some);
+	cr_assert(count == end || memcmp(some, expected + end, (count - end) * sizeof(*some)) == 0);
+	for (size_t i = 0; i < count; i++) {
+		small &= expected[i] >= 0 && expected[i] <= 1000;
+		found += count > 0 && expected[i] == expected[end];
+		largest = i < end && (uint64_t)expected[i] > largest ? (uint64_t)expected[i] : largest;
+		sum += i < end ? (uint64_t)expected[i] : 0;
+	}
+	if (count > 0)
+		cr_assert_eq(iq_sparse_find(&sparse, expected[end], limit, places), found > limit ? limit + 1 : found);
+	for (size_t i = 0; i < found && i < limit; i++)
+		cr_assert(expected[places[i]] == expected[end] && (i == 0 || places[i] > places[i - 1]));
+	cr_assert_eq(iq_sparse_largest(&sparse, end), largest);
+	cr_assert_eq(iq_sparse_sum(&sparse, end, 1000, &told), small);
+	if (small) {
+		cr_assert_eq(told, sum);
+		memset(places, 0, (count + 1) * sizeof(*places));
+		if (largest <= count)
+			iq_sparse_tally(&sparse, end, places);
+		for (size_t i = 0; i < end && largest <= count; i++)
+			cr_assert(places[expected[i]]-- > 0);
+	}
+	free(some);
+	free(places);
+	iq_arena_release(&arena);
+}
+
 static enum iq_ints_layout round_trip_ints(const int64_t *values, size_t count)
 {
 	struct iq_codec *codec = iq_codec_new(IQ_SEGMENT_LEVEL);
@@ -58,6 +102,7 @@ static enum iq_ints_layout round_trip_ints(const int64_t *values, size_t count)
 	cr_assert_eq(rest.len, 0);
 	cr_assert(count == 0 || memcmp(back, values, count * sizeof(*values)) == 0);
 	read_windows(codec, iq_buf_view(&bytes), count, values);
+	look_into(codec, iq_buf_view(&bytes), count, values);
 	iq_buf_release(&bytes);
 	iq_arena_release(&arena);
 	iq_codec_free(codec);
@@ -180,6 +225,68 @@ Test(columns, of_many_numbers_are_read_in_part)
 	for (size_t i = 0; i < MANY; i++)
 		many[i] = rand_r(&seed) % 16 * (rand_r(&seed) % 16);
 	cr_expect_eq(round_trip_ints(many, MANY), IQ_INTS_PLANES);
+}
+
+/* ---- Times that tell the order of rows ---- */
+
+/* Events of sessions that take turns, by and large in the order of their times: `disorder` of a thousand are late. */
+static void make_rows(unsigned *seed, unsigned disorder, uint32_t count, int64_t *ts, uint32_t *rows)
+{
+	uint32_t at[8] = { 0 }, sessions[COUNT];
+	int64_t now = -1000;
+
+	for (uint32_t row = 0; row < count; row++)
+		at[(sessions[row] = (uint32_t)rand_r(seed) % 7) + 1]++;
+	for (unsigned i = 1; i < 8; i++)
+		at[i] += at[i - 1];
+	for (uint32_t row = 0; row < count; row++) {
+		const uint32_t position = at[sessions[row]]++;
+
+		now += rand_r(seed) % 40;
+		ts[position] = now - ((unsigned)rand_r(seed) % 1000 < disorder ? rand_r(seed) % 400 : 0);
+		rows[position] = row;
+	}
+}
+
+Test(times, tell_rows_but_for_what_is_moved)
+{
+	static uint32_t rows[COUNT];
+	unsigned seed = (unsigned)time(NULL);
+
+	cr_log_info("seed %u\n", seed);
+	for (unsigned round = 0; round < 40; round++) {
+		const uint32_t count = (uint32_t)rand_r(&seed) % COUNT;
+		struct iq_arena arena = IQ_ARENA_INIT;
+		struct iq_moves moves;
+		uint32_t *positions;
+		int told;
+
+		make_rows(&seed, round % 20, count, values, rows);
+		positions = iq_times_sort(values, count, &arena);
+		told = iq_times_find_moves(positions, rows, count, &arena, &moves);
+		cr_assert(told == 1 || round % 20 > 2 || count < 200);
+		if (told == 1) {
+			positions = iq_times_sort(values, count, &arena);
+			cr_assert(iq_times_move(positions, count, &moves));
+			for (uint32_t row = 0; row < count; row++)
+				cr_assert_eq(rows[positions[row]], row);
+		}
+		iq_arena_release(&arena);
+	}
+}
+
+Test(times, move_nothing_from_outside)
+{
+	static const int64_t wrong[][2] = { { 0, 0 }, { 0, 4 },	 { 3, 1 },	  { -1, 1 },
+					    { 4, 1 }, { 1, -1 }, { 1, INT64_MAX } };
+	uint32_t positions[] = { 0, 1, 2, 3 };
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		int64_t row = wrong[i][0], distance = wrong[i][1];
+		const struct iq_moves moves = { &row, &distance, 1 };
+
+		cr_expect(!iq_times_move(positions, 4, &moves), "%zu", i);
+	}
 }
 
 /* ---- Texts ---- */

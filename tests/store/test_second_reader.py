@@ -24,7 +24,7 @@ EVERYTHING = {*(f"ints {name}" for name in ("CONST", "PLANES", "DELTA", "DELTA2"
               *(f"slot {name}" for name in ("str", "int", "num", "time", "near", "ts", "observed", "seq", "session", "source", "type",
                                             "key", "kind", "direction", "body", "part")),
               "digits 0", "digits 1", "digits 2", "numbers with a bit for each", "bytes zstd", "bytes blocks", "raw block",
-              "filter none", "filter bits"}
+              "filter none", "filter bits", "times by session", "rows moved"}
 START = 1795403232_000_000_000
 seed()
 tap = Tap()
@@ -63,6 +63,13 @@ def metronome():
     """Even steps, constant columns, few words."""
     for i in range(600):
         yield record(START + i * 250_000_000, source="cron", kind="log", seq=i * i, body=f"tick {i} of cron at {word()} {random.random() * 5:.{random.randint(1, 6)}f}")
+
+
+def heartbeats():
+    """Sessions that beat once a second: their times tell which row is whose, but where two beat at once."""
+    beats = [(START + second * 10**9 + random.randint(0, 999) * 10**6, random.random(), session) for second in range(40) for session in range(30)]
+    for ns, _, session in sorted(beats):
+        yield record(ns, observed=rfc3339(ns + 7) + "Z", source="pulse", session=f"h{session}", kind="ws.ping", body=f"beat {ns}")
 
 
 def fixed_ids():
@@ -164,7 +171,7 @@ def one_byte_lines():
         yield "{\"log\":\"%c\\n\",\"stream\":\"stdout\",\"time\":\"%sZ\"}" % (97 + i % 26, rfc3339(START + i))
 
 
-SMALL = (stack_traces, metronome, fixed_ids, accounts, own_words, times, binaries, broken, noise, repeated_numbers)
+SMALL = (stack_traces, metronome, heartbeats, fixed_ids, accounts, own_words, times, binaries, broken, noise, repeated_numbers)
 GENERATORS = (*SMALL, split_lines, conversations, app_log, one_byte_lines)
 
 
