@@ -149,6 +149,8 @@ struct iq_chunk_outside {
 		    struct iq_error *error);
 	struct iq_view (*pattern)(void *context, uint64_t number);
 	struct iq_view (*word)(void *context, uint64_t index);
+	/* Can any word hold the part, in any case of ASCII letters where it is `folded`? NULL: it is not known. */
+	bool (*any_word)(void *context, struct iq_view part, bool folded);
 	struct iq_view (*source)(void *context, uint32_t no);
 	struct iq_view (*session)(void *context, uint32_t no); /* its name in the evidence */
 	void *context;
@@ -195,10 +197,10 @@ uint64_t iq_chunk_id(const struct iq_chunk *chunk, uint32_t row);
 int iq_chunk_load(struct iq_chunk *chunk, uint32_t columns, struct iq_error *error);
 /* The text of a loaded column: key, attrs, body, IQ_STORED_RAW. Borrowed until the next call for the chunk. */
 int iq_chunk_text(struct iq_chunk *chunk, unsigned column, uint32_t row, struct iq_view *ret_text);
-/* Sets ret_marks[row] for each row whose key, body or attrs may contain `literal`; with `folded` in any case of ASCII letters. The
- * column must be loaded. Borrowed until the chunk is released. */
+/* Sets ret_marks[row] for each row whose key, body or attrs may contain `literal`; with `folded` in any case of ASCII letters. NULL where
+ * none can: then only what was searched is decoded, else the column is loaded. Borrowed until the chunk is released. */
 int iq_chunk_search(struct iq_chunk *chunk, unsigned column, struct iq_view literal, bool folded,
-		    const uint8_t **ret_marks);
+		    const uint8_t **ret_marks, struct iq_error *error);
 /* The filter of the bodies. Borrowed until the chunk is released. */
 int iq_chunk_filter(struct iq_chunk *chunk, struct iq_view *ret_filter, struct iq_error *error);
 /* How many raw bytes each row has. Needs IQ_STORED_RAW. */

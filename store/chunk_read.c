@@ -238,15 +238,30 @@ struct iq_view iq_chunk_type(const struct iq_chunk *chunk, uint32_t row)
 	return chunk->types[chunk->numbers[IQ_COLUMN_TYPE][row]];
 }
 
-static int load_texts(struct iq_chunk *chunk, unsigned column, struct iq_view bytes)
+static int damaged(const struct iq_chunk *chunk, int rc, struct iq_error *error);
+
+/* Opens a column of texts, by position, where that was not done. */
+static int open_texts(struct iq_chunk *chunk, unsigned column, struct iq_error *error)
 {
 	const bool body = column == IQ_COLUMN_BODY;
 	const struct iq_texts_outside outside = { .pattern = body ? chunk->outside->pattern : NULL,
 						  .word = chunk->outside->word,
 						  .context = chunk->outside->context,
 						  .shapes = body ? &chunk->shapes : NULL };
+	struct iq_texts *texts;
+	struct iq_view bytes;
+	int rc = body ? iq_chunk_load(chunk, 1u << IQ_STORED_SHAPE, error) : 0;
 
-	return iq_texts_open(chunk->codec, bytes, chunk->window, &chunk->memory, &outside, &chunk->texts[column]);
+	if (rc < 0 || chunk->texts[column])
+		return rc;
+	rc = chunk->outside->read(chunk->outside->context, chunk->zone->chunk, column, &chunk->memory, &bytes, error);
+	if (rc < 0)
+		return rc;
+	rc = iq_texts_open(chunk->codec, bytes, chunk->window, &chunk->memory, &outside, &texts);
+	if (rc < 0)
+		return damaged(chunk, rc, error);
+	chunk->texts[column] = texts;
+	return 0;
 }
 
 static struct iq_view name_view(const char *name)
@@ -328,12 +343,9 @@ int iq_chunk_text(struct iq_chunk *chunk, unsigned column, uint32_t row, struct 
 
 /* ---- Searching ---- */
 
-static bool any_holds(const struct iq_view *texts, size_t count, struct iq_view part, bool folded)
+static bool name_holds(struct iq_view name, struct iq_view part, bool folded)
 {
-	for (size_t i = 0; i < count; i++)
-		if (texts[i].data && iq_search_find(texts[i], part, folded) != SIZE_MAX)
-			return true;
-	return false;
+	return name.data && iq_search_find(name, part, folded) != SIZE_MAX;
 }
 
 /* Can what a template takes from another column hold the part, in any event of the chunk? */
@@ -343,20 +355,28 @@ static bool may_refer(void *context, enum iq_slot_kind kind, struct iq_view part
 	const struct iq_zone *zone = chunk->zone;
 	struct iq_view name;
 
-	if (kind == IQ_SLOT_TYPE && chunk->types)
-		return any_holds(chunk->types, chunk->type_count + 1, part, folded);
+	for (size_t i = 0; kind == IQ_SLOT_TYPE && i < zone->type_count; i++)
+		if (name_holds(zone->types[i].name, part, folded))
+			return true;
 	for (size_t i = 0; kind == IQ_SLOT_SESSION && i < zone->session_count; i++) {
 		name = chunk->outside->session(chunk->outside->context, zone->sessions[i].no);
 		/* A name that cannot be read is asked for again, and missed, when the text is put together. */
-		if (zone->sessions[i].no > 0 ? !name.data || any_holds(&name, 1, part, folded) : false)
+		if (zone->sessions[i].no > 0 ? !name.data || name_holds(name, part, folded) : false)
 			return true;
 	}
 	for (size_t i = 0; kind == IQ_SLOT_SOURCE && i < zone->source_count; i++) {
 		name = chunk->outside->source(chunk->outside->context, zone->sources[i].no);
-		if (any_holds(&name, 1, part, folded))
+		if (name_holds(name, part, folded))
 			return true;
 	}
-	return kind != IQ_SLOT_SESSION && kind != IQ_SLOT_SOURCE;
+	return kind != IQ_SLOT_TYPE && kind != IQ_SLOT_SESSION && kind != IQ_SLOT_SOURCE;
+}
+
+static bool any_word(void *context, struct iq_view part, bool folded)
+{
+	const struct iq_chunk_outside *outside = ((const struct iq_chunk *)context)->outside;
+
+	return !outside->any_word || outside->any_word(outside->context, part, folded);
 }
 
 static struct iq_view folded_copy(struct iq_arena *memory, struct iq_view literal)
@@ -369,29 +389,58 @@ static struct iq_view folded_copy(struct iq_arena *memory, struct iq_view litera
 	return copy;
 }
 
-int iq_chunk_search(struct iq_chunk *chunk, unsigned column, struct iq_view literal, bool folded,
-		    const uint8_t **ret_marks)
+/* Marks by position; NULL where there is none. */
+static int search_texts(struct iq_chunk *chunk, unsigned column, struct iq_view literal, bool folded,
+			uint8_t **ret_marks)
 {
-	const uint32_t rows = chunk->count;
 	const struct iq_needle needle = { .bytes = folded ? folded_copy(&chunk->memory, literal) : literal,
 					  .folded = folded,
 					  .may_refer = may_refer,
+					  .any_word = any_word,
 					  .keys = column == IQ_COLUMN_BODY ? chunk->texts[IQ_COLUMN_KEY] : NULL,
 					  .context = chunk };
-	uint8_t *marks = iq_arena_calloc(&chunk->memory, rows + 1, 1), *by_row = marks;
-	int rc;
+	uint8_t *marks = iq_arena_calloc(&chunk->memory, chunk->count + 1, 1);
+	int rc = marks && needle.bytes.data ? iq_texts_search(chunk->texts[column], &needle, marks) : IQ_ERR_NOMEM;
 
-	if (!marks || !needle.bytes.data)
-		return IQ_ERR_NOMEM;
-	rc = iq_texts_search(chunk->texts[column], &needle, marks);
-	if (rc == 0 && chunk->rows)
-		by_row = iq_arena_alloc(&chunk->memory, rows + 1);
+	if (rc == 0)
+		*ret_marks = memchr(marks, 1, chunk->count) ? marks : NULL;
+	return rc;
+}
+
+static int marks_to_rows(struct iq_chunk *chunk, const uint8_t *marks, const uint8_t **ret_marks)
+{
+	uint8_t *by_row;
+
+	*ret_marks = marks;
+	if (!chunk->rows)
+		return 0;
+	by_row = iq_arena_alloc(&chunk->memory, chunk->count + 1);
 	if (!by_row)
 		return IQ_ERR_NOMEM;
-	for (uint32_t i = 0; rc == 0 && chunk->rows && i < rows; i++)
+	for (uint32_t i = 0; i < chunk->count; i++)
 		by_row[chunk->rows[i]] = marks[i];
 	*ret_marks = by_row;
-	return rc;
+	return 0;
+}
+
+int iq_chunk_search(struct iq_chunk *chunk, unsigned column, struct iq_view literal, bool folded,
+		    const uint8_t **ret_marks, struct iq_error *error)
+{
+	uint8_t *marks;
+	int rc = open_texts(chunk, column, error);
+
+	if (rc == 0 && column == IQ_COLUMN_BODY && iq_texts_refers(chunk->texts[column]) >> IQ_SLOT_KEY & 1)
+		rc = open_texts(chunk, IQ_COLUMN_KEY, error);
+	if (rc < 0)
+		return rc;
+	rc = search_texts(chunk, column, literal, folded, &marks);
+	*ret_marks = NULL;
+	if (rc < 0 || !marks)
+		return rc < 0 ? damaged(chunk, rc, error) : 0;
+	rc = iq_chunk_load(chunk, 1u << column, error);
+	if (rc < 0)
+		return rc;
+	return marks_to_rows(chunk, marks, ret_marks) < 0 ? iq_error_nomem(error) : 0;
 }
 
 /* ---- Loading ---- */
@@ -417,7 +466,7 @@ static uint32_t needs(const struct iq_chunk *chunk, unsigned column)
 	case IQ_COLUMN_ATTRS:
 		return by_session;
 	case IQ_COLUMN_BODY:
-		return by_session | shape | 1u << IQ_STORED_FORM;
+		return by_session | 1u << IQ_STORED_FORM;
 	default:
 		return by_session | shape;
 	}
@@ -467,11 +516,6 @@ static int load_one(struct iq_chunk *chunk, unsigned column, struct iq_view byte
 		return iq_shapes_take(chunk->codec, &bytes, chunk->window, &chunk->memory, &chunk->shapes);
 	case IQ_COLUMN_TYPE:
 		return load_types(chunk, &bytes);
-	case IQ_COLUMN_KEY:
-	case IQ_COLUMN_BODY:
-	case IQ_COLUMN_ATTRS:
-	case IQ_STORED_RAW:
-		return load_texts(chunk, column, bytes);
 	case IQ_STORED_FILTER:
 		chunk->filter = bytes;
 		return 0;
@@ -494,26 +538,41 @@ static int damaged(const struct iq_chunk *chunk, int rc, struct iq_error *error)
 			    (unsigned long long)zone->id_first, (unsigned long long)(zone->id_first + zone->rows - 1));
 }
 
+static bool is_text(unsigned column)
+{
+	return column == IQ_COLUMN_KEY || column == IQ_COLUMN_BODY || column == IQ_COLUMN_ATTRS ||
+	       column == IQ_STORED_RAW;
+}
+
+/* With what its templates refer to. */
+static int load_texts(struct iq_chunk *chunk, unsigned column, struct iq_error *error)
+{
+	uint32_t referred;
+	int rc = open_texts(chunk, column, error);
+
+	if (rc < 0)
+		return rc;
+	referred = referred_columns(iq_texts_refers(chunk->texts[column]));
+	/* Templates of a body that refer to bodies, or those of a key to anything, are nobody's. */
+	if ((referred && column != IQ_COLUMN_BODY && column != IQ_STORED_RAW) ||
+	    (column == IQ_COLUMN_BODY && referred >> IQ_COLUMN_BODY & 1))
+		return damaged(chunk, IQ_ERR_CORRUPT, error);
+	return iq_chunk_load(chunk, referred, error);
+}
+
 static int read_column(struct iq_chunk *chunk, unsigned column, struct iq_error *error)
 {
 	const unsigned stored = column == IQ_COLUMN_ID ? IQ_COLUMN_SESSION : column;
 	struct iq_view bytes;
-	uint32_t referred = 0;
 	int rc = iq_chunk_load(chunk, needs(chunk, column), error);
 
-	if (rc < 0)
-		return rc;
+	if (rc < 0 || is_text(column))
+		return rc < 0 ? rc : load_texts(chunk, column, error);
 	rc = chunk->outside->read(chunk->outside->context, chunk->zone->chunk, stored, &chunk->memory, &bytes, error);
 	if (rc < 0)
 		return rc;
 	rc = load_one(chunk, column, bytes, error);
-	if (rc == 0 && chunk->texts[column])
-		referred = referred_columns(iq_texts_refers(chunk->texts[column]));
-	/* Templates of a body that refer to bodies, or those of a key to anything, are nobody's. */
-	if ((referred && column != IQ_COLUMN_BODY && column != IQ_STORED_RAW) ||
-	    (column == IQ_COLUMN_BODY && referred >> IQ_COLUMN_BODY & 1))
-		rc = IQ_ERR_CORRUPT;
-	return rc < 0 ? damaged(chunk, rc, error) : iq_chunk_load(chunk, referred, error);
+	return rc < 0 ? damaged(chunk, rc, error) : 0;
 }
 
 static int fill_session(struct iq_chunk *chunk, struct iq_error *error)

@@ -143,6 +143,14 @@ static bool word_holds(const struct iq_texts *texts, int64_t code, const struct 
 	return known[code] == 2;
 }
 
+/* Words are shared by many columns and chunks: whether any has the part is found out once for all. */
+static bool words_may_hold(const struct iq_needle *needle)
+{
+	const struct iq_view part = longest_word(needle->bytes);
+
+	return part.len == 0 || !needle->any_word || needle->any_word(needle->context, part, needle->folded);
+}
+
 static int search_words(struct iq_texts *texts, const struct iq_needle *needle, uint8_t *marks)
 {
 	struct iq_needle part = *needle;
@@ -153,6 +161,8 @@ static int search_words(struct iq_texts *texts, const struct iq_needle *needle, 
 		memset(marks, 1, texts->count);
 		return 0;
 	}
+	if (!words_may_hold(needle))
+		return 0;
 	known = calloc(texts->word_count + 1, 1);
 	if (!known)
 		return IQ_ERR_NOMEM;
@@ -584,15 +594,29 @@ static int search_numbers(struct iq_split_column *column, struct iq_view part, u
 	return 0;
 }
 
+/* Does the column consist of shared words, none of which has the part? Then it need not be opened. */
+static bool is_without(const struct iq_split_column *column, const struct iq_needle *needle)
+{
+	return column->kind == IQ_SLOT_TEXT && column->bytes.len > 0 &&
+	       ((unsigned char)column->bytes.data[0] & ~IQ_TEXTS_NULLS) == IQ_TEXTS_WORDS && !words_may_hold(needle);
+}
+
 static int answer(struct search *search, const struct request *request)
 {
 	struct iq_split_column *column = request->column ? &search->split->columns[request->column - 1] : NULL;
-	struct iq_needle needle = { .bytes = request->part, .folded = search->needle->folded };
+	const struct iq_needle needle = { .bytes = request->part,
+					  .folded = search->needle->folded,
+					  .any_word = search->needle->any_word,
+					  .context = search->needle->context };
 	uint8_t **marks = column ? &search->marks[request->column - 1] : &search->key_marks;
-	uint8_t *found = iq_arena_calloc(search->arena, (column ? column->count : search->split->count) + 1, 1);
 	const size_t count = column ? column->count : search->split->count;
-	int rc = found ? 0 : IQ_ERR_NOMEM;
+	uint8_t *found;
+	int rc;
 
+	if (column && is_without(column, &needle))
+		return 0;
+	found = iq_arena_calloc(search->arena, count + 1, 1);
+	rc = found ? 0 : IQ_ERR_NOMEM;
 	if (rc == 0 && column)
 		rc = iq_split_open_column(search->split, column);
 	if (rc == 0)

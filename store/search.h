@@ -16,6 +16,8 @@ struct iq_needle {
 	bool (*may_refer)(void *context, enum iq_slot_kind kind, struct iq_view part, bool folded);
 	/* The texts of <key>, by the same numbers as those that are searched; NULL where there are none. */
 	struct iq_texts *keys;
+	/* Can one of the words that texts share hold the part? NULL: it is not known. */
+	bool (*any_word)(void *context, struct iq_view part, bool folded);
 	void *context;
 };
 

@@ -82,6 +82,14 @@ struct iq_raw_block {
 	uint64_t size;
 };
 
+/* What was asked last of the words of a segment. */
+struct iq_asked_word {
+	char part[64];
+	size_t len; /* 0: nothing */
+	bool folded;
+	bool found;
+};
+
 struct iq_segment;
 
 /* Bounds how many files the segments of a store keep open: beyond `limit` the one that was not read for longest is closed, and
@@ -128,7 +136,9 @@ struct iq_segment {
 	bool templates_read;
 	struct iq_view *words; /* that the chunks share, by index; see iq_segment_word() */
 	atomic_size_t word_count;
-	size_t word_chunks;		 /* whose words are among them */
+	size_t word_chunks; /* whose words are among them */
+	bool words_missing; /* some cannot be read */
+	struct iq_asked_word asked;
 	atomic_bool out_of_memory;	 /* when templates or words were read */
 	struct iq_raw_block *raw_blocks; /* by evidence and offset */
 	size_t raw_block_count;
@@ -165,6 +175,8 @@ void iq_segment_chunk(struct iq_segment *segment, const struct iq_zone *zone, st
 /* One of the words that the chunks of the segment at `context` share, the NULL view where there is none. Each chunk's words are read
  * when one of them is first needed. Borrowed until the segment is closed. */
 struct iq_view iq_segment_word(void *context, uint64_t index);
+/* Can one of them hold the part? All of them are read. */
+bool iq_segment_any_word(void *context, struct iq_view part, bool folded);
 /* The templates. Borrowed until the segment is closed. */
 int iq_segment_templates(struct iq_segment *segment, const struct iq_template **ret_templates, size_t *ret_count,
 			 struct iq_error *error);

@@ -856,8 +856,9 @@ int iq_segment_open_lazily(const char *path, struct iq_segment **ret_segment, st
 		return iq_error_nomem(error);
 	segment->path = strdup(path);
 	segment->codec = iq_codec_new(IQ_SEGMENT_LEVEL);
-	segment->outside = (struct iq_chunk_outside){ read_column,  pattern_of, iq_segment_word,	source_name,
-						      session_name, segment,	&segment->out_of_memory };
+	segment->outside =
+		(struct iq_chunk_outside){ read_column, pattern_of,   iq_segment_word, iq_segment_any_word,
+					   source_name, session_name, segment,	       &segment->out_of_memory };
 	if (!segment->path || !segment->codec)
 		rc = iq_error_nomem(error);
 	if (rc == 0)

@@ -1,7 +1,9 @@
 /* The words that the chunks of a segment share. No chunk uses words of a later one, and words that occur early are used most:
  * chunk by chunk they are read as far as they are asked for, by whoever asks first. What was read is used without a lock. */
 #include <stdlib.h>
+#include <string.h>
 
+#include "store/search.h"
 #include "store/segment.h"
 
 /* A word that is not in the column as it stands is put together once. */
@@ -67,10 +69,50 @@ static int read_up_to(struct iq_segment *segment, uint64_t index)
 	while (rc == 0 && is_unread(segment, index)) {
 		rc = read_words(segment, codec, segment->zones[segment->word_chunks].chunk);
 		if (rc != IQ_ERR_NOMEM)
+			segment->words_missing |= rc < 0;
+		if (rc != IQ_ERR_NOMEM)
 			segment->word_chunks = rc < 0 ? segment->zone_count : segment->word_chunks + 1;
 	}
 	iq_codec_free(codec);
 	return rc;
+}
+
+static bool search_words(const struct iq_segment *segment, struct iq_view part, bool folded)
+{
+	const size_t count = atomic_load(&segment->word_count);
+
+	for (size_t i = 0; i < count; i++)
+		if (segment->words[i].len >= part.len && iq_search_find(segment->words[i], part, folded) != SIZE_MAX)
+			return true;
+	return false;
+}
+
+/* Locked. A search asks the same of each chunk. */
+static bool answer(struct iq_segment *segment, struct iq_view part, bool folded)
+{
+	struct iq_asked_word *asked = &segment->asked;
+
+	if (asked->len == part.len && asked->folded == folded && part.len > 0 &&
+	    memcmp(asked->part, part.data, part.len) == 0)
+		return asked->found;
+	asked->found = search_words(segment, part, folded);
+	asked->folded = folded;
+	asked->len = part.len <= sizeof(asked->part) ? part.len : 0;
+	memcpy(asked->part, part.data, asked->len);
+	return asked->found;
+}
+
+bool iq_segment_any_word(void *context, struct iq_view part, bool folded)
+{
+	struct iq_segment *segment = context;
+	bool found;
+
+	iq_segment_lock(segment);
+	if (is_unread(segment, SIZE_MAX) && read_up_to(segment, SIZE_MAX) < 0)
+		segment->words_missing = true;
+	found = segment->words_missing || answer(segment, part, folded);
+	iq_segment_unlock(segment);
+	return found;
 }
 
 struct iq_view iq_segment_word(void *context, uint64_t index)

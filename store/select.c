@@ -542,10 +542,11 @@ static int search_literal(const struct iq_test *test, struct selection *selectio
 
 	if (test->literal_count == 0 || selection->count < WORTH_A_SEARCH)
 		return 0;
-	rc = iq_chunk_search(selection->chunk, test->column, longest_literal(test), test->folded, &marks);
+	rc = iq_chunk_search(selection->chunk, test->column, longest_literal(test), test->folded, &marks,
+			     selection->error);
 	if (rc < 0)
-		return damaged(selection, rc, 0);
-	for (uint32_t i = 0; i < selection->count; i++)
+		return rc;
+	for (uint32_t i = 0; marks && i < selection->count; i++)
 		if (marks[selection->rows[i]])
 			selection->rows[kept++] = selection->rows[i];
 	selection->count = kept;
@@ -558,10 +559,10 @@ static int select_texts(const struct iq_test *test, struct selection *selection)
 	struct iq_view text;
 	uint32_t kept = 0;
 	bool is_binary;
-	int rc = load(selection, test->column);
+	int rc = search_literal(test, selection);
 
-	if (rc == 0)
-		rc = search_literal(test, selection);
+	if (rc == 0 && selection->count > 0)
+		rc = load(selection, test->column);
 	for (uint32_t i = 0; rc == 0 && i < selection->count; i++) {
 		const uint32_t row = selection->rows[i];
 
