@@ -15,6 +15,8 @@
 #ifndef BLOCK_SIZE
 #define BLOCK_SIZE 65536
 #endif
+/* Blocks grow with what was given out, up to this: the one that is kept for the next round has room for most of it. */
+#define LARGEST_BLOCK ((size_t)4 << 20)
 
 struct iq_arena_block {
 	struct iq_arena_block *next;
@@ -68,9 +70,12 @@ void iq_arena_clear(struct iq_arena *arena)
 
 static struct iq_arena_block *add_block(struct iq_arena *arena, size_t size)
 {
+	const size_t room = arena->used < LARGEST_BLOCK ? arena->used : LARGEST_BLOCK;
 	size_t cap = size > BLOCK_SIZE ? size : BLOCK_SIZE;
 	struct iq_arena_block *block;
 
+	if (BLOCK_SIZE > 0 && cap < room)
+		cap = room;
 	if (cap > SIZE_MAX - sizeof(*block))
 		return NULL;
 	block = malloc(sizeof(*block) + cap);

@@ -114,7 +114,10 @@ int iq_packed_append(struct iq_codec *codec, const int64_t *values, size_t count
 
 static void add_plane(const char *plane, size_t count, unsigned shift, int64_t *values)
 {
-	for (size_t i = 0; i < count; i++)
+	if (shift == 0)
+		for (size_t i = 0; i < count; i++)
+			values[i] = (unsigned char)plane[i];
+	for (size_t i = 0; shift > 0 && i < count; i++)
 		values[i] = (int64_t)((uint64_t)values[i] | (uint64_t)(unsigned char)plane[i] << shift);
 }
 
@@ -161,7 +164,8 @@ int iq_packed_take(struct iq_codec *codec, struct iq_view *rest, struct iq_windo
 
 	if (take_head(rest, &base, &scale, &width) < 0)
 		return IQ_ERR_CORRUPT;
-	memset(values, 0, window.count * sizeof(*values));
+	if (width == 0)
+		memset(values, 0, window.count * sizeof(*values));
 	for (unsigned at = 0; at < width; at++) {
 		int rc = iq_stream_take_part(codec, rest, window, NULL, &plane);
 
@@ -169,7 +173,7 @@ int iq_packed_take(struct iq_codec *codec, struct iq_view *rest, struct iq_windo
 			return rc;
 		add_plane(plane.data, window.count, 8 * at, values);
 	}
-	for (size_t i = 0; i < window.count; i++)
+	for (size_t i = 0; (base != 0 || scale != 1) && i < window.count; i++)
 		values[i] = (int64_t)((uint64_t)base + scale * (uint64_t)values[i]);
 	return 0;
 }

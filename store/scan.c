@@ -33,6 +33,7 @@ struct slot {
 	uint32_t at; /* orders by time: rows before are given out */
 	struct cell *cells;
 	size_t cell_count;
+	struct iq_arena spare;	/* memory of the chunk before, for the next one */
 	struct iq_arena memory; /* of what is gathered by group */
 };
 
@@ -186,6 +187,7 @@ static void free_slot(struct slot *slot)
 		return;
 	iq_chunk_release(&slot->chunk);
 	iq_codec_free(slot->codec);
+	iq_arena_release(&slot->spare);
 	iq_arena_release(&slot->memory);
 	free(slot->rows);
 	free(slot);
@@ -219,11 +221,21 @@ static struct slot *claim(struct iq_scan *scan)
 	return slot;
 }
 
+/* Memory that is touched already costs nothing. */
+static void release_chunk(struct slot *slot)
+{
+	iq_arena_release(&slot->spare);
+	slot->spare = slot->chunk.memory;
+	slot->chunk.memory = (struct iq_arena)IQ_ARENA_INIT;
+	iq_arena_clear(&slot->spare);
+	iq_chunk_release(&slot->chunk);
+}
+
 static void give_back(struct iq_scan *scan, struct slot *slot)
 {
 	if (!slot)
 		return;
-	iq_chunk_release(&slot->chunk);
+	release_chunk(slot);
 	iq_arena_clear(&slot->memory);
 	(void)pthread_mutex_lock(&scan->mutex);
 	scan->slots[slot->task] = NULL;
@@ -529,7 +541,7 @@ static int group_slot(struct iq_scan *scan, const struct task *task, struct slot
 	if (rc == 0 && slot->block.types)
 		rc = keep_types(slot);
 	slot->block.chunk = NULL;
-	iq_chunk_release(&slot->chunk);
+	release_chunk(slot);
 	return rc;
 }
 
@@ -586,6 +598,8 @@ static void begin_chunk(const struct iq_scan *scan, const struct task *task, str
 
 	iq_segment_chunk(task->segment, task->zone, &slot->chunk);
 	slot->chunk.codec = slot->codec;
+	slot->chunk.memory = slot->spare;
+	slot->spare = (struct iq_arena)IQ_ARENA_INIT;
 	if (!is_by_group(scan) && iq_select_session(&scan->tests, &session))
 		(void)iq_chunk_narrow(&slot->chunk, session);
 }

@@ -631,6 +631,23 @@ static int answer(struct search *search, const struct request *request)
 	return 0;
 }
 
+/* Which texts of which shapes may hold the needle whatever their own columns have? */
+static void mark_shapes(const struct search *search, uint8_t *marks)
+{
+	const struct iq_split *split = search->split;
+	uint8_t some = 0;
+
+	for (size_t shape = 0; shape <= split->shape_count; shape++)
+		some |= search->shapes[shape];
+	if (!(some & SHAPE_ALL) && !(some & SHAPE_KEYS && search->key_marks))
+		return;
+	for (size_t i = 0; i < split->count; i++) {
+		const uint8_t shape = search->shapes[split->shape_of[i]];
+
+		marks[i] |= (shape & SHAPE_ALL) || (shape & SHAPE_KEYS && search->key_marks && search->key_marks[i]);
+	}
+}
+
 static bool any_marks(const struct search *search)
 {
 	for (size_t i = 0; i < search->split->column_count; i++)
@@ -694,11 +711,8 @@ static int search_split(struct iq_split *split, const struct iq_needle *needle, 
 		rc = answer(&search, &search.requests[i]);
 	if (rc == 0 && any_marks(&search))
 		rc = mark_texts(&search, marks);
-	for (size_t i = 0; i < split->count && rc == 0; i++) {
-		const uint8_t shape = search.shapes[split->shape_of[i]];
-
-		marks[i] |= (shape & SHAPE_ALL) || (shape & SHAPE_KEYS && search.key_marks && search.key_marks[i]);
-	}
+	if (rc == 0)
+		mark_shapes(&search, marks);
 	return rc == 0 && split->unfit_count > 0 ? search_unfit(&search, marks) : rc;
 }
 
@@ -744,7 +758,7 @@ int iq_texts_search(struct iq_texts *texts, const struct iq_needle *needle, uint
 		memset(marks, 1, texts->count);
 	else
 		rc = search_present(texts, needle, marks);
-	if (rc == 0 && texts->presence.bits)
+	if (rc == 0 && texts->presence.bits && memchr(marks, 1, texts->count))
 		spread(texts, texts->total, marks);
 	return rc;
 }
