@@ -260,7 +260,7 @@ static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int index
 
 static int rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *ret_rowid)
 {
-	const struct cursor *cursor = (const struct cursor *)base;
+	struct cursor *cursor = (struct cursor *)base;
 
 	*ret_rowid = 0;
 	if (cursor->rows && !cursor->fold)

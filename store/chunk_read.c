@@ -426,7 +426,7 @@ static int marks_to_rows(struct iq_chunk *chunk, const uint8_t *marks, const uin
 int iq_chunk_search(struct iq_chunk *chunk, unsigned column, struct iq_view literal, bool folded,
 		    const uint8_t **ret_marks, struct iq_error *error)
 {
-	uint8_t *marks;
+	uint8_t *marks = NULL;
 	int rc = open_texts(chunk, column, error);
 
 	if (rc == 0 && column == IQ_COLUMN_BODY && iq_texts_refers(chunk->texts[column]) >> IQ_SLOT_KEY & 1)
