@@ -195,6 +195,8 @@ bool iq_chunk_narrow(struct iq_chunk *chunk, uint32_t session);
 uint64_t iq_chunk_id(const struct iq_chunk *chunk, uint32_t row);
 /* Loads the columns in `columns` (bits), and what they need. IQ_ERR_CORRUPT, IQ_ERR_NOMEM, and what reading fails with. */
 int iq_chunk_load(struct iq_chunk *chunk, uint32_t columns, struct iq_error *error);
+/* Decodes of loaded texts what would be decoded when the first of them is asked for. */
+int iq_chunk_open_texts(struct iq_chunk *chunk, struct iq_error *error);
 /* The text of a loaded column: key, attrs, body, IQ_STORED_RAW. Borrowed until the next call for the chunk. */
 int iq_chunk_text(struct iq_chunk *chunk, unsigned column, uint32_t row, struct iq_view *ret_text);
 /* Sets ret_marks[row] for each row whose key, body or attrs may contain `literal`; with `folded` in any case of ASCII letters. NULL where

@@ -604,6 +604,16 @@ int iq_chunk_load(struct iq_chunk *chunk, uint32_t columns, struct iq_error *err
 	return rc;
 }
 
+int iq_chunk_open_texts(struct iq_chunk *chunk, struct iq_error *error)
+{
+	int rc = 0;
+
+	for (unsigned column = 0; column < IQ_STORED_COUNT && rc == 0; column++)
+		if (chunk->texts[column])
+			rc = iq_texts_open_all(chunk->texts[column]);
+	return rc < 0 ? damaged(chunk, rc, error) : 0;
+}
+
 int iq_chunk_filter(struct iq_chunk *chunk, struct iq_view *ret_filter, struct iq_error *error)
 {
 	int rc = iq_chunk_load(chunk, 1u << IQ_STORED_FILTER, error);

@@ -318,6 +318,7 @@ static void fill_block(struct slot *slot, size_t task)
 	slot->block.numbers[IQ_COLUMN_LENGTH] = (const int64_t *)chunk->lengths;
 }
 
+/* Of one session all texts are read, mostly: they are decoded by the thread that is at work, not by the reader. */
 static int load_columns(struct iq_scan *scan, const struct task *task, struct slot *slot, struct iq_error *error)
 {
 	const uint32_t columns = scan->options.columns;
@@ -325,6 +326,8 @@ static int load_columns(struct iq_scan *scan, const struct task *task, struct sl
 
 	if (rc == 0 && columns & (1u << IQ_COLUMN_OFFSET | 1u << IQ_COLUMN_LENGTH))
 		rc = iq_segment_locate(task->segment, &slot->chunk, error);
+	if (rc == 0 && slot->chunk.narrowed)
+		rc = iq_chunk_open_texts(&slot->chunk, error);
 	return rc;
 }
 

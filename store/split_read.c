@@ -310,6 +310,16 @@ int iq_split_open_column(struct iq_split *split, struct iq_split_column *column)
 	return rc;
 }
 
+int iq_split_open_all(struct iq_split *split)
+{
+	int rc = split->unfit_count > 0 ? iq_split_open_unfit(split) : 0;
+
+	for (size_t i = 0; i < split->column_count && rc == 0; i++)
+		if (split->columns[i].count > 0)
+			rc = iq_split_open_column(split, &split->columns[i]);
+	return rc;
+}
+
 /* ---- Places ---- */
 
 int iq_split_find_places(struct iq_split *split)

@@ -31,15 +31,11 @@ struct iq_codec *iq_codec_new(int level)
 	if (!codec)
 		return NULL;
 	codec->level = level;
-	codec->compressor = ZSTD_createCCtx();
 	codec->decompressor = ZSTD_createDCtx();
-	if (!codec->compressor || !codec->decompressor) {
+	if (!codec->decompressor) {
 		iq_codec_free(codec);
 		return NULL;
 	}
-	(void)ZSTD_CCtx_setParameter(codec->compressor, ZSTD_c_compressionLevel, level);
-	(void)ZSTD_CCtx_setParameter(codec->compressor, ZSTD_c_contentSizeFlag, 0);
-	(void)ZSTD_CCtx_setParameter(codec->compressor, ZSTD_c_format, ZSTD_f_zstd1_magicless);
 	(void)ZSTD_DCtx_setParameter(codec->decompressor, ZSTD_d_format, ZSTD_f_zstd1_magicless);
 	return codec;
 }
@@ -170,13 +166,27 @@ int iq_stream_append_stored(struct iq_view bytes, struct iq_buf *out)
 	return iq_buf_append(out, bytes);
 }
 
+/* A codec that only reads has none. */
+static ZSTD_CCtx *compressor_of(struct iq_codec *codec)
+{
+	if (codec->compressor)
+		return codec->compressor;
+	codec->compressor = ZSTD_createCCtx();
+	if (!codec->compressor)
+		return NULL;
+	(void)ZSTD_CCtx_setParameter(codec->compressor, ZSTD_c_compressionLevel, codec->level);
+	(void)ZSTD_CCtx_setParameter(codec->compressor, ZSTD_c_contentSizeFlag, 0);
+	(void)ZSTD_CCtx_setParameter(codec->compressor, ZSTD_c_format, ZSTD_f_zstd1_magicless);
+	return codec->compressor;
+}
+
 /* Appends one frame and its length. Room for the length is left before the frame, which is moved up where the varint is shorter. */
 static int append_frame(struct iq_codec *codec, struct iq_view bytes, struct iq_buf *out)
 {
 	const size_t start = out->len, bound = ZSTD_compressBound(bytes.len);
 	size_t packed, head;
 
-	if (iq_buf_reserve(out, bound + 32) < 0)
+	if (!compressor_of(codec) || iq_buf_reserve(out, bound + 32) < 0)
 		return IQ_ERR_NOMEM;
 	packed = ZSTD_compress2(codec->compressor, out->data + start + 10, bound, bytes.data, bytes.len);
 	if (ZSTD_isError(packed) || iq_varint_append(out, packed) < 0)

@@ -72,6 +72,8 @@ bool iq_texts_is_null(const struct iq_texts *texts, size_t index);
  * changes). `known` is needed where templates refer to other columns. IQ_ERR_CORRUPT, IQ_ERR_NOMEM. */
 int iq_texts_get(struct iq_texts *texts, size_t index, const struct iq_known *known, struct iq_buf *scratch,
 		 struct iq_view *ret_text);
+/* Decodes what else would be decoded when the first text that needs it is asked for. IQ_ERR_CORRUPT, IQ_ERR_NOMEM. */
+int iq_texts_open_all(struct iq_texts *texts);
 /* Which columns of the event its templates refer to: bits of 1 << enum iq_slot_kind. */
 uint32_t iq_texts_refers(const struct iq_texts *texts);
 

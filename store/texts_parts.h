@@ -86,6 +86,8 @@ static inline bool iq_slot_has_value(enum iq_slot_kind kind)
 /* Decodes a column's values; finds where the values of each text lie. Each at the first call. */
 int iq_split_open_column(struct iq_split *split, struct iq_split_column *column);
 int iq_split_find_places(struct iq_split *split);
+/* All columns that hold a value of the texts. */
+int iq_split_open_all(struct iq_split *split);
 int iq_split_open_unfit(struct iq_split *split);
 /* Number and digits of a value of a column that is not of texts, or of one that is the same in all texts. */
 int iq_split_number(const struct iq_split_column *column, uint32_t place, const struct iq_known *known,

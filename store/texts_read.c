@@ -338,6 +338,11 @@ int iq_texts_get(struct iq_texts *texts, size_t index, const struct iq_known *kn
 	}
 }
 
+int iq_texts_open_all(struct iq_texts *texts)
+{
+	return texts->split ? iq_split_open_all(texts->split) : 0;
+}
+
 uint32_t iq_texts_refers(const struct iq_texts *texts)
 {
 	return texts->split ? iq_split_refers(texts->split) : 0;
