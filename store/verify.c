@@ -428,9 +428,11 @@ int iq_segment_reads_back(struct iq_segment *segment, struct iq_error *error)
 {
 	sqlite3_stmt *statement = NULL;
 	uint8_t digest[IQ_SHA256_SIZE];
-	bool same = columns_read_back(segment) == 0;
-	int code = SQLITE_DONE;
+	int code = SQLITE_DONE, rc = columns_read_back(segment);
+	bool same = rc == 0;
 
+	if (rc == IQ_ERR_NOMEM)
+		return iq_error_nomem(error);
 	if (same && sqlite3_prepare_v2(segment->db, "SELECT sha256, data FROM raw", -1, &statement, NULL) != SQLITE_OK)
 		return iq_segment_sqlite_error(segment->db, segment->path, error);
 	while (same && (code = sqlite3_step(statement)) == SQLITE_ROW) {
