@@ -645,6 +645,12 @@ static void finish(struct iq_scan *scan, struct slot *slot)
 
 /* ---- Threads ---- */
 
+/* Locked. May a task be begun before the reader asks for it? */
+static bool may_begin(const struct iq_scan *scan)
+{
+	return scan->claimed < scan->task_count && scan->claimed < scan->taken + IQ_SCAN_AHEAD;
+}
+
 static void *work(void *context)
 {
 	struct iq_scan *scan = context;
@@ -652,7 +658,7 @@ static void *work(void *context)
 
 	(void)pthread_mutex_lock(&scan->mutex);
 	while (!scan->stop && scan->claimed < scan->task_count) {
-		if (scan->claimed >= scan->taken + IQ_SCAN_AHEAD) {
+		if (!may_begin(scan)) {
 			(void)pthread_cond_wait(&scan->changed, &scan->mutex);
 			continue;
 		}
@@ -679,6 +685,23 @@ static void start_workers(struct iq_scan *scan)
 		scan->worker_count++;
 }
 
+/* Locked. Another one is at work on the slot: the reader does what comes after it meanwhile. */
+static void await(struct iq_scan *scan, const struct slot *slot)
+{
+	struct slot *other;
+
+	while (!slot->done) {
+		other = may_begin(scan) ? claim(scan) : NULL;
+		if (!other) {
+			(void)pthread_cond_wait(&scan->changed, &scan->mutex);
+			continue;
+		}
+		(void)pthread_mutex_unlock(&scan->mutex);
+		finish(scan, other);
+		(void)pthread_mutex_lock(&scan->mutex);
+	}
+}
+
 /* The next task, done. */
 static int take(struct iq_scan *scan, struct slot **ret_slot, struct iq_error *error)
 {
@@ -697,8 +720,7 @@ static int take(struct iq_scan *scan, struct slot **ret_slot, struct iq_error *e
 		finish(scan, slot);
 	} else {
 		slot = scan->slots[task];
-		while (!slot->done)
-			(void)pthread_cond_wait(&scan->changed, &scan->mutex);
+		await(scan, slot);
 		(void)pthread_mutex_unlock(&scan->mutex);
 	}
 	*ret_slot = slot;
