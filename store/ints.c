@@ -1,4 +1,5 @@
 #include "store/ints.h"
+#include "store/sparse.h"
 
 static const struct iq_ints_layout_methods *const layouts[IQ_INTS_LAYOUTS] = {
 	[IQ_INTS_CONST] = &iq_ints_const,   [IQ_INTS_PLANES] = &iq_ints_planes, [IQ_INTS_DELTA] = &iq_ints_delta,
@@ -112,11 +113,30 @@ static struct iq_window from_the_first(struct iq_window window)
 	return (struct iq_window){ window.all, 0, window.count ? window.first + window.count : 0 };
 }
 
+/* Differences before a window are added up, not kept. */
+static int take_behind(struct iq_codec *codec, struct iq_view *rest, struct iq_window window, struct iq_arena *arena,
+		       int64_t **ret_values)
+{
+	struct iq_sparse sparse;
+	int rc = iq_sparse_take(codec, rest, window.all, iq_codec_passing(codec), &sparse);
+
+	if (rc < 0)
+		return rc;
+	*ret_values = iq_arena_alloc(arena, (window.count + 1) * sizeof(**ret_values));
+	if (!*ret_values)
+		return IQ_ERR_NOMEM;
+	iq_sparse_get_some(&sparse, window.first, window.count, *ret_values);
+	return 0;
+}
+
 static int take_ints(struct iq_codec *codec, struct iq_view *rest, struct iq_ints_output *output, int64_t **ret_values)
 {
 	const struct iq_window wanted = output->window;
 	uint8_t layout;
 
+	if (wanted.first > 0 && rest->len > 0 && rest->data[0] == IQ_INTS_DELTA &&
+	    wanted.all <= IQ_STREAM_MAX_BYTES / sizeof(*output->values))
+		return take_behind(codec, rest, wanted, output->arena, ret_values);
 	if (!iq_byte_take(rest, &layout) || layout >= IQ_INTS_LAYOUTS ||
 	    wanted.all > IQ_STREAM_MAX_BYTES / sizeof(*output->values))
 		return IQ_ERR_CORRUPT;

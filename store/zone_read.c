@@ -1,10 +1,20 @@
 /* The lists of a zone map. */
 #include "store/chunk.h"
 
+/* How many varints there are: so many bytes end one. */
+static size_t count_varints(struct iq_view blob)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < blob.len; i++)
+		count += ((unsigned char)blob.data[i] & 0x80) == 0;
+	return count;
+}
+
 bool iq_zone_take_entries(struct iq_view blob, struct iq_arena *arena, const struct iq_zone_entry **ret_entries,
 			  size_t *ret_count)
 {
-	struct iq_zone_entry *entries = iq_arena_calloc(arena, blob.len / 2 + 1, sizeof(*entries));
+	struct iq_zone_entry *entries = iq_arena_alloc(arena, (count_varints(blob) / 2 + 1) * sizeof(*entries));
 	size_t count = 0;
 	uint64_t step, sum = 0;
 
