@@ -37,6 +37,7 @@ struct iq_automaton {
 	struct iq_map derivatives; /* (node, symbol) -> node */
 	iq_node start;
 	uint32_t symbol_count;
+	bool once;				 /* nothing follows a whole sequence */
 	bool ends[IQ_AUTOMATON_MAX_SYMBOLS + 1]; /* by letter, IQ_LETTER_FINAL() included */
 	struct iq_map sets_by_members;
 	struct set *sets;
@@ -328,6 +329,11 @@ void iq_automaton_end_at(struct iq_automaton *automaton, uint32_t symbol)
 	automaton->ends[symbol] = true;
 }
 
+void iq_automaton_once(struct iq_automaton *automaton)
+{
+	automaton->once = true;
+}
+
 iq_node iq_automaton_start(const struct iq_automaton *automaton)
 {
 	return automaton->start;
@@ -439,7 +445,7 @@ static int follow(struct iq_automaton *automaton, iq_node at, uint32_t letter, i
 		*ret_node = at != IQ_NODE_DEAD && letter == automaton->symbol_count ? IQ_NODE_EMPTY : IQ_NODE_DEAD;
 		return 0;
 	}
-	rc = derive(automaton, at == IQ_NODE_EMPTY ? automaton->start : at, letter, ret_node);
+	rc = derive(automaton, at == IQ_NODE_EMPTY && !automaton->once ? automaton->start : at, letter, ret_node);
 	if (rc == 0 && automaton->ends[letter] && automaton->nodes[*ret_node].accepts)
 		*ret_node = IQ_NODE_EMPTY;
 	return rc;
@@ -473,7 +479,7 @@ static int spread_member(struct iq_automaton *automaton, iq_node at, uint32_t le
 {
 	int rc = follow(automaton, at, letter, ret_node);
 
-	if (rc == 0 && at == IQ_NODE_EMPTY && *ret_node == IQ_NODE_DEAD)
+	if (rc == 0 && at == IQ_NODE_EMPTY && *ret_node == IQ_NODE_DEAD && !automaton->once)
 		*ret_node = at;
 	return rc;
 }
@@ -612,7 +618,7 @@ static int can_continue(struct iq_automaton *automaton, iq_node state, bool *ret
 int iq_states_facts(struct iq_automaton *automaton, iq_states states, struct iq_states_facts *ret_facts)
 {
 	struct set set = automaton->sets[states];
-	struct iq_states_facts facts = { .all_accept = true, .complete = true };
+	struct iq_states_facts facts = { .all_alive = true, .all_accept = true, .complete = true };
 
 	if (set.judged) {
 		*ret_facts = set.facts;
@@ -626,6 +632,7 @@ int iq_states_facts(struct iq_automaton *automaton, iq_states states, struct iq_
 		if (rc < 0)
 			return rc;
 		facts.any_alive |= set.members[i] != IQ_NODE_DEAD;
+		facts.all_alive &= set.members[i] != IQ_NODE_DEAD;
 		facts.any_accepts |= accepts;
 		facts.all_accept &= accepts;
 		facts.complete &= !can;

@@ -53,6 +53,9 @@ void iq_automaton_begin(struct iq_automaton *automaton, iq_node start, uint32_t 
 /* Where the order accepts after this symbol, nothing may follow; to be called before sets are made. The symbol that is
  * `symbol_count` ends a sequence anywhere. */
 void iq_automaton_end_at(struct iq_automaton *automaton, uint32_t symbol);
+/* What was said below of sequences that follow one another does not hold: a rule of a whole instance is no order of
+ * several. To be called before sets are made. */
+void iq_automaton_once(struct iq_automaton *automaton);
 iq_node iq_automaton_start(const struct iq_automaton *automaton);
 uint32_t iq_automaton_symbols(const struct iq_automaton *automaton);
 
@@ -78,6 +81,7 @@ const iq_node *iq_states_members(const struct iq_automaton *automaton, iq_states
 /* What may be said of a set. */
 struct iq_states_facts {
 	bool any_alive; /* some member is not dead */
+	bool all_alive;
 	bool any_accepts;
 	bool all_accept;
 	bool complete; /* some member is alive, and none of those can take another symbol */

@@ -47,7 +47,9 @@ enum iq_finding_kind {
 	IQ_FINDING_OUT_OF_ORDER, /* dropped here and inserted there */
 	IQ_FINDING_DUPLICATE,	 /* dropped, its type already at its maximum */
 	IQ_FINDING_UNEXPECTED,	 /* any other drop */
-	IQ_FINDING_ORPHAN,	 /* an instance that never began */
+	IQ_FINDING_LATE,	 /* a deadline passed; instead of missing */
+	IQ_FINDING_ORPHAN,	 /* a nested instance without its parent, or one that never began */
+	IQ_FINDING_SEQUENCE_GAP, /* numbers that do not go on: gap, repeat, decrease */
 	IQ_FINDING_MALFORMED	 /* selected, but the body cannot be parsed */
 };
 const char *iq_finding_kind_name(enum iq_finding_kind kind);
@@ -74,7 +76,10 @@ struct iq_finding {
 	struct iq_step instead;	 /* what stood there: an event, or id 0 where the evidence ended */
 	struct iq_step moved;	 /* out-of-order, duplicate, unexpected: the event itself */
 	struct iq_view message;	 /* one sentence: `missing tool_completed after tool_executing` */
-	struct iq_view repair;	 /* `insert tool_completed after 20763`, `drop 20770`, `move 20771 before 20768` */
+	struct iq_view rule;	 /* as the spec has it: `a -> b: 30s`; NULL for an order that was not written */
+	struct iq_view note;	 /* the spec's own message for it, or NULL */
+	enum iq_severity severity;
+	struct iq_view repair; /* `insert tool_completed after 20763`, `drop 20770`, `move 20771 before 20768` */
 };
 
 struct iq_instance {
@@ -109,6 +114,8 @@ struct iq_lifecycle_result {
 	size_t never_seen_count;
 	const struct iq_name_count *not_named; /* selected and seen, not named by any lifecycle of the spec */
 	size_t not_named_count;
+	const struct iq_view *vacuous; /* constraints that nothing activated */
+	size_t vacuous_count;
 };
 
 struct iq_session_verdict {

@@ -1,16 +1,29 @@
-/* query/track.h - one instance while the checker follows it, and its findings when it is explained.
+/* query/track.h - one instance while the checker follows it.
+ *
+ * A track holds where its rules stand, not its events: what it takes does not grow with what was seen. When an instance
+ * has to be explained the store is read again, and its track is given a trace then.
  */
 #ifndef IQ_QUERY_TRACK_H
 #define IQ_QUERY_TRACK_H
 
 #include "query/spec.h"
 
-/* A small set of numbers, in order of appearance. */
+/* A small set of numbers, in order of appearance. Zeroed: empty. Release with iq_numbers_release(). */
 struct iq_numbers {
-	uint32_t *items;
-	size_t count;
-	size_t capacity;
+	uint32_t count;
+	uint32_t capacity; /* 0: the one number is `one` */
+	union {
+		uint32_t one;
+		uint32_t *items;
+	};
 };
+
+/* 0 or IQ_ERR_NOMEM. */
+int iq_numbers_add(struct iq_numbers *numbers, uint32_t number);
+bool iq_numbers_has(const struct iq_numbers *numbers, uint32_t number);
+/* Borrowed until a number is added. */
+const uint32_t *iq_numbers_items(const struct iq_numbers *numbers);
+void iq_numbers_release(struct iq_numbers *numbers);
 
 /* How far it came in one evidence. */
 struct iq_reach {
@@ -18,49 +31,114 @@ struct iq_reach {
 	size_t next_gap; /* the first gap of that evidence that it has not met */
 };
 
-struct iq_track {
-	struct iq_view key;
-	iq_states start;  /* before its first event */
-	iq_states states; /* now */
-	bool over;	  /* its order can take nothing more, or a `final` event came */
-	size_t final_at;  /* place of the `final` event that ended it, or SIZE_MAX */
-	bool malformed;	  /* holds events whose bodies cannot be parsed, of one session */
-	bool limited;	  /* a limit was reached while following it */
-	bool start_unseen;
+/* What gaps did to a track. */
+struct iq_shade {
 	const struct iq_gap *gap;  /* the first one that touched it */
-	bool dark;		   /* a gap touched it since its last event */
-	int64_t lost;		   /* events that may have been in it, or -1 where that is not known */
 	const struct iq_gap *held; /* came after its sessions had ended: counts if it goes on in another one */
 	int64_t held_lost;
-	uint64_t *ids; /* its events */
-	uint32_t *symbols;
-	uint8_t *dark_before;
-	size_t count;
-	size_t capacity;
-	struct iq_numbers sessions;
-	struct iq_numbers sources; /* of the checker's interner */
-	struct iq_reach *reaches;  /* one an evidence */
+	int64_t lost;		  /* events that may have been in the dark since its last event, or -1: not known */
+	struct iq_reach *reaches; /* one an evidence */
 	size_t reach_count;
-	uint32_t directions; /* bit per enum iq_direction */
 };
 
-int iq_numbers_add(struct iq_numbers *numbers, uint32_t number);
-bool iq_numbers_has(const struct iq_numbers *numbers, uint32_t number);
+/* Where a rule stands that is no automaton. */
+struct iq_watch {
+	uint64_t from_id; /* WITHIN: what waits for an answer; SEQUENCE: the event before */
+	int64_t from;	  /* its time; SEQUENCE: the last number */
+	int64_t to;	  /* WITHIN: when the last answer came */
+	uint32_t from_source;
+	uint16_t count;	 /* of answers so far */
+	uint8_t verdict; /* enum iq_verdict of what was seen so far; UNDETERMINED where the dark could explain it */
+	bool waits : 1;	 /* WITHIN: `from` waits; SEQUENCE: `from` is known */
+	bool answered : 1;
+	bool dark : 1;	/* a gap touched it since */
+	bool fresh : 1; /* SEQUENCE: numbering has just begun anew */
+};
 
+/* Which end of a nested instance a step of its parent stands for; WHOLE for an event of its own. */
+enum iq_part { IQ_PART_WHOLE, IQ_PART_BEGIN, IQ_PART_END };
+
+/* One step of a trace. */
+struct iq_stride {
+	uint64_t id;
+	int64_t ts; /* aligned */
+	uint32_t symbol;
+	uint32_t source;
+	uint32_t stream;
+	uint8_t part;
+	bool dark; /* events may be missing before it */
+};
+
+/* A broken rule other than an order. */
+struct iq_breach {
+	const struct iq_rule *rule;
+	enum iq_finding_kind kind;
+	uint64_t after; /* event ids, 0 for none */
+	uint64_t moved;
+	int64_t value; /* ns too late; SEQUENCE: the number that came */
+	int64_t expected;
+};
+
+struct iq_trace {
+	struct iq_stride *strides; /* one more than `count`: the place behind the last may be dark */
+	size_t count;
+	size_t capacity;
+	struct iq_breach *breaches;
+	size_t breach_count;
+	size_t breach_capacity;
+	size_t final_at;   /* place of the `final` event that ended it, or SIZE_MAX */
+	iq_states start[]; /* by place of an automaton rule: before its first event */
+};
+
+/* Nothing is known of the rule any more: a limit was reached. */
+#define IQ_STATES_LOST UINT32_MAX
+
+struct iq_track {
+	struct iq_track *parent;   /* NULL unless its lifecycle is nested */
+	struct iq_track *children; /* that have not ended yet, the newest first */
+	struct iq_track *sibling;  /* the next one of its parent's children */
+	struct iq_shade *shade;	   /* NULL while no gap had to do with it */
+	struct iq_trace *trace;	   /* only while the store is read again */
+	uint64_t first_id;
+	uint64_t last_id;
+	int64_t first_ts; /* aligned, or IQ_TIME_NONE */
+	int64_t last_ts;
+	struct iq_numbers sessions;
+	struct iq_numbers sources; /* numbers of the store's sources, 0 for none */
+	uint32_t key;		   /* number of its key */
+	uint32_t number;	   /* of its follower's tracks */
+	uint32_t count;		   /* of events */
+	uint32_t symbol;	   /* of its lifecycle in the parent's */
+	uint32_t stream;	   /* of its last event */
+	uint32_t last_source;
+	uint8_t directions; /* bit per enum iq_direction */
+	bool over : 1;	    /* its order can take nothing more, or a `final` event came */
+	bool cancelled : 1; /* a `final` event came */
+	bool malformed : 1; /* holds events whose bodies cannot be parsed, of one session */
+	bool start_unseen : 1;
+	bool dark : 1;	   /* a gap touched it since its last event */
+	bool ended : 1;	   /* its parent was told of its end */
+	bool unsure : 1;   /* two of its streams are closer than their clocks can tell */
+	bool faulty : 1;   /* an event came that its order could not take */
+	iq_states *states; /* now, one an automaton rule; behind its watches, which lie behind the track */
+	struct iq_watch watches[];
+};
+
+/* `automata` and `watches`: how many rules of each sort. NULL when memory is out. */
+struct iq_track *iq_track_new(struct iq_arena *arena, size_t automata, size_t watches);
+/* Gives it a trace. 0 or IQ_ERR_NOMEM. */
+int iq_track_record(struct iq_track *track, size_t automata);
+/* The shade, made where there is none; NULL when memory is out. */
+struct iq_shade *iq_track_shade(struct iq_track *track);
 /* The evidence's reach, or NULL. Borrowed until one is added. */
 struct iq_reach *iq_track_reach(const struct iq_track *track, uint32_t evidence);
 /* 0 or IQ_ERR_NOMEM. */
 int iq_track_add_reach(struct iq_track *track, uint32_t evidence, size_t next_gap);
-
-/* Adds an event that came after the track's present states were set. 0 or IQ_ERR_NOMEM. */
-int iq_track_add(struct iq_track *track, uint64_t id, uint32_t symbol);
+/* Adds a step to its trace. 0 or IQ_ERR_NOMEM. */
+int iq_trace_add(struct iq_trace *trace, const struct iq_stride *stride);
+/* Does nothing where there is no trace. */
+int iq_trace_breach(struct iq_trace *trace, const struct iq_breach *breach);
+/* What lies outside the arena. */
 void iq_track_release(struct iq_track *track);
-
-/* The findings of a violated track; `types` are the names of events that the lifecycle does not name; `over` when
- * nothing more can come. Only ids are set in their steps: the events' other facts are read afterwards, for all findings
- * at once. `end_event` is what ended its session, or 0. The array and its texts lie in `arena`. */
-int iq_track_explain(const struct iq_track *track, const struct iq_lifecycle *lifecycle, const struct iq_map *types,
-		     bool over, uint64_t end_event, struct iq_arena *arena, struct iq_finding **ret_findings,
-		     size_t *ret_count);
 
 #endif

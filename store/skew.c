@@ -11,16 +11,28 @@ static struct iq_source *find_source(const struct iq_store *store, struct iq_vie
 	return NULL;
 }
 
-int iq_store_set_skew(struct iq_store *store, struct iq_view source, int64_t ns, struct iq_error *error)
+int iq_store_set_skew_range(struct iq_store *store, struct iq_view source, int64_t least, int64_t most,
+			    struct iq_error *error)
 {
 	struct iq_source *found = find_source(store, source);
 
 	if (!found)
 		return iq_error_set(error, IQ_ERR_NOT_FOUND, "no source %.*s; `inquest sources` lists them",
 				    IQ_VIEW_ARG(iq_utf8_cut(source, 100)));
-	found->skew = ns;
+	if (least > most)
+		return iq_error_set(error, IQ_ERR_USAGE, "a shift from %lld ns to %lld ns: the smaller one comes first",
+				    (long long)least, (long long)most);
+	/* Halves first: the sum may be too large. */
+	found->skew = least / 2 + most / 2 + (least % 2 + most % 2) / 2;
+	found->skew_width = most - found->skew;
+	found->skew_given = true;
 	store->skewed = true;
 	return 0;
+}
+
+int iq_store_set_skew(struct iq_store *store, struct iq_view source, int64_t ns, struct iq_error *error)
+{
+	return iq_store_set_skew_range(store, source, ns, ns, error);
 }
 
 int64_t iq_store_skew(const struct iq_store *store, struct iq_view source)

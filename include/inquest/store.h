@@ -50,7 +50,9 @@ struct iq_source {
 	uint64_t events;
 	int64_t first;
 	int64_t last;
-	int64_t skew; /* ns, see iq_store_set_skew(); 0 unless it was set */
+	int64_t skew;	    /* ns, see iq_store_set_skew(); 0 unless it was set */
+	int64_t skew_width; /* how far that may be wrong, either way */
+	bool skew_given;
 };
 
 /* One row of `evidence`. `accounted` equals `bytes`: each byte is in a record or in a gap. */
@@ -111,6 +113,10 @@ IQ_API uint64_t iq_store_event_count(const struct iq_store *store);
  * until the store is closed: in the time orders of cursors, in reports. No time changes. Times that are INT64_MAX / 2 from 1970 or more
  * are not shifted. Errors: IQ_ERR_NOT_FOUND. */
 IQ_API int iq_store_set_skew(struct iq_store *store, struct iq_view source, int64_t ns, struct iq_error *error);
+/* The same where the shift is only known to lie between `least` and `most`: it is taken from the middle, and an order that depends on
+ * where in between it is stays undecided. Errors: IQ_ERR_NOT_FOUND, IQ_ERR_USAGE where least > most. */
+IQ_API int iq_store_set_skew_range(struct iq_store *store, struct iq_view source, int64_t least, int64_t most,
+				   struct iq_error *error);
 /* What was set for the source, 0 for nothing. */
 IQ_API int64_t iq_store_skew(const struct iq_store *store, struct iq_view source);
 /* A time of the source, shifted; IQ_TIME_NONE stays. */
