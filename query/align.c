@@ -1,176 +1,399 @@
+/* Dijkstra's algorithm over (position, state), from the front, as far as the cost of the cheapest way to the end; states
+ * are found while it goes, for where nested instances overlap there is no end of them. What lies on a cheapest way is
+ * marked from the back, and among those ways the one is searched that makes most pairs. */
 #include "query/align.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define INFINITE UINT16_MAX
 #define NO_PARTNER SIZE_MAX
+#define DEAD UINT32_MAX
+#define UNKNOWN (UINT32_MAX - 1)
+#define NO_COST UINT32_MAX
 
-/* The states that can be reached at all, numbered, with their successors and the cost of finishing from each position.
- */
-struct table {
-	const struct iq_alignment_problem *problem;
+/* ---- States, numbered as they are met ---- */
+
+struct iq_aligner {
+	struct iq_automaton *automaton;
+	uint32_t symbol_count;
 	struct iq_map numbers; /* node -> number */
 	iq_node *nodes;
 	size_t node_capacity;
-	size_t state_count;
-	uint32_t *next; /* [state][symbol]: number, or UINT32_MAX for the dead state */
-	uint32_t symbol_count;
-	uint16_t *cost; /* [position][state] */
+	uint32_t *next; /* [state][symbol]: number, DEAD or UNKNOWN */
+	size_t next_capacity;
 };
 
-#define DEAD UINT32_MAX
-
-static void release_table(struct table *table)
+struct iq_aligner *iq_aligner_new(struct iq_automaton *automaton)
 {
-	iq_map_release(&table->numbers);
-	free(table->nodes);
-	free(table->next);
-	free(table->cost);
+	struct iq_aligner *aligner = calloc(1, sizeof(*aligner));
+
+	if (!aligner)
+		return NULL;
+	aligner->automaton = automaton;
+	aligner->symbol_count = iq_automaton_symbols(automaton);
+	return aligner;
 }
 
-static int number_of(struct table *table, iq_node node, uint32_t *ret_number)
+void iq_aligner_free(struct iq_aligner *aligner)
 {
+	if (!aligner)
+		return;
+	iq_map_release(&aligner->numbers);
+	free(aligner->nodes);
+	free(aligner->next);
+	free(aligner);
+}
+
+static int number_of(struct iq_aligner *aligner, iq_node node, uint32_t *ret_number)
+{
+	size_t from;
 	int rc;
 
-	if (node == IQ_NODE_DEAD) {
-		*ret_number = DEAD;
+	*ret_number = DEAD;
+	if (node == IQ_NODE_DEAD)
 		return 0;
-	}
-	rc = iq_map_intern(&table->numbers, iq_view_make((const char *)&node, sizeof(node)), ret_number);
-	if (rc < 0 || rc == 0)
+	rc = iq_map_intern(&aligner->numbers, iq_view_make((const char *)&node, sizeof(node)), ret_number);
+	if (rc <= 0)
 		return rc;
-	if ((table->numbers.count + 1) * (table->problem->count + 1) > IQ_ALIGN_MAX_CELLS)
-		return IQ_ERR_LIMIT;
-	if (IQ_ARRAY_GROW(table->nodes, table->node_capacity, table->numbers.count) < 0)
+	from = (size_t)*ret_number * aligner->symbol_count;
+	if (IQ_ARRAY_GROW(aligner->nodes, aligner->node_capacity, aligner->numbers.count) < 0 ||
+	    IQ_ARRAY_GROW(aligner->next, aligner->next_capacity, from + aligner->symbol_count + 1) < 0)
 		return IQ_ERR_NOMEM;
-	table->nodes[*ret_number] = node;
+	aligner->nodes[*ret_number] = node;
+	for (uint32_t i = 0; i < aligner->symbol_count; i++)
+		aligner->next[from + i] = UNKNOWN;
 	return 0;
 }
 
-static int number_states(struct table *table)
+static int successor(struct iq_aligner *aligner, uint32_t state, uint32_t symbol, uint32_t *ret_state)
 {
+	size_t at = (size_t)state * aligner->symbol_count + symbol;
+	iq_node node;
+	int rc;
+
+	*ret_state = DEAD;
+	if (symbol >= aligner->symbol_count)
+		return 0;
+	if (aligner->next[at] == UNKNOWN) {
+		uint32_t number;
+
+		rc = iq_node_step(aligner->automaton, aligner->nodes[state], symbol, &node);
+		if (rc == 0)
+			rc = number_of(aligner, node, &number);
+		if (rc < 0)
+			return rc;
+		aligner->next[at] = number;
+	}
+	*ret_state = aligner->next[at];
+	return 0;
+}
+
+/* ---- Cells ---- */
+
+struct cell {
+	uint32_t position;
+	uint32_t state;
+	uint32_t cost; /* of the cheapest way here */
+	bool useful;   /* a cheapest way to the end leads through it */
+	bool seen;
+};
+
+/* Cells that are reached at one cost. */
+struct bucket {
+	uint32_t *items;
 	size_t count;
-	const iq_node *members = iq_states_members(table->problem->automaton, table->problem->start, &count);
-	uint32_t number;
+	size_t capacity;
+};
+
+struct field {
+	const struct iq_alignment_problem *problem;
+	struct iq_aligner *states;
+	struct cell *cells;
+	size_t count;
+	size_t capacity;
+	uint32_t *slots; /* index + 1, by hash of position and state; a power of two of them */
+	size_t slot_count;
+	struct bucket *buckets; /* by cost */
+	size_t bucket_count;
+	size_t bucket_capacity;
+	uint32_t best; /* cost of the cheapest way to the end */
+};
+
+static void release_field(struct field *field)
+{
+	for (size_t i = 0; i < field->bucket_count; i++)
+		free(field->buckets[i].items);
+	free(field->buckets);
+	free(field->cells);
+	free(field->slots);
+}
+
+static size_t slot_of(const struct field *field, uint32_t position, uint32_t state)
+{
+	uint64_t hash = ((uint64_t)position << 32 | state) * 0x9e3779b97f4a7c15ull;
+
+	return (size_t)(hash >> 32) & (field->slot_count - 1);
+}
+
+/* The slot of the cell, or the free one where it belongs. */
+static uint32_t *find_slot(const struct field *field, uint32_t position, uint32_t state)
+{
+	size_t at = slot_of(field, position, state);
+
+	while (field->slots[at] && (field->cells[field->slots[at] - 1].position != position ||
+				    field->cells[field->slots[at] - 1].state != state))
+		at = (at + 1) & (field->slot_count - 1);
+	return &field->slots[at];
+}
+
+static struct cell *find_cell(const struct field *field, size_t position, uint32_t state)
+{
+	uint32_t slot = *find_slot(field, (uint32_t)position, state);
+
+	return slot ? &field->cells[slot - 1] : NULL;
+}
+
+static int grow_slots(struct field *field)
+{
+	size_t count = field->slot_count ? field->slot_count * 2 : 256;
+	uint32_t *slots = calloc(count, sizeof(*slots));
+
+	if (!slots)
+		return IQ_ERR_NOMEM;
+	free(field->slots);
+	field->slots = slots;
+	field->slot_count = count;
+	for (size_t i = 0; i < field->count; i++)
+		*find_slot(field, field->cells[i].position, field->cells[i].state) = (uint32_t)i + 1;
+	return 0;
+}
+
+static int queue_cell(struct field *field, uint32_t index, uint32_t cost)
+{
+	struct bucket *bucket;
+
+	if (cost >= IQ_ALIGN_MAX_CELLS)
+		return IQ_ERR_LIMIT;
+	if (IQ_ARRAY_GROW(field->buckets, field->bucket_capacity, (size_t)cost + 1) < 0)
+		return IQ_ERR_NOMEM;
+	if (cost >= field->bucket_count)
+		field->bucket_count = (size_t)cost + 1;
+	bucket = &field->buckets[cost];
+	if (IQ_ARRAY_GROW(bucket->items, bucket->capacity, bucket->count + 1) < 0)
+		return IQ_ERR_NOMEM;
+	bucket->items[bucket->count++] = index;
+	return 0;
+}
+
+/* There is a way at this cost to the cell. */
+static int reach(struct field *field, size_t position, uint32_t state, uint32_t cost)
+{
+	uint32_t *slot;
+
+	if (state == DEAD || cost > field->best)
+		return 0;
+	if (field->count * 2 >= field->slot_count && grow_slots(field) < 0)
+		return IQ_ERR_NOMEM;
+	slot = find_slot(field, (uint32_t)position, state);
+	if (*slot && field->cells[*slot - 1].cost <= cost)
+		return 0;
+	if (!*slot) {
+		if (field->count >= IQ_ALIGN_MAX_CELLS)
+			return IQ_ERR_LIMIT;
+		if (IQ_ARRAY_GROW(field->cells, field->capacity, field->count + 1) < 0)
+			return IQ_ERR_NOMEM;
+		field->cells[field->count] = (struct cell){ .position = (uint32_t)position, .state = state };
+		*slot = (uint32_t)++field->count;
+	}
+	field->cells[*slot - 1].cost = cost;
+	return queue_cell(field, *slot - 1, cost);
+}
+
+/* ---- Ways out of a cell ---- */
+
+static bool is_dark(const struct field *field, size_t position)
+{
+	return field->problem->dark && field->problem->dark[position];
+}
+
+static uint32_t drop_cost(const struct field *field, uint32_t symbol)
+{
+	uint32_t place = symbol < field->states->symbol_count ? symbol : field->states->symbol_count;
+
+	return field->problem->drop_costs ? field->problem->drop_costs[place] : 1;
+}
+
+/* In the dark what is missing costs nothing. */
+static uint32_t insert_cost(const struct field *field, size_t position, uint32_t symbol)
+{
+	if (is_dark(field, position))
+		return 0;
+	return field->problem->insert_costs ? field->problem->insert_costs[symbol] : 1;
+}
+
+static bool is_goal(const struct field *field, size_t position, uint32_t state)
+{
+	return position == field->problem->count &&
+	       (field->problem->may_continue || iq_node_accepts(field->states->automaton, field->states->nodes[state]));
+}
+
+static int expand(struct field *field, size_t position, uint32_t state, uint32_t cost)
+{
+	uint32_t next;
 	int rc = 0;
 
-	for (size_t i = 0; i < count && rc == 0; i++)
-		rc = number_of(table, members[i], &number);
-	for (size_t state = 0; state < table->numbers.count && rc == 0; state++) {
-		for (uint32_t symbol = 0; symbol < table->symbol_count && rc == 0; symbol++) {
-			iq_node node;
+	if (is_goal(field, position, state) && cost < field->best)
+		field->best = cost;
+	if (position < field->problem->count) {
+		uint32_t symbol = field->problem->symbols[position];
 
-			rc = iq_node_step(table->problem->automaton, table->nodes[state], symbol, &node);
-			if (rc == 0)
-				rc = number_of(table, node, &number);
-		}
+		rc = successor(field->states, state, symbol, &next);
+		if (rc == 0)
+			rc = reach(field, position + 1, next, cost);
+		if (rc == 0)
+			rc = reach(field, position + 1, state, cost + drop_cost(field, symbol));
 	}
-	table->state_count = table->numbers.count;
+	for (uint32_t symbol = 0; symbol < field->states->symbol_count && rc == 0; symbol++) {
+		uint32_t price = insert_cost(field, position, symbol);
+
+		if (cost + price > field->best)
+			continue;
+		rc = successor(field->states, state, symbol, &next);
+		if (rc == 0)
+			rc = reach(field, position, next, cost + price);
+	}
 	return rc;
 }
 
-static int link_states(struct table *table)
+static int reach_starts(struct field *field)
 {
-	table->next = malloc((table->state_count * table->symbol_count + 1) * sizeof(*table->next));
-	if (!table->next)
-		return IQ_ERR_NOMEM;
-	for (size_t state = 0; state < table->state_count; state++) {
-		for (uint32_t symbol = 0; symbol < table->symbol_count; symbol++) {
-			iq_node node = IQ_NODE_DEAD;
-			int rc = iq_node_step(table->problem->automaton, table->nodes[state], symbol, &node);
+	size_t count;
+	const iq_node *members = iq_states_members(field->states->automaton, field->problem->start, &count);
+	int rc = 0;
 
-			if (rc == 0)
-				rc = number_of(table, node, &table->next[state * table->symbol_count + symbol]);
-			if (rc < 0)
-				return rc;
+	for (size_t i = 0; i < count && rc == 0; i++) {
+		uint32_t state;
+
+		rc = number_of(field->states, members[i], &state);
+		if (rc >= 0)
+			rc = reach(field, 0, state, 0);
+	}
+	return rc;
+}
+
+static int explore(struct field *field)
+{
+	int rc = reach_starts(field);
+
+	for (uint32_t cost = 0; rc == 0 && cost < field->bucket_count && cost <= field->best; cost++) {
+		for (size_t i = 0; i < field->buckets[cost].count && rc == 0; i++) {
+			const struct cell cell = field->cells[field->buckets[cost].items[i]];
+
+			if (cell.cost == cost)
+				rc = expand(field, cell.position, cell.state, cost);
 		}
 	}
-	return 0;
+	return rc == 0 && field->best == NO_COST ? IQ_ERR_LIMIT : rc;
 }
 
-static uint32_t successor(const struct table *table, size_t state, uint32_t symbol)
+/* ---- What lies on a cheapest way ---- */
+
+/* Is the step from one cell to the other on a cheapest way? *ret_next is the other, or NULL. */
+static const struct cell *useful_cell(const struct field *field, const struct cell *from, size_t position,
+				      uint32_t state, uint32_t price)
 {
-	return symbol < table->symbol_count ? table->next[state * table->symbol_count + symbol] : DEAD;
+	const struct cell *to = state == DEAD ? NULL : find_cell(field, position, state);
+
+	return to && to->useful && to->cost == from->cost + price ? to : NULL;
 }
 
-static bool is_dark(const struct table *table, size_t position)
+/* Does a cheapest way leave the position from here without an insertion? */
+static bool is_exit(const struct field *field, const struct cell *cell)
 {
-	return table->problem->dark && table->problem->dark[position];
+	uint32_t symbol, next;
+
+	if (cell->position == field->problem->count)
+		return is_goal(field, cell->position, cell->state) && cell->cost == field->best;
+	symbol = field->problem->symbols[cell->position];
+	if (successor(field->states, cell->state, symbol, &next) == 0 &&
+	    useful_cell(field, cell, (size_t)cell->position + 1, next, 0))
+		return true;
+	return useful_cell(field, cell, (size_t)cell->position + 1, cell->state, drop_cost(field, symbol));
 }
 
-static uint16_t plus(uint16_t cost, uint16_t extra)
+static bool leads_on(const struct field *field, const struct cell *cell)
 {
-	return cost >= INFINITE - extra ? INFINITE : (uint16_t)(cost + extra);
-}
+	if (is_exit(field, cell))
+		return true;
+	for (uint32_t symbol = 0; symbol < field->states->symbol_count; symbol++) {
+		uint32_t next;
 
-/* Insertions stay at one position: follow them until nothing gets cheaper. In the dark they cost nothing. */
-static void relax_insertions(const struct table *table, uint16_t *row, uint16_t price)
-{
-	bool cheaper = true;
-
-	while (cheaper) {
-		cheaper = false;
-		for (size_t state = 0; state < table->state_count; state++) {
-			for (uint32_t symbol = 0; symbol < table->symbol_count; symbol++) {
-				uint32_t next = successor(table, state, symbol);
-
-				if (next != DEAD && plus(row[next], price) < row[state]) {
-					row[state] = plus(row[next], price);
-					cheaper = true;
-				}
-			}
-		}
+		if (successor(field->states, cell->state, symbol, &next) == 0 &&
+		    useful_cell(field, cell, cell->position, next, insert_cost(field, cell->position, symbol)))
+			return true;
 	}
+	return false;
 }
 
-static uint16_t final_cost(const struct table *table, size_t state)
+static int compare_cells(const void *a, const void *b)
 {
-	return table->problem->may_continue || iq_node_accepts(table->problem->automaton, table->nodes[state])
-		       ? 0
-		       : INFINITE;
+	const struct cell *x = *(struct cell *const *)a, *y = *(struct cell *const *)b;
+
+	if (x->cost != y->cost)
+		return x->cost < y->cost ? 1 : -1;
+	return (x->position < y->position) - (x->position > y->position);
 }
 
-static int fill_costs(struct table *table)
+/* The dearest and last come first: every step leads to a cell that was marked before, but for the free insertions of the
+ * dark, which turn in circles: those positions are marked until nothing changes. */
+static void mark_from(const struct field *field, struct cell **cells, size_t count)
 {
-	size_t states = table->state_count, count = table->problem->count;
+	bool changed = true;
 
-	table->cost = malloc((count + 1) * states * sizeof(*table->cost) + 1);
-	if (!table->cost)
-		return IQ_ERR_NOMEM;
-	for (size_t position = count + 1; position-- > 0;) {
-		uint16_t *row = table->cost + position * states;
-
-		for (size_t state = 0; state < states; state++) {
-			uint32_t next;
-
-			if (position == count) {
-				row[state] = final_cost(table, state);
+	while (changed) {
+		changed = false;
+		for (size_t i = 0; i < count; i++) {
+			if (cells[i]->useful || !leads_on(field, cells[i]))
 				continue;
-			}
-			next = successor(table, state, table->problem->symbols[position]);
-			row[state] = plus(row[states + state], 1);
-			if (next != DEAD && row[states + next] < row[state])
-				row[state] = row[states + next];
+			cells[i]->useful = true;
+			changed = is_dark(field, cells[i]->position);
 		}
-		relax_insertions(table, row, is_dark(table, position) ? 0 : 1);
 	}
+}
+
+static int mark_useful(struct field *field)
+{
+	struct cell **cells = malloc((field->count + 1) * sizeof(struct cell *));
+	size_t from = 0;
+
+	if (!cells)
+		return IQ_ERR_NOMEM;
+	for (size_t i = 0; i < field->count; i++)
+		cells[i] = &field->cells[i];
+	qsort(cells, field->count, sizeof(struct cell *), compare_cells);
+	while (from < field->count) {
+		size_t to = from + 1;
+
+		while (to < field->count && compare_cells(&cells[from], &cells[to]) == 0)
+			to++;
+		mark_from(field, cells + from, to - from);
+		from = to;
+	}
+	free(cells);
 	return 0;
 }
 
 /* ---- Choosing among the cheapest ---- */
 
-/* Where the search stands: a state before a position, and which way out of it is tried next: 0 keep, 1.. insert, last
- * drop. */
+/* Where the search stands: at a cell, and which way out of it is tried next: 0 keep, 1.. insert, last drop. */
 struct place {
-	size_t position;
-	uint32_t state;
+	const struct cell *cell;
 	uint32_t way;
 	bool edited; /* the way taken was an edit */
 };
 
 struct search {
-	const struct table *table;
+	struct field *field;
 	struct place *places;
 	size_t depth, capacity;
 	struct iq_edit *edits;
@@ -181,8 +404,7 @@ struct search {
 	size_t best_count, best_pairs;
 	bool found;
 	size_t steps;
-	uint32_t *queue; /* for nearest_exit(): room for every state */
-	uint8_t *visited;
+	const struct cell **queue; /* for nearest_exit(): room for every cell */
 };
 
 static size_t pairs_of(uint32_t balance)
@@ -194,7 +416,7 @@ static size_t pairs_of(uint32_t balance)
 
 static uint32_t balance_slot(const struct search *search, uint32_t symbol)
 {
-	return symbol < search->table->symbol_count ? symbol : search->table->symbol_count;
+	return symbol < search->field->states->symbol_count ? symbol : search->field->states->symbol_count;
 }
 
 static void count_edit(struct search *search, const struct iq_edit *edit, int by)
@@ -219,12 +441,12 @@ static int push_edit(struct search *search, enum iq_edit_op op, uint32_t symbol,
 	return 0;
 }
 
-static int push_place(struct search *search, size_t position, uint32_t state, bool edited)
+static int push_place(struct search *search, const struct cell *cell, bool edited)
 {
 	int rc = IQ_ARRAY_GROW(search->places, search->capacity, search->depth + 1);
 
 	if (rc == 0)
-		search->places[search->depth++] = (struct place){ position, state, 0, edited };
+		search->places[search->depth++] = (struct place){ cell, 0, edited };
 	return rc;
 }
 
@@ -253,98 +475,121 @@ static int keep_if_best(struct search *search)
 	return 0;
 }
 
-/* Does a cheapest alignment leave the position from here without an insertion? */
-static bool is_exit(const struct table *table, size_t position, uint32_t state)
+/* In the dark insertions are free, so that following them one by one would turn in circles: the nearest cell, by
+ * breadth-first search, that leads on at the same cost; NULL where `from` leads on itself or nothing does. */
+static const struct cell *nearest_exit(struct search *search, const struct cell *from)
 {
-	const uint16_t *row = table->cost + position * table->state_count, *later = row + table->state_count;
-	uint32_t next;
-
-	if (position == table->problem->count)
-		return final_cost(table, state) == row[state];
-	next = successor(table, state, table->problem->symbols[position]);
-	return (next != DEAD && later[next] == row[state]) || plus(later[state], 1) == row[state];
-}
-
-/* In the dark insertions are free, so that following them one by one would turn in circles: the nearest state, by
- * breadth-first search, that leads on at the same cost; DEAD where `from` leads on itself or nothing does. */
-static uint32_t nearest_exit(struct search *search, size_t position, uint32_t from)
-{
-	const struct table *table = search->table;
-	const uint16_t *row = table->cost + position * table->state_count;
-	uint32_t *queue = search->queue;
+	struct field *field = search->field;
+	const struct cell *found = NULL;
 	size_t head = 0, tail = 0;
 
-	if (is_exit(table, position, from))
-		return DEAD;
-	memset(search->visited, 0, table->state_count);
-	queue[tail++] = from;
-	search->visited[from] = 1;
-	while (head < tail) {
-		uint32_t state = queue[head++];
+	if (is_exit(field, from))
+		return NULL;
+	search->queue[tail++] = from;
+	while (head < tail && !found) {
+		const struct cell *cell = search->queue[head++];
 
-		if (is_exit(table, position, state))
-			return state;
-		for (uint32_t symbol = 0; symbol < table->symbol_count; symbol++) {
-			uint32_t next = successor(table, state, symbol);
+		if (is_exit(field, cell))
+			found = cell;
+		for (uint32_t symbol = 0; symbol < field->states->symbol_count && !found; symbol++) {
+			const struct cell *next;
+			uint32_t state;
 
-			if (next != DEAD && !search->visited[next] && row[next] == row[from]) {
-				search->visited[next] = 1;
-				queue[tail++] = next;
+			if (successor(field->states, cell->state, symbol, &state) < 0)
+				continue;
+			next = useful_cell(field, cell, cell->position, state, 0);
+			if (next && next != from && !next->seen) {
+				((struct cell *)next)->seen = true;
+				search->queue[tail++] = next;
 			}
 		}
 	}
-	return DEAD;
+	for (size_t i = 0; i < tail; i++)
+		((struct cell *)search->queue[i])->seen = false;
+	return found;
 }
 
-/* Takes the next way out of the top place that stays on a cheapest alignment; pops it where there is none left. */
-static int advance(struct search *search)
+static int try_insertion(struct search *search, const struct cell *cell, uint32_t symbol)
 {
-	const struct table *table = search->table;
-	struct place *top = &search->places[search->depth - 1];
-	size_t position = top->position, states = table->state_count, count = table->problem->count;
-	const uint16_t *row = table->cost + position * states;
-	uint16_t here = row[top->state];
-	uint32_t seen = position < count ? table->problem->symbols[position] : DEAD;
-	uint32_t way = top->way++;
+	struct field *field = search->field;
+	const struct cell *to;
 	uint32_t next;
 	int rc;
 
-	if (way == 0) {
-		if (position == count)
-			return final_cost(table, top->state) == 0 && here == 0 ? keep_if_best(search) : 0;
-		next = successor(table, top->state, seen);
-		return next != DEAD && row[states + next] == here ? push_place(search, position + 1, next, false) : 0;
+	if (is_dark(field, cell->position)) {
+		to = symbol == 0 ? nearest_exit(search, cell) : NULL;
+		return to ? push_place(search, to, false) : 0;
 	}
-	if (way <= table->symbol_count) {
-		next = successor(table, top->state, way - 1);
-		if (is_dark(table, position)) {
-			next = way == 1 ? nearest_exit(search, position, top->state) : DEAD;
-			return next != DEAD ? push_place(search, position, next, false) : 0;
-		}
-		if (next == DEAD || plus(row[next], 1) != here)
-			return 0;
-		rc = push_edit(search, IQ_EDIT_INSERT, way - 1, position);
-		return rc < 0 ? rc : push_place(search, position, next, true);
-	}
-	if (way == table->symbol_count + 1 && position < count && plus(row[states + top->state], 1) == here) {
-		uint32_t state = top->state;
+	rc = successor(field->states, cell->state, symbol, &next);
+	to = rc == 0 ? useful_cell(field, cell, cell->position, next, insert_cost(field, cell->position, symbol))
+		     : NULL;
+	if (!to)
+		return rc;
+	rc = push_edit(search, IQ_EDIT_INSERT, symbol, cell->position);
+	return rc < 0 ? rc : push_place(search, to, true);
+}
 
-		rc = push_edit(search, IQ_EDIT_DROP, seen, position);
-		return rc < 0 ? rc : push_place(search, position + 1, state, true);
-	}
-	if (way > table->symbol_count)
-		pop_place(search);
+static int try_keeping(struct search *search, const struct cell *cell)
+{
+	struct field *field = search->field;
+	const struct cell *to;
+	uint32_t next;
+	int rc;
+
+	if (cell->position == field->problem->count)
+		return is_exit(field, cell) ? keep_if_best(search) : 0;
+	rc = successor(field->states, cell->state, field->problem->symbols[cell->position], &next);
+	to = rc == 0 ? useful_cell(field, cell, (size_t)cell->position + 1, next, 0) : NULL;
+	return to ? push_place(search, to, false) : rc;
+}
+
+static int try_dropping(struct search *search, const struct cell *cell)
+{
+	struct field *field = search->field;
+	const struct cell *to;
+	uint32_t seen;
+	int rc;
+
+	if (cell->position == field->problem->count)
+		return 0;
+	seen = field->problem->symbols[cell->position];
+	to = useful_cell(field, cell, (size_t)cell->position + 1, cell->state, drop_cost(field, seen));
+	if (!to)
+		return 0;
+	rc = push_edit(search, IQ_EDIT_DROP, seen, cell->position);
+	return rc < 0 ? rc : push_place(search, to, true);
+}
+
+/* Takes the next way out of the top place that stays on a cheapest one; pops it where there is none left. */
+static int advance(struct search *search)
+{
+	struct place *top = &search->places[search->depth - 1];
+	const struct cell *cell = top->cell;
+	uint32_t way = top->way++, symbols = search->field->states->symbol_count;
+
+	if (way == 0)
+		return try_keeping(search, cell);
+	if (way <= symbols)
+		return try_insertion(search, cell, way - 1);
+	if (way == symbols + 1)
+		return try_dropping(search, cell);
+	pop_place(search);
 	return 0;
 }
 
-static int search_from(struct search *search, uint32_t state)
+/* No more pairs than half of the edits. */
+static bool is_best_possible(const struct search *search)
 {
-	int rc = push_place(search, 0, state, false);
+	return search->found && search->best_pairs * 2 + 1 >= search->best_count;
+}
 
-	while (rc == 0 && search->depth > 0 && (search->steps < IQ_ALIGN_MAX_STEPS || !search->found)) {
+static int search_from(struct search *search, const struct cell *start)
+{
+	int rc = push_place(search, start, false);
+
+	while (rc == 0 && search->depth > 0 && !is_best_possible(search) &&
+	       (search->steps < IQ_ALIGN_MAX_STEPS || !search->found)) {
 		search->steps++;
-		if (search->steps > 64 * (size_t)IQ_ALIGN_MAX_STEPS + 1024 * search->table->problem->count)
-			return IQ_ERR_LIMIT;
 		rc = advance(search);
 	}
 	while (search->depth > 0)
@@ -354,24 +599,19 @@ static int search_from(struct search *search, uint32_t state)
 
 static int search_all(struct search *search)
 {
-	const struct table *table = search->table;
+	struct field *field = search->field;
 	size_t count;
-	const iq_node *members = iq_states_members(table->problem->automaton, table->problem->start, &count);
-	uint16_t best = INFINITE;
+	const iq_node *members = iq_states_members(field->states->automaton, field->problem->start, &count);
 	int rc = 0;
 
-	for (int pass = 0; pass < 2; pass++) {
-		for (size_t i = 0; i < count && rc == 0; i++) {
-			const uint64_t *number = iq_map_get(
-				&table->numbers, iq_view_make((const char *)&members[i], sizeof(members[i])));
+	for (size_t i = 0; i < count && rc == 0; i++) {
+		const struct cell *start;
+		uint32_t state;
 
-			if (!number)
-				continue;
-			if (pass == 0 && table->cost[*number] < best)
-				best = table->cost[*number];
-			else if (pass == 1 && table->cost[*number] == best && best != INFINITE)
-				rc = search_from(search, (uint32_t)*number);
-		}
+		rc = number_of(field->states, members[i], &state);
+		start = rc == 0 && state != DEAD ? find_cell(field, 0, state) : NULL;
+		if (start && start->useful && start->cost == 0)
+			rc = search_from(search, start);
 	}
 	return rc;
 }
@@ -399,15 +639,14 @@ static void pair_edits(struct iq_edit *edits, size_t count)
 	}
 }
 
-static int solve(struct table *table, struct iq_edit **ret_edits, size_t *ret_count)
+static int solve(struct field *field, struct iq_edit **ret_edits, size_t *ret_count)
 {
-	struct search search = { .table = table };
+	struct search search = { .field = field };
 	int rc;
 
-	search.balance = calloc((size_t)table->symbol_count + 1, sizeof(*search.balance));
-	search.queue = malloc((table->state_count + 1) * sizeof(*search.queue));
-	search.visited = malloc(table->state_count + 1);
-	rc = search.balance && search.queue && search.visited ? search_all(&search) : IQ_ERR_NOMEM;
+	search.balance = calloc((size_t)field->states->symbol_count + 1, sizeof(*search.balance));
+	search.queue = malloc((field->count + 1) * sizeof(struct cell *));
+	rc = search.balance && search.queue ? search_all(&search) : IQ_ERR_NOMEM;
 	if (rc == 0 && !search.found)
 		rc = IQ_ERR_LIMIT;
 	if (rc == 0) {
@@ -419,7 +658,6 @@ static int solve(struct table *table, struct iq_edit **ret_edits, size_t *ret_co
 	}
 	free(search.balance);
 	free(search.queue);
-	free(search.visited);
 	free(search.places);
 	free(search.edits);
 	return rc;
@@ -427,19 +665,20 @@ static int solve(struct table *table, struct iq_edit **ret_edits, size_t *ret_co
 
 int iq_align(const struct iq_alignment_problem *problem, struct iq_edit **ret_edits, size_t *ret_count)
 {
-	struct table table = { .problem = problem, .symbol_count = iq_automaton_symbols(problem->automaton) };
-	int rc;
+	struct iq_aligner *own = problem->aligner ? NULL : iq_aligner_new(problem->automaton);
+	struct field field = { .problem = problem, .states = own ? own : problem->aligner, .best = NO_COST };
+	int rc = field.states ? 0 : IQ_ERR_NOMEM;
 
-	/* Costs are kept in 16 bits. */
-	if (problem->count >= INFINITE - 1u)
-		return IQ_ERR_LIMIT;
-	rc = number_states(&table);
+	/* Each position takes a cell at least. */
+	if (rc == 0 && problem->count >= IQ_ALIGN_MAX_CELLS)
+		rc = IQ_ERR_LIMIT;
 	if (rc == 0)
-		rc = link_states(&table);
+		rc = explore(&field);
 	if (rc == 0)
-		rc = fill_costs(&table);
+		rc = mark_useful(&field);
 	if (rc == 0)
-		rc = solve(&table, ret_edits, ret_count);
-	release_table(&table);
+		rc = solve(&field, ret_edits, ret_count);
+	release_field(&field);
+	iq_aligner_free(own);
 	return rc;
 }

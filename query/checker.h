@@ -54,7 +54,8 @@ struct iq_follower {
 	uint32_t key_columns;	    /* that the key is made of, and what rules read */
 	bool plain;		    /* conditions read nothing but what `classes` tells apart */
 	struct iq_class *classes;
-	struct iq_map loose; /* nested: own key alone -> number of the last track that has it */
+	struct iq_aligner **aligners; /* by place of an automaton rule */
+	struct iq_map loose;	      /* nested: own key alone -> number of the last track that has it */
 	uint64_t events;
 	uint64_t no_key;
 	uint64_t *seen;	       /* by symbol */

@@ -339,9 +339,45 @@ static int drop_the_rest(struct explainer *explainer, struct iq_edit **edits)
 	return 0;
 }
 
+/* What a letter pays, by what its symbol does; the last is for what no letter is. */
+static int price_letters(const struct explainer *explainer, uint32_t **ret_insert, uint32_t **ret_drop)
+{
+	const struct iq_lifecycle *lifecycle = explainer->follower->lifecycle;
+	uint32_t letters = iq_automaton_symbols(explainer->rule->automaton);
+
+	*ret_insert = *ret_drop = NULL;
+	if (!lifecycle->costs)
+		return 0;
+	*ret_insert = calloc((size_t)letters + 1, sizeof(**ret_insert));
+	*ret_drop = calloc((size_t)letters + 1, sizeof(**ret_drop));
+	if (!*ret_insert || !*ret_drop)
+		return IQ_ERR_NOMEM;
+	for (uint32_t i = 0; i <= letters; i++) {
+		uint32_t symbol = i < letters ? explainer->rule->symbols[i] : IQ_SYMBOL_NONE;
+		const struct iq_costs *costs =
+			&lifecycle->costs[symbol < lifecycle->names.count ? symbol : lifecycle->names.count];
+
+		(*ret_insert)[i] = costs->insert;
+		(*ret_drop)[i] = costs->drop;
+	}
+	return 0;
+}
+
+/* The states that earlier alignments with the rule met. */
+static struct iq_aligner *aligner_of(const struct explainer *explainer)
+{
+	size_t place = explainer->follower->places[explainer->rule - explainer->follower->lifecycle->rules];
+	struct iq_aligner **aligner = &explainer->follower->aligners[place];
+
+	if (!*aligner)
+		*aligner = iq_aligner_new(explainer->rule->automaton);
+	return *aligner;
+}
+
 static int align(struct explainer *explainer)
 {
 	bool outside = ends_outside(explainer);
+	uint32_t *insert_costs, *drop_costs;
 	struct iq_edit *edits = NULL;
 	struct iq_alignment_problem problem = {
 		.automaton = explainer->rule->automaton,
@@ -352,9 +388,15 @@ static int align(struct explainer *explainer)
 		.dark = explainer->dark,
 		.may_continue = !explainer->over || outside,
 	};
-	int rc = problem.start == IQ_STATES_LOST ? IQ_ERR_LIMIT
-		 : explainer->over		 ? iq_align(&problem, &edits, &explainer->edit_count)
-						 : align_open(&problem, &edits, &explainer->edit_count);
+	int rc = price_letters(explainer, &insert_costs, &drop_costs);
+
+	problem.insert_costs = insert_costs;
+	problem.drop_costs = drop_costs;
+	problem.aligner = aligner_of(explainer);
+	if (rc == 0)
+		rc = problem.start == IQ_STATES_LOST ? IQ_ERR_LIMIT
+		     : explainer->over		     ? iq_align(&problem, &edits, &explainer->edit_count)
+						     : align_open(&problem, &edits, &explainer->edit_count);
 
 	if (rc == 0)
 		rc = drop_the_rest(explainer, &edits);
@@ -365,6 +407,8 @@ static int align(struct explainer *explainer)
 		rc = describe_edit(explainer, i);
 	explainer->edit_count = 0;
 	free(edits);
+	free(insert_costs);
+	free(drop_costs);
 	return rc;
 }
 

@@ -1,7 +1,8 @@
 /* From an event to its instance, and what it does there.
  *
  * A nested instance is an event of its parent twice: when it begins, and when it ends. It ends when its order can take
- * nothing more; otherwise as late as its parent lets it, which only ever allows more (docs/design/0032-nested-ends.md). */
+ * nothing more; otherwise as late as its parent lets it, which only ever allows more (docs/design/0023-nested-instances.md). */
+#include "query/align.h"
 #include "query/checker.h"
 
 #include <stdlib.h>
@@ -794,7 +795,8 @@ static int place_rules(struct iq_checker *checker, struct iq_follower *follower)
 			iq_automaton_once(rule->automaton);
 	}
 	follower->places = places;
-	return 0;
+	follower->aligners = calloc(follower->automata + 1, sizeof(*follower->aligners));
+	return follower->aligners ? 0 : iq_checker_nomem(checker);
 }
 
 /* What conditions on a text or on the session read differs from event to event. */
@@ -887,6 +889,9 @@ void iq_follower_release(struct iq_follower *follower)
 	free(follower->seen);
 	free(follower->activated);
 	free(follower->type_counts);
+	for (size_t i = 0; follower->aligners && i < follower->automata; i++)
+		iq_aligner_free(follower->aligners[i]);
+	free(follower->aligners);
 	free(follower->classes);
 	free(follower->by_session);
 	iq_map_release(&follower->latest);

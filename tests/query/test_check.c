@@ -15,7 +15,7 @@
 
 /* A recording: words divided by spaces. `open`, `close`, `cut`, `refused`; `gap`, `gap2` (of so many events); `lost`, a gap
  * that names no session; `@c2` goes on in another session; anything else is a message of that type, of the instance `k` or of the one behind a
- * slash: `tool/t7`. */
+ * slash: `tool/t7`; what comes behind a second slash are the attributes t and n. `+5` lets five seconds pass. */
 struct recording {
 	char path[64];
 	struct iq_store_writer *writer;
@@ -39,8 +39,11 @@ static void add_gap(struct recording *recording, const char *session, int64_t co
 	cr_assert_eq(sink->gap(sink->context, &gap, NULL), 0);
 }
 
-static void add_event(struct recording *recording, enum iq_kind kind, const char *type, const char *key)
+static void add_event(struct recording *recording, enum iq_kind kind, const char *type, const char *key,
+		      const char *inner)
 {
+	char attrs[64];
+
 	struct iq_sink *sink = iq_store_writer_sink(recording->writer);
 	struct iq_event event = IQ_EVENT_INIT;
 
@@ -50,6 +53,10 @@ static void add_event(struct recording *recording, enum iq_kind kind, const char
 	event.session = iq_view_cstr(recording->session);
 	event.type = iq_view_cstr(type);
 	event.key = iq_view_cstr(key);
+	if (inner) {
+		(void)snprintf(attrs, sizeof(attrs), "{\"t\":\"%s\",\"n\":\"%s\"}", inner, inner);
+		event.attrs = iq_view_cstr(attrs);
+	}
 	event.offset = recording->offset++;
 	event.length = 1;
 	cr_assert_eq(iq_store_writer_raw(recording->writer, ".", 1, NULL), 0);
@@ -58,24 +65,28 @@ static void add_event(struct recording *recording, enum iq_kind kind, const char
 
 static void add_word(struct recording *recording, char *word)
 {
-	char *slash = strchr(word, '/');
+	char *slash = strchr(word, '/'), *inner = slash ? strchr(slash + 1, '/') : NULL;
 
-	if (word[0] == '@')
+	if (word[0] == '+')
+		recording->ts += atoi(word + 1) * IQ_NS_PER_S;
+	else if (word[0] == '@')
 		(void)snprintf(recording->session, sizeof(recording->session), "%s", word + 1);
 	else if (strncmp(word, "gap", 3) == 0)
 		add_gap(recording, recording->session, word[3] ? atoi(word + 3) : IQ_NUMBER_NONE);
 	else if (strcmp(word, "lost") == 0)
 		add_gap(recording, NULL, IQ_NUMBER_NONE);
 	else if (strcmp(word, "open") == 0)
-		add_event(recording, IQ_KIND_WS_OPEN, "ws.open", NULL);
+		add_event(recording, IQ_KIND_WS_OPEN, "ws.open", NULL, NULL);
 	else if (strcmp(word, "close") == 0)
-		add_event(recording, IQ_KIND_WS_CLOSE, "ws.close", NULL);
+		add_event(recording, IQ_KIND_WS_CLOSE, "ws.close", NULL, NULL);
 	else if (strcmp(word, "cut") == 0 || strcmp(word, "refused") == 0)
-		add_event(recording, IQ_KIND_NET_ERROR, word, NULL);
+		add_event(recording, IQ_KIND_NET_ERROR, word, NULL, NULL);
 	else {
 		if (slash)
 			*slash = '\0';
-		add_event(recording, IQ_KIND_WS_MESSAGE, word, slash ? slash + 1 : "k");
+		if (inner)
+			*inner = '\0';
+		add_event(recording, IQ_KIND_WS_MESSAGE, word, slash ? slash + 1 : "k", inner ? inner + 1 : NULL);
 	}
 }
 
@@ -124,8 +135,9 @@ static void check(const char *spec_text, const char *text, struct iq_buf *out, e
 	cr_assert_eq(iq_check(store, spec, &result, &error), 0, "%s", error.message);
 	/* The result owns what it says: the spec may go. */
 	iq_spec_free(spec);
-	for (size_t i = 0; i < result.lifecycles[0].instance_count; i++)
-		append_instance(out, &result.lifecycles[0].instances[i]);
+	for (size_t i = 0; i < result.lifecycle_count; i++)
+		for (size_t j = 0; j < result.lifecycles[i].instance_count; j++)
+			append_instance(out, &result.lifecycles[i].instances[j]);
 	if (result.lifecycles[0].reason.data)
 		(void)iq_buf_appendf(out, "%s%s: %.*s", out->len ? "; " : "",
 				     iq_verdict_name(result.lifecycles[0].verdict),
@@ -349,4 +361,88 @@ Test(check, reports_hostile_names_safely)
 	iq_spec_free(spec);
 	iq_store_close(store);
 	cr_assert_eq(iq_file_remove_tree(recording.path, NULL), 0);
+}
+
+#define LATE PAIR "within:\n  - a -> b: 5s\n"
+
+Test(check, measures_deadlines)
+{
+	expect(LATE, "open a +4 b close", "ok");
+	expect(LATE, "open a +6 b close", "violated: late: b 6.0s after a, later than 5.0s []");
+	/* It never came: the deadline says more than that b is missing. */
+	expect(LATE, "open a +6 close", "violated: late: no b within 5.0s after a []");
+	expect(LATE, "open a", "undetermined: open at capture end");
+	/* The evidence reaches past it. */
+	expect(LATE, "open a +6 x", "violated: late: no b within 5.0s after a []");
+	expect(LATE, "open a +4 x", "undetermined: open at capture end");
+	/* What the dark held may have been the answer. */
+	expect("lifecycle: l\ninstance: key\norder: a, b+\nwithin:\n  - a -> b: 5s\n", "open a gap +6 b close",
+	       "undetermined: gap of 1 bytes: lost");
+	expect(LATE "final: x\n", "open a x +60 close", "ok");
+	expect(CHAT "idle: 10s\n", "open start +9 think +9 done +60 close", "ok");
+	expect(CHAT "idle: 10s\n", "open start +11 done close",
+	       "violated: late: done 11.0s after start, later than 10.0s []");
+	expect(CHAT "total: 10s\n", "open start +6 think +6 done close",
+	       "violated: late: done 12.0s after start, later than 10.0s []");
+	expect(CHAT "total: 10s\n", "open start +6 think +6 x", "violated: late: still going on 10.0s after start []");
+}
+
+Test(check, follows_numbers)
+{
+	static const char spec[] = "lifecycle: l\nselect: { kind: ws.message }\ninstance: key\nsequence: '@n'\n";
+	static const char anew[] = "lifecycle: l\nselect: { kind: ws.message }\ninstance: key\norder: (s | u)*\n"
+				   "sequence: { first: '@n', step: 1, restart: s }\n";
+
+	expect(spec, "open u/k/5 u/k/6 u/k/7 close", "ok");
+	expect(spec, "open u/k/5 u/k/8 close", "violated: sequence-gap: gap: number 8 where 6 was due []");
+	expect(spec, "open u/k/5 u/k/5 close", "violated: sequence-gap: repeat: number 5 where 6 was due []");
+	expect(spec, "open u/k/5 u/k/2 close", "violated: sequence-gap: decrease: number 2 where 6 was due []");
+	expect(spec, "open u/k/5 gap u/k/8 close", "undetermined: gap of 1 bytes: lost");
+	expect(anew, "open s/k/5 u/k/6 s/k/2 u/k/3 close", "ok");
+}
+
+/* A run with tool calls in it, which may overlap. */
+#define NEST \
+	"lifecycle: run\nselect: { kind: ws.message }\ninstance: key\norder: start, (think | call)*, done\n---\n" \
+	"lifecycle: call\ninstance: '@t'\norder: tool, part*, result\n"
+
+Test(check, judges_nested_instances_in_their_parents)
+{
+	expect(NEST, "open start tool/k/1 result/k/1 done close", "ok; ok");
+	expect(NEST, "open start tool/k/1 tool/k/2 result/k/1 result/k/2 think done close", "ok; ok; ok");
+	/* The fault is told once, where it is. */
+	expect(NEST, "open start tool/k/1 done close",
+	       "ok; violated: unterminated: missing result after tool [insert result after 3]");
+	expect(NEST, "open start tool/k/1 tool/k/1 result/k/1 done close",
+	       "ok; violated: duplicate: duplicate tool after tool [drop 4]");
+	/* What happens beside a call that does not overlap other things breaks the run. */
+	expect(NEST, "open start tool/k/1 think result/k/1 done close",
+	       "violated: unexpected: unexpected think after call [drop 4]; ok");
+	expect(NEST, "open start tool/k/1 done result/k/1 close",
+	       "violated: out-of-order: end of call came after done [move 5 before 4]; ok");
+	expect(NEST, "open tool/k/1 result/k/1 close", "violated: orphan: call without run []; ok");
+	expect(NEST, "open start done tool/k/1 result/k/1 close",
+	       "violated: out-of-order: done came before end of call [move 3 after 5]; ok");
+	expect(NEST, "open start tool/k/1", "undetermined: open at capture end; undetermined: open at capture end");
+	expect(NEST, "open start tool/k/1 gap done close",
+	       "undetermined: gap of 1 bytes: lost; undetermined: gap of 1 bytes: lost");
+	/* The same call of another run is another one. */
+	expect(NEST, "open start start/j tool/k/1 tool/j/1 result/k/1 result/j/1 done done/j close", "ok; ok; ok; ok");
+}
+
+Test(check, follows_constraints)
+{
+	static const char response[] =
+		"lifecycle: l\nselect: { kind: ws.message }\ninstance: key\nconstraints:\n  - response(a, b)\n";
+
+	expect(response, "open a c b close", "ok");
+	expect(response, "open b a c close", "violated: unterminated: missing b after a [insert b after 3]");
+	expect(CHAT "constraints:\n  - absence(think)\n", "open start think done close",
+	       "violated: unexpected: unexpected think [drop 3]");
+}
+
+Test(check, leaves_what_only_warns_at_its_verdict)
+{
+	expect(PAIR "within:\n  - a -> b: { within: 5s, severity: warning }\n", "open a +6 b close",
+	       "ok: late: b 6.0s after a, later than 5.0s []");
 }
