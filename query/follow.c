@@ -2,11 +2,11 @@
  *
  * A nested instance is an event of its parent twice: when it begins, and when it ends. It ends when its order can take
  * nothing more; otherwise as late as its parent lets it, which only ever allows more (docs/design/0023-nested-instances.md). */
-#include "query/align.h"
-#include "query/checker.h"
-
 #include <stdlib.h>
 #include <string.h>
+
+#include "query/align.h"
+#include "query/checker.h"
 
 /* Stands between the key of a parent and a nested instance's own. */
 #define KEY_DIVIDER '\x1f'
@@ -166,11 +166,54 @@ static void set_states(const struct iq_follower *follower, struct iq_track *trac
 			track->states[follower->places[i]] = follower->lifecycle->rules[i].start;
 }
 
+/* Are the living members of one set those of the other? */
+static bool live_alike(const struct iq_automaton *automaton, iq_states some, iq_states all)
+{
+	size_t some_count, all_count;
+	const iq_node *a = iq_states_members(automaton, some, &some_count);
+	const iq_node *b = iq_states_members(automaton, all, &all_count);
+	size_t i = 0, j = 0;
+
+	while (true) {
+		i += i < some_count && a[i] == IQ_NODE_DEAD;
+		j += j < all_count && b[j] == IQ_NODE_DEAD;
+		if (i == some_count || j == all_count)
+			return i == some_count && j == all_count && some_count > 0;
+		if (a[i++] != b[j++])
+			return false;
+	}
+}
+
+/* Outside of sessions nobody tells when something began. Where an order can go on with an event only by beginning with it,
+ * it began there. */
+static int begins_here(struct iq_follower *follower, uint32_t symbol, bool *ret_does)
+{
+	const struct iq_rule *order = &follower->lifecycle->rules[0];
+	uint32_t letter = symbol == IQ_SYMBOL_NONE ? IQ_SYMBOL_NONE : iq_rule_letter(order, symbol);
+	iq_states first = order->start, any = order->start;
+	struct iq_states_facts facts = { 0 };
+	int rc;
+
+	*ret_does = false;
+	if (letter == IQ_SYMBOL_NONE)
+		return 0;
+	rc = iq_states_blur(order->automaton, any, -1, &any);
+	if (rc == 0)
+		rc = iq_states_step(order->automaton, any, letter, &any);
+	if (rc == 0)
+		rc = iq_states_step(order->automaton, first, letter, &first);
+	if (rc == 0)
+		rc = iq_states_facts(order->automaton, first, &facts);
+	*ret_does = rc == 0 && facts.any_alive && live_alike(order->automaton, first, any);
+	return rc == IQ_ERR_NOMEM ? rc : 0;
+}
+
 /* The states in which an instance may be before the first event that was seen of it. */
 static int set_start(struct iq_checker *checker, struct iq_follower *follower, struct iq_track *track,
-		     const struct iq_track *before, const struct iq_seen *seen)
+		     const struct iq_track *before, const struct iq_seen *seen, uint32_t symbol)
 {
 	struct iq_darkness dark = { NULL, 0 };
+	bool certain = false;
 	int rc = 0;
 
 	set_states(follower, track);
@@ -181,12 +224,16 @@ static int set_start(struct iq_checker *checker, struct iq_follower *follower, s
 		dark = (struct iq_darkness){ before->shade->gap, before->shade->lost };
 		track->start_unseen = !before->shade->gap;
 	}
+	if (track->start_unseen && !dark.gap && seen->event->session_no == 0) {
+		rc = begins_here(follower, symbol, &certain);
+		track->start_unseen = !certain;
+	}
 	if (dark.gap) {
 		if (!iq_track_shade(track))
 			return iq_checker_nomem(checker);
 		track->shade->gap = dark.gap;
 	}
-	if (dark.gap || track->start_unseen) {
+	if (rc == 0 && (dark.gap || track->start_unseen)) {
 		iq_watch_darken(follower, track);
 		rc = iq_darkness_blur(follower, track, track->start_unseen ? -1 : dark.lost);
 	}
@@ -385,7 +432,11 @@ static int end_child(struct iq_checker *checker, struct iq_follower *follower, s
 		     struct iq_track *child)
 {
 	const struct iq_event event = { .id = child->last_id };
-	const struct iq_seen seen = { &event, child->last_ts, child->last_source, child->stream };
+	const struct iq_seen seen = { .event = &event,
+				      .at = child->last_ts,
+				      .source = child->last_source,
+				      .stream = child->stream,
+				      .type = IQ_SYMBOL_NONE };
 	int rc;
 
 	forget_child(parent, child);
@@ -536,7 +587,7 @@ static int find_track(struct iq_checker *checker, struct iq_follower *follower, 
 	if (rc < 0 || !anew)
 		return rc;
 	*ret_track = new_track(checker, follower, iq_buf_view(&checker->key), seen->event->session_no, seen->event->id);
-	rc = *ret_track ? set_start(checker, follower, *ret_track, before, seen) : iq_checker_nomem(checker);
+	rc = *ret_track ? set_start(checker, follower, *ret_track, before, seen, symbol) : iq_checker_nomem(checker);
 	return rc == 0 && follower->parent ? begin_nested(checker, follower, *ret_track, seen) : rc;
 }
 

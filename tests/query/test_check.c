@@ -50,7 +50,7 @@ static void add_event(struct recording *recording, enum iq_kind kind, const char
 	event.kind = kind;
 	event.ts = recording->ts++;
 	event.source = IQ_LIT("p");
-	event.session = iq_view_cstr(recording->session);
+	event.session = strcmp(recording->session, "none") ? iq_view_cstr(recording->session) : IQ_VIEW_NULL;
 	event.type = iq_view_cstr(type);
 	event.key = iq_view_cstr(key);
 	if (inner) {
@@ -213,6 +213,21 @@ Test(check, claims_nothing_about_what_may_have_been_in_the_dark)
 	/* Whatever the gap held, this cannot be right. */
 	expect(PAIR, "open b a gap close", "violated: unexpected: unexpected b [drop 2]");
 	expect(PAIR, "open b a", "violated: out-of-order: a came after b [move 3 before 2]");
+}
+
+/* Outside of sessions an instance begins where its order cannot go on but by beginning. */
+Test(check, sees_where_something_without_a_session_begins)
+{
+	static const char life[] =
+		"lifecycle: l\nselect: { kind: ws.message }\ninstance: key\norder: start, (kill | x)*, die\n"
+		"constraints:\n  - absence(oom)\n";
+
+	expect(life, "@none start x die", "ok");
+	expect(life, "@none x die", "undetermined: began before capture");
+	expect(life, "@none start x", "undetermined: open at capture end");
+	expect(life, "@none lost start x die", "undetermined: began before capture");
+	expect(life, "@none start start die", "violated: duplicate: duplicate start after start [drop 2]");
+	expect(life, "@none start oom die", "violated: unexpected: unexpected oom [drop 2]");
 }
 
 Test(check, ends_and_begins_instances)
