@@ -143,19 +143,31 @@ static bool set_aside(struct cli *cli, struct iq_store *store)
 	return true;
 }
 
+/* `+120ms`, or `-1s..+2s` where it is only known to lie between the two. */
+static bool parse_shift(struct iq_view text, int64_t *ret_least, int64_t *ret_most)
+{
+	size_t dots = iq_view_find(text, IQ_LIT(".."));
+
+	if (dots == SIZE_MAX)
+		return iq_duration_parse_signed(text, ret_least) && iq_duration_parse_signed(text, ret_most);
+	return iq_duration_parse_signed(iq_view_make(text.data, dots), ret_least) &&
+	       iq_duration_parse_signed(iq_view_from(text, dots + 2), ret_most);
+}
+
 /* `api=+120ms` */
 static bool set_skew(struct cli *cli, struct iq_store *store, const char *word)
 {
 	const char *equals = strrchr(word, '=');
 	struct iq_error error = IQ_ERROR_INIT;
-	int64_t ns;
+	int64_t least, most;
 
-	if (!equals || equals == word || !iq_duration_parse_signed(iq_view_cstr(equals + 1), &ns)) {
-		(void)cli_set_status(cli, CLI_USAGE, "--skew: `%.100s` is no shift: write SOURCE=+120ms or SOURCE=-2s",
+	if (!equals || equals == word || !parse_shift(iq_view_cstr(equals + 1), &least, &most)) {
+		(void)cli_set_status(cli, CLI_USAGE,
+				     "--skew: `%.100s` is no shift: write SOURCE=+120ms, SOURCE=-2s or SOURCE=-1s..+1s",
 				     word);
 		return false;
 	}
-	if (iq_store_set_skew(store, iq_view_make(word, (size_t)(equals - word)), ns, &error) == 0)
+	if (iq_store_set_skew_range(store, iq_view_make(word, (size_t)(equals - word)), least, most, &error) == 0)
 		return true;
 	(void)cli_set_status(cli, CLI_USAGE, "--skew: %s", error.message);
 	return false;

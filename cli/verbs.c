@@ -22,7 +22,7 @@
 #define SKEW_OPTION \
 	{ \
 		CLI_OPTION_SKEW, "SOURCE=SHIFT", \
-			"compare the times of a source as if they were later, or earlier: api=+120ms, api=-2s; no time changes; " \
+			"compare the times of a source as if they were later, or earlier: api=+120ms, api=-2s, or api=-1s..+1s where it is only known to lie between; no time changes; " \
 			"`inquest sources` estimates it. May be given several times", \
 			NULL, true \
 	}

@@ -267,6 +267,8 @@ static int explain_track(struct iq_checker *checker, struct iq_follower *followe
 	if (rc < 0 || !number || !track->trace || *number >= result->instance_count)
 		return rc;
 	instance = (struct iq_instance *)&result->instances[*number];
+	instance->verdict = judgement.verdict;
+	instance->reason = judgement.reason;
 	rc = iq_explain(checker, follower, track, judgement.over, &findings, &instance->finding_count);
 	if (rc < 0)
 		return rc;

@@ -202,6 +202,17 @@ int iq_judge(struct iq_checker *checker, struct iq_follower *follower, struct iq
 	     struct iq_judgement *ret_judgement);
 bool iq_sessions_ended(const struct iq_checker *checker, const struct iq_track *track);
 
+/* Is the rule broken whatever its clocks left open? For a track with a trace. */
+bool iq_is_broken(const struct iq_checker *checker, const struct iq_follower *follower, const struct iq_track *track,
+		  size_t rule, bool over);
+
+/* ---- reorder.c ---- */
+
+/* What holds of the rule, from `start`, in some and in all of the orders that the clocks admit. IQ_ERR_LIMIT where there are
+ * too many. */
+int iq_reorder(const struct iq_checker *checker, const struct iq_rule *rule, const struct iq_trace *trace,
+	       iq_states start, struct iq_states_facts *ret_facts);
+
 /* ---- explain.c ---- */
 
 /* The findings of a track with a trace; `over` when nothing more can come. Only ids are set in their steps: the events'

@@ -602,19 +602,6 @@ static uint64_t end_event(const struct iq_checker *checker, const struct iq_trac
 	return session ? checker->session_ends[session - checker->sessions] : 0;
 }
 
-static bool is_broken(const struct explainer *explainer)
-{
-	const struct iq_rule *rule = explainer->rule;
-	size_t place = explainer->follower->places[rule - explainer->follower->lifecycle->rules];
-	struct iq_states_facts facts;
-
-	if (!rule->automaton)
-		return explainer->track->watches[place].verdict == IQ_VERDICT_VIOLATED;
-	return explainer->track->states[place] != IQ_STATES_LOST &&
-	       iq_states_facts(rule->automaton, explainer->track->states[place], &facts) == 0 &&
-	       (!facts.any_alive || (explainer->over && !facts.any_accepts && !explainer->track->cancelled));
-}
-
 static int explain_rules(struct explainer *explainer)
 {
 	const struct iq_lifecycle *lifecycle = explainer->follower->lifecycle;
@@ -622,7 +609,7 @@ static int explain_rules(struct explainer *explainer)
 
 	for (size_t i = 0; i < lifecycle->rule_count && rc == 0; i++) {
 		explainer->rule = &lifecycle->rules[i];
-		if (!is_broken(explainer))
+		if (!iq_is_broken(explainer->checker, explainer->follower, explainer->track, i, explainer->over))
 			continue;
 		if (i == 0 && is_phantom(explainer->track))
 			rc = explain_phantom(explainer);

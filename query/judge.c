@@ -55,21 +55,57 @@ struct ruling {
 	struct iq_view reason;
 };
 
-static int rule_on_states(struct iq_checker *checker, const struct iq_rule *rule, const struct iq_track *track,
-			  iq_states states, bool over, struct ruling *ret_ruling)
+/* What may be said of an automaton rule; *ret_open where the order of events is not certain and matters. */
+static int facts_of(const struct iq_checker *checker, const struct iq_follower *follower, const struct iq_track *track,
+		    size_t index, struct iq_states_facts *ret_facts, bool *ret_open)
 {
-	bool lost = states == IQ_STATES_LOST;
+	const struct iq_rule *rule = &follower->lifecycle->rules[index];
+	size_t place = follower->places[index];
+	int rc;
+
+	*ret_open = false;
+	if (track->states[place] == IQ_STATES_LOST)
+		return IQ_ERR_LIMIT;
+	rc = iq_states_facts(rule->automaton, track->states[place], ret_facts);
+	if (rc < 0 || !track->unsure || !track->trace)
+		return rc;
+	*ret_open = true;
+	return iq_reorder(checker, rule, track->trace, track->trace->start[place], ret_facts);
+}
+
+static bool is_violated(const struct iq_states_facts *facts, const struct iq_track *track, bool over)
+{
+	return !facts->any_alive || (over && !facts->any_accepts && !is_cancelled(track));
+}
+
+bool iq_is_broken(const struct iq_checker *checker, const struct iq_follower *follower, const struct iq_track *track,
+		  size_t rule, bool over)
+{
 	struct iq_states_facts facts;
-	int rc = lost ? 0 : iq_states_facts(rule->automaton, states, &facts);
+	bool open;
+
+	if (!follower->lifecycle->rules[rule].automaton)
+		return track->watches[follower->places[rule]].verdict == IQ_VERDICT_VIOLATED;
+	return facts_of(checker, follower, track, rule, &facts, &open) == 0 && is_violated(&facts, track, over);
+}
+
+static int rule_on_states(struct iq_checker *checker, const struct iq_follower *follower, const struct iq_track *track,
+			  size_t index, bool over, struct ruling *ret_ruling)
+{
+	struct iq_states_facts facts = { 0 };
+	bool open;
+	int rc = facts_of(checker, follower, track, index, &facts, &open);
+	bool lost = rc == IQ_ERR_LIMIT;
 
 	*ret_ruling = (struct ruling){ IQ_VERDICT_UNDETERMINED, IQ_VIEW_NULL };
-	if (rc == IQ_ERR_NOMEM)
+	if (rc < 0 && !lost)
 		return iq_checker_nomem(checker);
-	lost |= rc < 0;
-	if (!lost && (!facts.any_alive || (over && !facts.any_accepts && !is_cancelled(track))))
+	if (!lost && is_violated(&facts, track, over))
 		ret_ruling->verdict = IQ_VERDICT_VIOLATED;
 	else if (!lost && over && (facts.all_accept || (is_cancelled(track) && facts.all_alive)))
 		ret_ruling->verdict = IQ_VERDICT_OK;
+	else if (open && (over || !facts.all_alive) && !track->start_unseen && !track->shade)
+		ret_ruling->reason = IQ_LIT("order within clock uncertainty");
 	else
 		ret_ruling->reason = over || lost ? why_dark(checker, track, lost) : IQ_LIT("open at capture end");
 	return ret_ruling->reason.len && !ret_ruling->reason.data ? iq_checker_nomem(checker) : 0;
@@ -82,7 +118,7 @@ static int rule_on(struct iq_checker *checker, const struct iq_follower *followe
 	const struct iq_watch *watch;
 
 	if (rule->automaton)
-		return rule_on_states(checker, rule, track, track->states[follower->places[index]], over, ret_ruling);
+		return rule_on_states(checker, follower, track, index, over, ret_ruling);
 	watch = &track->watches[follower->places[index]];
 	*ret_ruling = (struct ruling){ (enum iq_verdict)watch->verdict, IQ_VIEW_NULL };
 	if (watch->verdict == IQ_VERDICT_UNDETERMINED)
@@ -126,6 +162,8 @@ int iq_judge(struct iq_checker *checker, struct iq_follower *follower, struct iq
 		if (rc == 0)
 			fold(&judgement, &follower->lifecycle->rules[i], &ruling);
 	}
+	/* Its trace tells whether the order that is not certain matters. */
+	judgement.explain |= track->unsure;
 	*ret_judgement = judgement;
 	return rc;
 }

@@ -100,13 +100,17 @@ static void begin_waiting(const struct deadline *now)
 	watch->from_id = now->seen->event->id;
 	watch->count = 0;
 	watch->waits = true;
-	watch->dark = false;
+	/* What may have been before it or after it may have been the answer. */
+	watch->dark = watch->answered &&
+		      now->seen->at - watch->to <=
+			      iq_checker_uncertainty(now->checker, watch->to_source, now->seen->source) &&
+		      watch->to_source != now->seen->source;
 }
 
 /* Was the last answer near enough before this event? */
 static bool answered_before(const struct deadline *now, int *ret_late)
 {
-	*ret_late = now->watch->answered ? exceeds(now->checker, now->watch->to, now->watch->from_source, now->seen->at,
+	*ret_late = now->watch->answered ? exceeds(now->checker, now->watch->to, now->watch->to_source, now->seen->at,
 						   now->seen->source, now->rule->limit_ns)
 					 : 1;
 	return *ret_late == 0;
@@ -118,7 +122,7 @@ static int ask_back(const struct deadline *now)
 	int late;
 
 	if (deadline->forbidden)
-		return now->watch->answered ? forbid(now, now->watch->to, now->watch->from_source, now->watch->from_id)
+		return now->watch->answered ? forbid(now, now->watch->to, now->watch->to_source, now->watch->from_id)
 					    : 0;
 	if (answered_before(now, &late))
 		return 0;
@@ -139,9 +143,9 @@ static void note_answer(const struct deadline *now)
 	struct iq_watch *watch = now->watch;
 
 	watch->to = now->seen->at;
+	watch->to_source = now->seen->source;
 	watch->answered = true;
 	if (now->rule->deadline->side == IQ_WITHIN_BEFORE) {
-		watch->from_source = now->seen->source;
 		watch->from_id = now->seen->event->id;
 		watch->dark = false;
 	}

@@ -15,11 +15,14 @@
 
 /* A recording: words divided by spaces. `open`, `close`, `cut`, `refused`; `gap`, `gap2` (of so many events); `lost`, a gap
  * that names no session; `@c2` goes on in another session; anything else is a message of that type, of the instance `k` or of the one behind a
- * slash: `tool/t7`; what comes behind a second slash are the attributes t and n. `+5` lets five seconds pass. */
+ * slash: `tool/t7`; what comes behind a second slash are the attributes t and n. `+5` lets five seconds pass, `-5` turns the clock back;
+ * `%api` goes on in the evidence of another source. */
 struct recording {
 	char path[64];
 	struct iq_store_writer *writer;
 	char session[16];
+	char source[16];
+	unsigned evidence;
 	int64_t ts;
 	uint64_t offset;
 };
@@ -49,7 +52,7 @@ static void add_event(struct recording *recording, enum iq_kind kind, const char
 
 	event.kind = kind;
 	event.ts = recording->ts++;
-	event.source = IQ_LIT("p");
+	event.source = iq_view_cstr(recording->source);
 	event.session = strcmp(recording->session, "none") ? iq_view_cstr(recording->session) : IQ_VIEW_NULL;
 	event.type = iq_view_cstr(type);
 	event.key = iq_view_cstr(key);
@@ -63,12 +66,29 @@ static void add_event(struct recording *recording, enum iq_kind kind, const char
 	cr_assert_eq(sink->event(sink->context, &event, NULL), 0);
 }
 
+/* Another source writes another evidence. */
+static void change_source(struct recording *recording, const char *source)
+{
+	char path[8];
+	struct iq_evidence evidence;
+
+	cr_assert_eq(iq_store_writer_evidence_end(recording->writer, &evidence, NULL), 0);
+	(void)snprintf(path, sizeof(path), "r%u", ++recording->evidence);
+	cr_assert_eq(iq_store_writer_evidence_begin(recording->writer, iq_view_cstr(path), IQ_LIT("ndjson"), NULL), 0);
+	(void)snprintf(recording->source, sizeof(recording->source), "%s", source);
+	recording->offset = 0;
+}
+
 static void add_word(struct recording *recording, char *word)
 {
 	char *slash = strchr(word, '/'), *inner = slash ? strchr(slash + 1, '/') : NULL;
 
 	if (word[0] == '+')
 		recording->ts += atoi(word + 1) * IQ_NS_PER_S;
+	else if (word[0] == '-')
+		recording->ts -= atoi(word + 1) * IQ_NS_PER_S;
+	else if (word[0] == '%')
+		change_source(recording, word + 1);
 	else if (word[0] == '@')
 		(void)snprintf(recording->session, sizeof(recording->session), "%s", word + 1);
 	else if (strncmp(word, "gap", 3) == 0)
@@ -96,7 +116,8 @@ static void record(struct recording *recording, const char *text)
 	struct iq_evidence evidence;
 	char *copy = strdup(text), *rest = copy, *word;
 
-	*recording = (struct recording){ .path = "/tmp/inquest-check-XXXXXX", .session = "c1", .ts = 1000 };
+	*recording =
+		(struct recording){ .path = "/tmp/inquest-check-XXXXXX", .session = "c1", .source = "p", .ts = 1000 };
 	cr_assert(mkdtemp(recording->path));
 	cr_assert_eq(iq_store_writer_open(recording->path, &recording->writer, &error), 0, "%s", error.message);
 	cr_assert_eq(iq_store_writer_evidence_begin(recording->writer, IQ_LIT("r"), IQ_LIT("ndjson"), NULL), 0);
@@ -400,6 +421,20 @@ Test(check, measures_deadlines)
 	expect(CHAT "total: 10s\n", "open start +6 think +6 done close",
 	       "violated: late: done 12.0s after start, later than 10.0s []");
 	expect(CHAT "total: 10s\n", "open start +6 think +6 x", "violated: late: still going on 10.0s after start []");
+}
+
+Test(check, leaves_open_what_the_clocks_leave_open)
+{
+	/* Half a second apart by clocks that nobody compared: either order may be the true one. */
+	expect(PAIR, "open %q @c2 open a close %p @c1 b close", "undetermined: order within clock uncertainty");
+	expect(PAIR, "open %q @c2 open a +3 close %p @c1 b close", "ok");
+	expect(PAIR, "open %q @c2 open b +3 close %p @c1 a close",
+	       "violated: out-of-order: a came after b [move 5 before 3]");
+	/* Whatever came first, there is one too many. */
+	expect(PAIR, "open %q @c2 open a b close %p @c1 b close", "violated: duplicate: duplicate b after b [drop 6]");
+	/* Inside a stream its own order counts, never the clock. */
+	expect(PAIR, "open b -5 a close", "violated: out-of-order: a came after b [move 3 before 2]");
+	expect(PAIR, "open a -5 b close", "ok");
 }
 
 Test(check, follows_numbers)
