@@ -94,7 +94,7 @@ static int choose(struct iq_checker *checker, struct iq_follower *follower, cons
 	while (top->parent)
 		top = top->parent;
 	sessions = iq_numbers_items(&top->sessions);
-	checker->chosen_all |= top->sessions.count == 0;
+	checker->chosen_all |= top->sessions.count == 0 || top->loose;
 	for (size_t i = 0; i < top->sessions.count; i++)
 		if (sessions[i] < checker->chosen_room)
 			checker->chosen_sessions[sessions[i]] = true;

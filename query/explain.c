@@ -40,7 +40,6 @@ static struct iq_finding *add_finding(struct explainer *explainer, enum iq_findi
 	if (explainer->rule) {
 		finding->severity = explainer->rule->severity;
 		finding->rule = iq_arena_copy(explainer->arena, explainer->rule->text);
-		finding->note = iq_arena_copy(explainer->arena, explainer->rule->message);
 	}
 	return finding;
 }
@@ -136,7 +135,7 @@ static int describe_insertion(struct explainer *explainer, const struct iq_edit 
 {
 	struct iq_view name = name_of(explainer, edit);
 	size_t at = edit->position;
-	bool orphan = at == 0 && explainer->count > 0;
+	bool first = at == 0 && explainer->count > 0, orphan = first && explainer->rule->kind == IQ_RULE_ORDER;
 	struct iq_finding *finding = add_finding(explainer, orphan		     ? IQ_FINDING_ORPHAN
 							    : at == explainer->count ? IQ_FINDING_UNTERMINATED
 										     : IQ_FINDING_MISSING);
@@ -146,9 +145,11 @@ static int describe_insertion(struct explainer *explainer, const struct iq_edit 
 		return IQ_ERR_NOMEM;
 	finding->expected = iq_arena_copy(explainer->arena, name);
 	finding->instead.id = id_at(explainer, at);
-	if (orphan) {
-		rc = set_text(explainer, &finding->message, "%.*s without %.*s", IQ_VIEW_ARG(name_at(explainer, 0)),
-			      IQ_VIEW_ARG(name));
+	if (first) {
+		rc = orphan ? set_text(explainer, &finding->message, "%.*s without %.*s",
+				       IQ_VIEW_ARG(name_at(explainer, 0)), IQ_VIEW_ARG(name))
+			    : set_text(explainer, &finding->message, "missing %.*s before %.*s", IQ_VIEW_ARG(name),
+				       IQ_VIEW_ARG(name_at(explainer, 0)));
 		return rc < 0 ? rc
 			      : set_text(explainer, &finding->repair, "insert %.*s before %llu", IQ_VIEW_ARG(name),
 					 (unsigned long long)id_at(explainer, 0));
@@ -602,12 +603,27 @@ static uint64_t end_event(const struct iq_checker *checker, const struct iq_trac
 	return session ? checker->session_ends[session - checker->sessions] : 0;
 }
 
+/* What the spec says of a rule stands for what would be said of its findings. */
+static int use_own_message(struct explainer *explainer, size_t from)
+{
+	struct iq_view message = explainer->rule->message;
+
+	for (size_t i = from; message.data && i < explainer->finding_count; i++) {
+		explainer->findings[i].message = iq_arena_copy(explainer->arena, message);
+		if (!explainer->findings[i].message.data)
+			return IQ_ERR_NOMEM;
+	}
+	return 0;
+}
+
 static int explain_rules(struct explainer *explainer)
 {
 	const struct iq_lifecycle *lifecycle = explainer->follower->lifecycle;
 	int rc = 0;
 
 	for (size_t i = 0; i < lifecycle->rule_count && rc == 0; i++) {
+		size_t before = explainer->finding_count;
+
 		explainer->rule = &lifecycle->rules[i];
 		if (!iq_is_broken(explainer->checker, explainer->follower, explainer->track, i, explainer->over))
 			continue;
@@ -615,6 +631,8 @@ static int explain_rules(struct explainer *explainer)
 			rc = explain_phantom(explainer);
 		else
 			rc = explainer->rule->automaton ? explain_automaton(explainer) : explain_watch(explainer);
+		if (rc == 0)
+			rc = use_own_message(explainer, before);
 	}
 	return rc;
 }

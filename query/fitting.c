@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "query/compile.h"
-#include "query/unchecked.h"
 
 /* ---- Which of their lifecycles ---- */
 
@@ -155,7 +154,6 @@ static int find_presets(struct iq_store *store, uint64_t *ret_found, struct iq_e
 
 static int add_preset(struct iq_spec *all, const char *name, struct iq_error *error)
 {
-	struct iq_error unchecked = IQ_ERROR_INIT;
 	struct iq_spec *spec;
 	char path[64];
 	int rc;
@@ -164,11 +162,6 @@ static int add_preset(struct iq_spec *all, const char *name, struct iq_error *er
 	rc = iq_spec_load(path, &spec, error);
 	if (rc < 0)
 		return rc;
-	/* What cannot be followed yet is not taken unasked. */
-	if (iq_spec_refuse_unchecked(spec, &unchecked) < 0) {
-		iq_spec_free(spec);
-		return 0;
-	}
 	rc = iq_spec_merge(all, spec, error);
 	if (rc < 0)
 		iq_spec_free(spec);

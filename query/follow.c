@@ -184,7 +184,13 @@ static bool live_alike(const struct iq_automaton *automaton, iq_states some, iq_
 	}
 }
 
-/* Outside of sessions nobody tells when something began. Where an order can go on with an event only by beginning with it,
+/* What a connection carries came after its opening, which would have been seen. */
+static bool is_of_connection(const struct iq_event *event)
+{
+	return event->session_no != 0 && event->kind >= IQ_KIND_WS_OPEN && event->kind <= IQ_KIND_WS_CLOSE;
+}
+
+/* Outside of connections nothing tells when something began. Where an order can go on with an event only by beginning with it,
  * it began there. */
 static int begins_here(struct iq_follower *follower, uint32_t symbol, bool *ret_does)
 {
@@ -224,7 +230,7 @@ static int set_start(struct iq_checker *checker, struct iq_follower *follower, s
 		dark = (struct iq_darkness){ before->shade->gap, before->shade->lost };
 		track->start_unseen = !before->shade->gap;
 	}
-	if (track->start_unseen && !dark.gap && seen->event->session_no == 0) {
+	if (track->start_unseen && !dark.gap && !is_of_connection(seen->event)) {
 		rc = begins_here(follower, symbol, &certain);
 		track->start_unseen = !certain;
 	}
@@ -247,6 +253,7 @@ static int note_whereabouts(struct iq_checker *checker, struct iq_track *track, 
 	const struct iq_event *event = seen->event;
 
 	track->directions |= (uint8_t)(1u << event->direction);
+	track->loose |= event->session_no == 0;
 	if ((event->session_no && iq_numbers_add(&track->sessions, event->session_no) < 0) ||
 	    iq_numbers_add(&track->sources, seen->source) < 0)
 		return iq_checker_nomem(checker);
@@ -617,6 +624,7 @@ static int follow_parents(struct iq_checker *checker, struct iq_follower *follow
 		if (rc == 0 && seen->event->session_no &&
 		    iq_numbers_add(&track->parent->sessions, seen->event->session_no) < 0)
 			rc = iq_checker_nomem(checker);
+		track->parent->loose |= track->loose;
 	}
 	return rc;
 }

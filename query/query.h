@@ -75,9 +75,8 @@ struct iq_finding {
 	struct iq_step after;	 /* the last event before the place (for a move: before where it belongs) */
 	struct iq_step instead;	 /* what stood there: an event, or id 0 where the evidence ended */
 	struct iq_step moved;	 /* out-of-order, duplicate, unexpected: the event itself */
-	struct iq_view message;	 /* one sentence: `missing tool_completed after tool_executing` */
-	struct iq_view rule;	 /* as the spec has it: `a -> b: 30s`; NULL for an order that was not written */
-	struct iq_view note;	 /* the spec's own message for it, or NULL */
+	struct iq_view message; /* one sentence: `missing tool_completed after tool_executing`, or what the spec says */
+	struct iq_view rule;	/* as the spec has it: `a -> b: 30s`; NULL for an order that was not written */
 	enum iq_severity severity;
 	struct iq_view repair; /* `insert tool_completed after 20763`, `drop 20770`, `move 20771 before 20768` */
 };

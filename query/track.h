@@ -120,6 +120,7 @@ struct iq_track {
 	bool dark : 1;	   /* a gap touched it since its last event */
 	bool ended : 1;	   /* its parent was told of its end */
 	bool unsure : 1;   /* two of its streams are closer than their clocks can tell */
+	bool loose : 1;	   /* some of its events lie in no session */
 	bool faulty : 1;   /* an event came that its order could not take */
 	iq_states *states; /* now, one an automaton rule; behind its watches, which lie behind the track */
 	struct iq_watch watches[];

@@ -180,7 +180,24 @@ static int step_deadline(const struct deadline *now, bool is_from, bool is_to)
 	return 0;
 }
 
-static int watch_deadline(const struct deadline *now, uint32_t symbol, enum iq_part part)
+/* The instance ends here: what is still in time is cancelled, what has passed is late. */
+static int cancel_deadline(const struct deadline *now)
+{
+	struct iq_watch *watch = now->watch;
+	int late = exceeds(now->checker, watch->from, watch->from_source, now->seen->at, now->seen->source,
+			   now->rule->limit_ns);
+
+	if (!watch->waits || now->rule->deadline->forbidden || now->rule->deadline->adjacent)
+		return 0;
+	watch->waits = false;
+	if (late > 0 && !watch->dark)
+		return too_late(now, IQ_FINDING_LATE, watch->from_id, 0, watch->from);
+	if (late != 0)
+		doubt(watch);
+	return 0;
+}
+
+static int watch_deadline(const struct deadline *now, bool is_final, uint32_t symbol, enum iq_part part)
 {
 	const struct iq_deadline *deadline = now->rule->deadline;
 	bool named = symbol < UINT32_MAX && !(symbol & IQ_SYMBOL_UNNAMED);
@@ -190,6 +207,8 @@ static int watch_deadline(const struct deadline *now, uint32_t symbol, enum iq_p
 
 	if (!deadline->from)
 		is_from = now->track->count == 0;
+	if (named && is_final && !is_to)
+		return cancel_deadline(now);
 	return named ? step_deadline(now, is_from, is_to) : 0;
 }
 
@@ -297,6 +316,7 @@ int iq_watch_step(struct iq_checker *checker, struct iq_follower *follower, stru
 		  enum iq_part part, const struct iq_seen *seen)
 {
 	const struct iq_lifecycle *lifecycle = follower->lifecycle;
+	bool is_final = symbol < lifecycle->names.count && lifecycle->is_final[symbol];
 	int rc = 0;
 
 	for (size_t i = 0; follower->watches && i < lifecycle->rule_count && rc == 0; i++) {
@@ -304,7 +324,7 @@ int iq_watch_step(struct iq_checker *checker, struct iq_follower *follower, stru
 		const struct deadline now = { checker, track, rule, &track->watches[follower->places[i]], seen };
 
 		if (rule->kind == IQ_RULE_WITHIN)
-			rc = watch_deadline(&now, symbol, part);
+			rc = watch_deadline(&now, is_final, symbol, part);
 		else if (rule->kind == IQ_RULE_SEQUENCE && part == IQ_PART_WHOLE)
 			rc = watch_sequence(&now, symbol);
 		else if (!rule->automaton && symbol != IQ_SYMBOL_NONE)
