@@ -392,14 +392,16 @@ static void describe_test(const struct test *test, struct iq_buf *out)
 		[OP_MATCHES] = "matches", [OP_EXISTS] = "is there", [OP_SAME_AS] = "same as",
 	};
 
-	(void)iq_buf_append(out, test->field.text);
+	(void)iq_utf8_append_safe(out, test->field.text);
 	if (test->op == OP_EXISTS) {
 		(void)iq_buf_append_cstr(out, test->expected ? " is there" : " is not there");
 		return;
 	}
 	(void)iq_buf_appendf(out, " %s ", words[test->op]);
-	for (size_t i = 0; i < test->value_count; i++)
-		(void)iq_buf_appendf(out, "%s%.*s", i ? " or " : "", IQ_VIEW_ARG(test->values[i]));
+	for (size_t i = 0; i < test->value_count; i++) {
+		(void)iq_buf_append_cstr(out, i ? " or " : "");
+		(void)iq_utf8_append_safe(out, test->values[i]);
+	}
 }
 
 void iq_condition_describe(const struct iq_condition *condition, struct iq_buf *out)

@@ -38,7 +38,7 @@ int iq_condition_parse(const struct iq_yaml *mapping, const char *name, struct i
 		       struct iq_condition **ret_condition, struct iq_error *error);
 void iq_condition_release(struct iq_condition *condition);
 uint32_t iq_condition_columns(const struct iq_condition *condition);
-/* In words: `kind is ws.message or sse.message, @status at least 500`. Appended to `out`. */
+/* In words: `kind is ws.message or sse.message, @status at least 500`, safe for a terminal. Appended to `out`. */
 void iq_condition_describe(const struct iq_condition *condition, struct iq_buf *out);
 /* 1, 0, or IQ_ERR_LIMIT where a pattern ran into its limit. NULL holds for every event. */
 int iq_condition_holds(const struct iq_condition *condition, const struct iq_event *event, struct iq_buf *scratch);

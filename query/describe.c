@@ -4,9 +4,16 @@
 
 /* ---- Names ---- */
 
+/* Whatever the spec says is made safe for a terminal. */
+static void append_after(const char *words, struct iq_view text, struct iq_buf *out)
+{
+	(void)iq_buf_append_cstr(out, words);
+	(void)iq_utf8_append_safe(out, text);
+}
+
 static void append_name(const struct iq_lifecycle *lifecycle, uint32_t symbol, struct iq_buf *out)
 {
-	(void)iq_buf_append(out, iq_lifecycle_name(lifecycle, symbol));
+	(void)iq_utf8_append_safe(out, iq_lifecycle_name(lifecycle, symbol));
 }
 
 /* `a`, `a or b`, `a, b or c` of a set of flags by symbol. */
@@ -68,7 +75,7 @@ static void append_expression(const struct iq_lifecycle *lifecycle, const struct
 	if (expression->op == IQ_ORDER_NAME) {
 		const uint64_t *symbol = iq_map_get(&lifecycle->names, expression->name);
 
-		(void)iq_buf_append(out, expression->name);
+		(void)iq_utf8_append_safe(out, expression->name);
 		if (symbol && lifecycle->children[*symbol])
 			(void)iq_buf_append_cstr(out, " (a lifecycle)");
 		return;
@@ -135,12 +142,14 @@ static void append_sequence(const struct iq_lifecycle *lifecycle, const struct i
 	bool ranged = !iq_view_eq(sequence->first.text, sequence->last.text);
 
 	(void)iq_buf_append_cstr(out, "numbers in ");
-	(void)iq_buf_append(out, sequence->first.text);
+	(void)iq_utf8_append_safe(out, sequence->first.text);
 	if (ranged)
-		(void)iq_buf_appendf(out, " to %.*s", IQ_VIEW_ARG(sequence->last.text));
+		append_after(" to ", sequence->last.text, out);
 	(void)iq_buf_appendf(out, " go up by %lld", (long long)sequence->step);
-	if (sequence->previous.text.data)
-		(void)iq_buf_appendf(out, ", %.*s repeats the last one", IQ_VIEW_ARG(sequence->previous.text));
+	if (sequence->previous.text.data) {
+		append_after(", ", sequence->previous.text, out);
+		(void)iq_buf_append_cstr(out, " repeats the last one");
+	}
 	if (sequence->restart) {
 		(void)iq_buf_append_cstr(out, ", and begin anew with ");
 		append_set(lifecycle, sequence->restart, out);
@@ -162,7 +171,7 @@ static void append_rule(const struct iq_lifecycle *lifecycle, const struct iq_ru
 	else if (rule->sequence)
 		append_sequence(lifecycle, rule->sequence, out);
 	else if (rule->kind == IQ_RULE_CONSTRAINT)
-		(void)iq_buf_append(out, rule->words);
+		(void)iq_utf8_append_safe(out, rule->words);
 	else
 		(void)iq_buf_appendf(out, "%s %s",
 				     rule->kind == IQ_RULE_IDLE ? "no pause longer than" : "not longer than",
@@ -170,7 +179,7 @@ static void append_rule(const struct iq_lifecycle *lifecycle, const struct iq_ru
 	if (rule->severity != IQ_SEVERITY_ERROR)
 		(void)iq_buf_appendf(out, " (%s)", iq_severity_name(rule->severity));
 	if (rule->message.data)
-		(void)iq_buf_appendf(out, ": %.*s", IQ_VIEW_ARG(rule->message));
+		append_after(": ", rule->message, out);
 	(void)iq_buf_append_char(out, '\n');
 }
 
@@ -185,10 +194,12 @@ static void append_reading(const struct iq_lifecycle *lifecycle, struct iq_buf *
 		(void)iq_buf_append_cstr(out, "every event");
 	(void)iq_buf_appendf(out, "\n" LINE "one for each ", "instance");
 	for (size_t i = 0; i < lifecycle->key_count; i++)
-		(void)iq_buf_appendf(out, "%s%.*s", i ? " and " : "", IQ_VIEW_ARG(lifecycle->key[i].text));
+		append_after(i ? " and " : "", lifecycle->key[i].text, out);
 	(void)iq_buf_append_cstr(out, lifecycle->nested ? " in an instance of its parent\n" : "\n");
 	for (size_t i = 0; i < lifecycle->alias_count; i++) {
-		(void)iq_buf_appendf(out, LINE "%.*s: ", i ? "" : "events", IQ_VIEW_ARG(lifecycle->aliases[i].name));
+		(void)iq_buf_appendf(out, LINE, i ? "" : "events");
+		append_after("", lifecycle->aliases[i].name, out);
+		(void)iq_buf_append_cstr(out, ": ");
 		iq_condition_describe(lifecycle->aliases[i].condition, out);
 		(void)iq_buf_append_char(out, '\n');
 	}
@@ -222,7 +233,8 @@ static void append_ends(const struct iq_lifecycle *lifecycle, struct iq_buf *out
 
 int iq_describe_lifecycle(const struct iq_lifecycle *lifecycle, struct iq_buf *out)
 {
-	(void)iq_buf_appendf(out, "%.*s\n", IQ_VIEW_ARG(lifecycle->name));
+	append_after("", lifecycle->name, out);
+	(void)iq_buf_append_char(out, '\n');
 	append_reading(lifecycle, out);
 	append_order(lifecycle, out);
 	for (size_t i = 1; i < lifecycle->rule_count; i++)

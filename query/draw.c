@@ -181,13 +181,28 @@ struct writer {
 	const char *comment;
 };
 
+/* Text for a label: safe for a terminal first, then for the language. */
+static void append_label(struct iq_buf *out, struct iq_view text, void (*escape)(struct iq_buf *out, unsigned char c))
+{
+	struct iq_buf safe = IQ_BUF_INIT;
+
+	(void)iq_utf8_append_safe(&safe, text);
+	out->failed |= safe.failed;
+	for (size_t i = 0; i < safe.len; i++)
+		escape(out, (unsigned char)safe.data[i]);
+	iq_buf_release(&safe);
+}
+
+static void escape_dot(struct iq_buf *out, unsigned char c)
+{
+	if (c == '"' || c == '\\')
+		(void)iq_buf_append_char(out, '\\');
+	(void)iq_buf_append_char(out, (char)c);
+}
+
 static void dot_text(struct iq_buf *out, struct iq_view text)
 {
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.data[i] == '"' || text.data[i] == '\\')
-			(void)iq_buf_append_char(out, '\\');
-		(void)iq_buf_append_char(out, text.data[i] == '\n' ? ' ' : text.data[i]);
-	}
+	append_label(out, text, escape_dot);
 }
 
 static void dot_begin(struct iq_buf *out, struct iq_view title, size_t number)
@@ -221,16 +236,17 @@ static void dot_end(struct iq_buf *out)
 }
 
 /* Entity codes for what Mermaid would read as its own. */
+static void escape_mermaid(struct iq_buf *out, unsigned char c)
+{
+	if (strchr("#;:\"<>{}[]\\%", c))
+		(void)iq_buf_appendf(out, "#%u;", c);
+	else
+		(void)iq_buf_append_char(out, (char)c);
+}
+
 static void mermaid_text(struct iq_buf *out, struct iq_view text)
 {
-	for (size_t i = 0; i < text.len; i++) {
-		unsigned char c = (unsigned char)text.data[i];
-
-		if (c < 0x20 || strchr("#;:\"<>{}[]\\%", c))
-			(void)iq_buf_appendf(out, "#%u;", c < 0x20 ? ' ' : c);
-		else
-			(void)iq_buf_append_char(out, (char)c);
-	}
+	append_label(out, text, escape_mermaid);
 }
 
 static void mermaid_begin(struct iq_buf *out, struct iq_view title, size_t number)
@@ -311,8 +327,9 @@ static int draw_rule(struct table *table, const struct iq_rule *rule, const stru
 		write_table(table, writer, title, number, out);
 	if (rc != IQ_ERR_LIMIT)
 		return rc;
-	(void)iq_buf_appendf(out, "%s%.*s is not drawn: its automaton has more than %u states\n", writer->comment,
-			     IQ_VIEW_ARG(title), IQ_DRAW_MAX_STATES);
+	(void)iq_buf_append_cstr(out, writer->comment);
+	(void)iq_utf8_append_safe(out, title);
+	(void)iq_buf_appendf(out, " is not drawn: its automaton has more than %u states\n", IQ_DRAW_MAX_STATES);
 	return 0;
 }
 
