@@ -47,7 +47,7 @@ static int collect_rules(struct search *search)
 {
 	const struct iq_lifecycle *lifecycle = search->compiler->lifecycle;
 
-	search->rules = calloc(lifecycle->rule_count + 1, sizeof(*search->rules));
+	search->rules = calloc(lifecycle->rule_count + 1, sizeof(struct iq_rule *));
 	search->active = calloc(lifecycle->rule_count + 1, sizeof(*search->active));
 	if (!search->rules || !search->active)
 		return IQ_ERR_NOMEM;
