@@ -500,6 +500,10 @@ static int describe_late_answer(struct explainer *explainer, const struct iq_bre
 	if (breach->moved)
 		return set_text(explainer, &finding->message, "%.*s %s after %.*s, later than %s",
 				IQ_VIEW_ARG(type_at(explainer, breach->moved)), took, IQ_VIEW_ARG(after), limit);
+	finding->instead.id = explainer->end_event;
+	if (breach->kind == IQ_FINDING_UNTERMINATED)
+		return set_text(explainer, &finding->message, "missing %.*s after %.*s", IQ_VIEW_ARG(names),
+				IQ_VIEW_ARG(after));
 	return set_text(explainer, &finding->message, "no %.*s within %s after %.*s", IQ_VIEW_ARG(names), limit,
 			IQ_VIEW_ARG(after));
 }

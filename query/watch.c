@@ -375,20 +375,72 @@ static bool may_still_come(const struct deadline *now, const struct iq_follower 
 	return false;
 }
 
+/* Does an automaton that sees what is waited for say already that it is missing, and where? */
+static bool is_told_by_automaton(const struct deadline *now, const struct iq_follower *follower, bool over)
+{
+	const struct iq_lifecycle *lifecycle = follower->lifecycle;
+
+	for (size_t i = 0; i < lifecycle->rule_count; i++) {
+		const struct iq_rule *rule = &lifecycle->rules[i];
+		bool sees = false;
+
+		for (uint32_t symbol = 0; rule->automaton && symbol < lifecycle->names.count; symbol++)
+			sees |= now->rule->deadline->to[symbol] && iq_rule_letter(rule, symbol) != IQ_SYMBOL_NONE;
+		if (sees && iq_is_broken(now->checker, follower, now->track, i, over))
+			return true;
+	}
+	return false;
+}
+
+/* When the last of its sessions ended, aligned; IQ_TIME_NONE where one goes on. */
+static int64_t sessions_end(const struct iq_checker *checker, const struct iq_track *track)
+{
+	const uint32_t *numbers = iq_numbers_items(&track->sessions);
+	int64_t last = IQ_TIME_NONE;
+
+	for (size_t i = 0; i < track->sessions.count && iq_sessions_ended(checker, track); i++) {
+		const struct iq_session *session = iq_checker_session(checker, numbers[i]);
+		int64_t ended =
+			iq_checker_aligned(checker, iq_checker_source(checker, session->source), session->ended);
+
+		if (ended != IQ_TIME_NONE && (last == IQ_TIME_NONE || ended > last))
+			last = ended;
+	}
+	return last;
+}
+
+/* Until when an answer could have come and been seen: nothing comes for what is over. */
+static int64_t waited_until(const struct deadline *now, bool over)
+{
+	int64_t until = coverage_of(now->checker, now->track);
+
+	for (const struct iq_track *track = now->track; track && over; track = track->parent) {
+		int64_t ended = track->over || track->ended ? track->last_ts : sessions_end(now->checker, track);
+
+		if (ended != IQ_TIME_NONE && (until == IQ_TIME_NONE || ended < until))
+			until = ended;
+	}
+	return until;
+}
+
 static int end_deadline(const struct deadline *now, const struct iq_follower *follower, bool over)
 {
 	struct iq_watch *watch = now->watch;
-	int64_t covered = coverage_of(now->checker, now->track);
-	bool passed;
+	bool ended = over && !may_still_come(now, follower), passed;
+	int64_t until = waited_until(now, ended);
 
 	if (!watch->waits || now->rule->deadline->forbidden || now->rule->deadline->adjacent || now->track->cancelled)
 		return 0;
-	passed = watch->from != IQ_TIME_NONE && covered != IQ_TIME_NONE && covered > watch->from &&
-		 covered - watch->from > now->rule->limit_ns;
-	if ((passed || (over && !may_still_come(now, follower))) && !watch->dark)
-		return too_late(now, IQ_FINDING_LATE, watch->from_id, 0, watch->from);
-	doubt(watch);
-	return 0;
+	passed = watch->from != IQ_TIME_NONE && until != IQ_TIME_NONE && until > watch->from &&
+		 until - watch->from > now->rule->limit_ns;
+	if (watch->dark || !(passed || ended)) {
+		doubt(watch);
+		return 0;
+	}
+	/* What ended before it was late is only missing. */
+	if (!passed && is_told_by_automaton(now, follower, over))
+		return 0;
+	return too_late(now, passed ? IQ_FINDING_LATE : IQ_FINDING_UNTERMINATED, watch->from_id, 0, watch->from);
 }
 
 static int end_span(const struct deadline *now, bool over)

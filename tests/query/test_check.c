@@ -407,6 +407,11 @@ Test(check, measures_deadlines)
 	expect(LATE, "open a +6 b close", "violated: late: b 6.0s after a, later than 5.0s []");
 	/* It never came: the deadline says more than that b is missing. */
 	expect(LATE, "open a +6 close", "violated: late: no b within 5.0s after a []");
+	/* What ended in time is not late, however long the evidence goes on: its end is missing, once. */
+	expect(LATE, "open a +1 close", "violated: unterminated: missing b after a [insert b after 2]");
+	expect(LATE, "open a +1 close +60 @c2 open close", "violated: unterminated: missing b after a [insert b after 2]");
+	expect("lifecycle: l\ninstance: key\nwithin:\n  - a -> b: 5s\n", "open a +1 close",
+	       "violated: unterminated: missing b after a []");
 	expect(LATE, "open a", "undetermined: open at capture end");
 	/* The evidence reaches past it. */
 	expect(LATE, "open a +6 x", "violated: late: no b within 5.0s after a []");
