@@ -409,7 +409,8 @@ Test(check, measures_deadlines)
 	expect(LATE, "open a +6 close", "violated: late: no b within 5.0s after a []");
 	/* What ended in time is not late, however long the evidence goes on: its end is missing, once. */
 	expect(LATE, "open a +1 close", "violated: unterminated: missing b after a [insert b after 2]");
-	expect(LATE, "open a +1 close +60 @c2 open close", "violated: unterminated: missing b after a [insert b after 2]");
+	expect(LATE, "open a +1 close +60 @c2 open close",
+	       "violated: unterminated: missing b after a [insert b after 2]");
 	expect("lifecycle: l\ninstance: key\nwithin:\n  - a -> b: 5s\n", "open a +1 close",
 	       "violated: unterminated: missing b after a []");
 	expect(LATE, "open a", "undetermined: open at capture end");
