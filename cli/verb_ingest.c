@@ -100,8 +100,7 @@ static int add_report(void *context, const struct iq_ingest_report *report)
 			   report->outcome == IQ_INGEST_PARTLY;
 
 	cli_progress_clear(&run->progress);
-	if (report->outcome == IQ_INGEST_PARTLY || report->outcome == IQ_INGEST_REFUSED)
-		note_problem(run, report);
+	note_problem(run, report);
 	cli_table_add(&run->table, iq_view_cstr(report->path));
 	cli_table_addf(&run->table, "%s", report->format ? report->format : "-");
 	if (has_numbers)

@@ -96,6 +96,19 @@ static struct iq_view without_slash(struct iq_view name)
 	return iq_view_starts_with(name, IQ_LIT("/")) ? iq_view_from(name, 1) : name;
 }
 
+struct iq_view iq_docker_log_limit(struct iq_view log_config, struct iq_arena *memory)
+{
+	const struct iq_view driver = text_at(log_config, "/Type", memory);
+	const struct iq_view limit = text_at(log_config, "/Config/max-size", memory);
+
+	if (limit.len > 0)
+		return iq_view_eq(limit, IQ_LIT("-1")) ? IQ_LIT("none") : limit;
+	/* The driver `local` has a limit of its own. */
+	return iq_view_eq(driver, IQ_LIT("json-file")) ? IQ_LIT("none")
+	       : iq_view_eq(driver, IQ_LIT("local"))   ? IQ_LIT("20m")
+						       : IQ_VIEW_NULL;
+}
+
 bool iq_docker_state_read(struct iq_docker_state *state, struct iq_view json, struct iq_arena *memory)
 {
 	if (!iq_json_valid(json))
@@ -110,6 +123,7 @@ bool iq_docker_state_read(struct iq_docker_state *state, struct iq_view json, st
 	state->running = is_true_at(json, "/State/Running", memory);
 	state->has_health_check = value_at(json, "/Config/Healthcheck/Test/0", memory).type == IQ_JSON_STRING;
 	state->log_driver = text_at(json, "/HostConfig/LogConfig/Type", memory);
+	state->log_limit = iq_docker_log_limit(value_at(json, "/HostConfig/LogConfig", memory).raw, memory);
 	state->started = time_at(json, "/State/StartedAt", memory);
 	state->finished = time_at(json, "/State/FinishedAt", memory);
 	state->restarts = number_at(json, "/RestartCount", memory);
@@ -149,6 +163,7 @@ static int give_started(struct history *history)
 	struct iq_docker_action action = begin_action(history, IQ_LIT("start"), history->state->started);
 
 	action.restarts = history->state->restarts;
+	action.log_limit = history->state->log_limit;
 	return action.ts == IQ_TIME_NONE ? 0 : history->take(history->context, &action);
 }
 
@@ -284,6 +299,7 @@ static void describe(const struct iq_docker_action *action, struct iq_buf *attrs
 		describe_text(attrs, IQ_LIT("detail"), action->detail);
 	describe_text(attrs, IQ_LIT("old_name"), without_slash(action->old_name));
 	describe_number(attrs, IQ_LIT("restarts"), action->restarts);
+	describe_text(attrs, IQ_LIT("log_limit"), action->log_limit);
 	if (action->oom)
 		iq_attrs_raw(attrs, IQ_LIT("oom"), IQ_LIT("true"));
 	if (action->raw.data)
@@ -329,7 +345,8 @@ int iq_docker_action_copy(const struct iq_docker_action *action, struct iq_arena
 	struct iq_docker_action copy = *action;
 	struct iq_view *const texts[] = { &copy.of.id,	    &copy.of.name,   &copy.of.image, &copy.of.project,
 					  &copy.of.service, &copy.of.number, &copy.action,   &copy.detail,
-					  &copy.signal,	    &copy.old_name,  &copy.text,     &copy.raw };
+					  &copy.signal,	    &copy.old_name,  &copy.text,     &copy.raw,
+					  &copy.log_limit };
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		const struct iq_view text = *texts[i];

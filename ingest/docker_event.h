@@ -29,16 +29,17 @@ struct iq_docker_names {
 struct iq_docker_action {
 	struct iq_docker_names of;
 	int64_t ts;
-	struct iq_view action;	 /* `die` */
-	struct iq_view detail;	 /* `unhealthy`; the command of an `exec_create` */
-	int64_t exit_code;	 /* or IQ_NUMBER_NONE */
-	struct iq_view signal;	 /* `9` */
-	struct iq_view old_name; /* of a `rename` */
-	struct iq_view text;	 /* output of a health check, error of a container that did not start */
-	int64_t restarts;	 /* by the restart policy, or IQ_NUMBER_NONE */
-	bool oom;		 /* killed for want of memory */
-	bool by_state;		 /* the state of the container tells it, no event */
-	struct iq_view raw;	 /* the Engine's own object, or NULL where it is from a state */
+	struct iq_view action;	  /* `die` */
+	struct iq_view detail;	  /* `unhealthy`; the command of an `exec_create` */
+	int64_t exit_code;	  /* or IQ_NUMBER_NONE */
+	struct iq_view signal;	  /* `9` */
+	struct iq_view old_name;  /* of a `rename` */
+	struct iq_view text;	  /* output of a health check, error of a container that did not start */
+	int64_t restarts;	  /* by the restart policy, or IQ_NUMBER_NONE */
+	struct iq_view log_limit; /* size at which its log is rotated; `none`; NULL: not known */
+	bool oom;		  /* killed for want of memory */
+	bool by_state;		  /* the state of the container tells it, no event */
+	struct iq_view raw;	  /* the Engine's own object, or NULL where it is from a state */
 };
 
 /* The state of a container. */
@@ -48,6 +49,7 @@ struct iq_docker_state {
 	bool running;
 	bool has_health_check;
 	struct iq_view log_driver; /* `json-file` */
+	struct iq_view log_limit;  /* as struct iq_docker_action has it */
 	int64_t started;
 	int64_t finished;
 	int64_t restarts;
@@ -59,6 +61,8 @@ bool iq_docker_action_read(struct iq_docker_action *action, struct iq_view json,
 int64_t iq_docker_event_time(struct iq_view json);
 /* Reads the state of a container; the same. */
 bool iq_docker_state_read(struct iq_docker_state *state, struct iq_view json, struct iq_arena *memory);
+/* At what size the log of a container is rotated, by `LogConfig` of its HostConfig: `10m`, or `none`. NULL where that is not told. */
+struct iq_view iq_docker_log_limit(struct iq_view log_config, struct iq_arena *memory);
 /* Gives what the state in `json` tells of the past, in the order of time; negative from `take` ends it. */
 int iq_docker_state_history(struct iq_view json, int (*take)(void *context, const struct iq_docker_action *action),
 			    void *context);

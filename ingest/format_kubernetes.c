@@ -3,14 +3,18 @@
  *
  * A pod keeps of each container the state that it is in and the one before it: what can be known of earlier lives is their
  * number, restartCount. An event keeps the first and the last time of `count` occurrences; both are given, not those between. */
+#include <stdio.h>
+
 #include "ingest/document_parser.h"
 #include "ingest/formats.h"
 #include "ingest/members.h"
 
 struct reading {
 	const struct iq_element_reading *element;
-	struct iq_buf pod;    /* NAMESPACE/NAME */
-	struct iq_buf source; /* NAMESPACE/NAME/CONTAINER */
+	struct iq_buf source; /* POD/CONTAINER, as that of its log */
+	struct iq_view namespace;
+	struct iq_view pod;
+	int64_t pod_started;
 	struct iq_view container;
 	struct iq_view restarts;
 	struct iq_view image;
@@ -53,7 +57,8 @@ static void join(struct iq_buf *buf, struct iq_view first, struct iq_view second
 
 static void read_name(struct reading *reading, struct iq_view object, const char *namespace, const char *name)
 {
-	join(&reading->pod, text_at(reading, object, namespace), text_at(reading, object, name));
+	reading->namespace = text_at(reading, object, namespace);
+	reading->pod = text_at(reading, object, name);
 }
 
 /* ---- Events of containers ---- */
@@ -76,14 +81,15 @@ static struct iq_record begin(struct reading *reading, struct iq_view type, int6
 {
 	struct iq_record record = iq_element_record(reading->element);
 
-	join(&reading->source, iq_buf_view(&reading->pod), reading->container);
+	join(&reading->source, reading->pod, reading->container);
 	record.event.kind = IQ_KIND_CONTAINER;
 	record.event.ts = ts;
 	record.event.type = type;
 	record.event.source = record.event.key = iq_buf_view(&reading->source);
 	record.event.body = IQ_VIEW_NULL;
-	add_text(reading, "pod", iq_buf_view(&reading->pod));
+	add_text(reading, "pod", reading->pod);
 	add_text(reading, "container", reading->container);
+	add_text(reading, "namespace", reading->namespace);
 	add_text(reading, "image", reading->image);
 	return record;
 }
@@ -107,7 +113,7 @@ static int give_end(struct reading *reading, struct iq_view state, struct iq_vie
 
 	if (message.len > 0)
 		record.event.body = message;
-	add_number(reading, "exitCode", text_at(reading, state, "/exitCode"));
+	add_number(reading, "exit_code", text_at(reading, state, "/exitCode"));
 	add_number(reading, "signal", text_at(reading, state, "/signal"));
 	add_text(reading, "reason", text_at(reading, state, "/reason"));
 	return iq_element_give(reading->element, &record, error);
@@ -152,6 +158,25 @@ static int read_state(struct reading *reading, struct iq_view state, struct iq_e
 	return rc;
 }
 
+/* The kubelet keeps the logs of the last run and of the one before it. */
+static int give_forgotten_runs(struct reading *reading, struct iq_view status, struct iq_error *error)
+{
+	struct iq_gap gap = IQ_GAP_INIT;
+	int64_t restarts;
+	char text[120];
+
+	if (!iq_view_to_int64(reading->restarts, &restarts) || restarts < 2)
+		return 0;
+	(void)snprintf(text, sizeof(text), "%lld earlier run(s) of the container: the kubelet does not keep their logs",
+		       (long long)restarts - 1);
+	join(&reading->source, reading->pod, reading->container);
+	gap.source = iq_buf_view(&reading->source);
+	gap.ts_min = reading->pod_started;
+	gap.ts_max = time_at(reading, status, "/lastState/terminated/startedAt");
+	gap.reason = iq_view_cstr(text);
+	return iq_element_give_gap(reading->element, gap, error);
+}
+
 static int read_container(void *context, struct iq_view status, struct iq_error *error)
 {
 	struct reading *reading = context;
@@ -160,7 +185,9 @@ static int read_container(void *context, struct iq_view status, struct iq_error 
 	reading->container = text_at(reading, status, "/name");
 	reading->restarts = text_at(reading, status, "/restartCount");
 	reading->image = text_at(reading, status, "/image");
-	rc = read_state(reading, object_at(status, "/lastState"), error);
+	rc = give_forgotten_runs(reading, status, error);
+	if (rc == 0)
+		rc = read_state(reading, object_at(status, "/lastState"), error);
 	return rc < 0 ? rc : read_state(reading, object_at(status, "/state"), error);
 }
 
@@ -172,6 +199,7 @@ static int read_pod(struct reading *reading, struct iq_view pod, struct iq_error
 
 	reading->known = true;
 	read_name(reading, pod, "/metadata/namespace", "/metadata/name");
+	reading->pod_started = time_at(reading, pod, "/status/startTime");
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]) && rc == 0; i++)
 		rc = iq_elements_each(object_at(pod, lists[i]), read_container, reading, error);
 	return rc;
@@ -235,10 +263,9 @@ static int read_object(void *context, struct iq_view object, struct iq_error *er
 
 static int parse(const struct iq_element_reading *element, const char **ret_why, struct iq_error *error)
 {
-	struct reading reading = { .element = element, .pod = IQ_BUF_INIT, .source = IQ_BUF_INIT };
+	struct reading reading = { .element = element, .source = IQ_BUF_INIT, .pod_started = IQ_TIME_NONE };
 	int rc = read_object(&reading, element->text, error);
 
-	iq_buf_release(&reading.pod);
 	iq_buf_release(&reading.source);
 	if (rc == 0 && !reading.known) {
 		*ret_why = "neither a pod nor an event of Kubernetes";

@@ -32,6 +32,9 @@ struct iq_parser_options {
 	int64_t newest; /* no time without a year is later than this, by more than a day */
 	struct iq_parser_notes *notes; /* is added to; may be NULL */
 	struct iq_extract *extract;    /* rules about lines that go on with others; may be NULL */
+	struct iq_carry
+		*carry; /* what the turn before left unfinished, and what this one does, see goes_on; may be NULL */
+	bool goes_on;	/* the log goes on in its next turn, with what is unfinished at the end */
 	/* What a person shall hear, in one line without the path: damage (which is a gap as well), a line that was cut.
 	 * A hole that the evidence itself declares is a gap but no problem. Borrowed until the call returns. May be
 	 * NULL. */
@@ -44,6 +47,7 @@ struct iq_parser_options {
 #define IQ_INGEST_MAX_MAX_LINE (64 << 20)
 
 struct iq_parser;
+struct iq_carry;
 
 /* One evidence format. All members are set, `rules` where the functions are shared: see ingest/line_parser.h for formats that
  * have a record a line, ingest/document_parser.h for JSON documents. */
@@ -141,7 +145,7 @@ struct iq_ingest_report {
 	const char *format;	     /* NULL when none was recognised */
 	struct iq_evidence evidence; /* TAKEN, PARTLY */
 	uint64_t sessions;	     /* sessions that appear in it, or in what was added to it */
-	const char *problem;	     /* the first one, in one line without the path: `line 12: not JSON` */
+	const char *problem;	     /* NULL, or the first one, in one line without the path: `line 12: not JSON` */
 	uint64_t problems;	     /* how many in all */
 	int sure;		     /* of the format, percent; 0: it was not guessed */
 	struct iq_parser_notes notes;

@@ -26,6 +26,7 @@ struct iq_input {
 	uint64_t position;   /* read from the file */
 	uint64_t given;	     /* bytes that came out */
 	struct iq_view held; /* the head, which was looked at */
+	struct iq_buf raw;   /* all that was read of what is no file, until more than the head is asked for */
 	int64_t modified;
 	bool regular;
 	bool file_ended;
@@ -76,6 +77,9 @@ static void fill(struct iq_input *input)
 								   sizeof(input->problem))
 					      : read_file(input, data, room);
 
+	if (!input->regular && input->given == 0 && input->raw.len == input->position &&
+	    input->raw.len + got <= IQ_INPUT_MAX_HEAD)
+		(void)iq_buf_append(&input->raw, iq_view_make((const char *)data, got));
 	input->file_ended = got == 0;
 	input->in_len += got;
 	input->position += got;
@@ -310,22 +314,85 @@ int iq_input_open(const char *path, const volatile int *stop, struct iq_input **
 	return 0;
 }
 
-void iq_input_close(struct iq_input *input)
+static void close_codec(struct iq_input *input)
 {
-	if (!input)
-		return;
 	if (input->gzip.state)
 		(void)inflateEnd(&input->gzip);
 	(void)ZSTD_freeDStream(input->zstd);
 	if (input->filter)
 		(void)iq_libarchive.read_free(input->filter);
+	input->gzip = (z_stream){ 0 };
+	input->zstd = NULL;
+	input->filter = NULL;
+	input->codec = NULL;
+}
+
+static void close_source(struct iq_input *input)
+{
 	if (input->fd >= 0)
 		(void)close(input->fd);
 	if (input->source.close)
 		input->source.close(input->source.context);
+	input->fd = -1;
+	input->source = (struct iq_input_source){ 0 };
+}
+
+void iq_input_close(struct iq_input *input)
+{
+	if (!input)
+		return;
+	close_codec(input);
+	close_source(input);
+	iq_buf_release(&input->raw);
 	free(input->in);
 	free(input->out);
 	free(input);
+}
+
+/* What came of a source, and what comes, into a file. */
+static int keep_source(struct iq_input *input, int fd, struct iq_error *error)
+{
+	int rc = iq_file_write_all(fd, input->raw.data, input->raw.len, NULL);
+
+	if (input->position > input->raw.len)
+		return iq_error_set(error, IQ_ERR_IO, "cannot be read twice; save it as a file and name that");
+	while (rc == 0 && !input->file_ended) {
+		input->in_len = 0;
+		fill(input);
+		rc = iq_file_write_all(fd, input->in, input->in_len, NULL);
+	}
+	input->size = input->position;
+	return rc < 0 ? iq_error_errno(error, IQ_ERR_IO, IQ_INPUT_NO_ROOM) : 0;
+}
+
+static int become_file(struct iq_input *input, struct iq_error *error)
+{
+	int fd, rc = iq_file_temporary(NULL, &fd, error);
+
+	if (rc < 0)
+		return rc;
+	rc = keep_source(input, fd, error);
+	close_source(input);
+	iq_buf_release(&input->raw);
+	input->fd = fd;
+	input->regular = true;
+	return rc;
+}
+
+int iq_input_rewind(struct iq_input *input, struct iq_error *error)
+{
+	int rc = input->regular ? 0 : become_file(input, error);
+
+	if (rc == 0 && lseek(input->fd, 0, SEEK_SET) != 0)
+		rc = iq_error_errno(error, IQ_ERR_IO, "cannot be read twice");
+	if (rc < 0)
+		return rc;
+	close_codec(input);
+	input->in_used = input->in_len = 0;
+	input->position = input->given = 0;
+	input->held = IQ_VIEW_NULL;
+	input->file_ended = input->exhausted = input->frame_open = false;
+	return 0;
 }
 
 static void check_end(struct iq_input *input)
@@ -386,6 +453,7 @@ int iq_input_next(struct iq_input *input, struct iq_view *ret_block, struct iq_e
 		return next(input, ret_block, error);
 	*ret_block = input->held;
 	input->held = IQ_VIEW_NULL;
+	iq_buf_release(&input->raw);
 	return 1;
 }
 
@@ -405,9 +473,8 @@ static int copy_all(struct iq_input *input, int fd, struct iq_error *error)
 	int rc;
 
 	while ((rc = iq_input_next(input, &block, error)) > 0) {
-		rc = iq_file_write_all(fd, block.data, block.len, error);
-		if (rc < 0)
-			return rc;
+		if (iq_file_write_all(fd, block.data, block.len, NULL) < 0)
+			return iq_error_errno(error, IQ_ERR_IO, IQ_INPUT_NO_ROOM);
 	}
 	return rc;
 }

@@ -15,6 +15,9 @@ struct iq_input;
 #define IQ_INPUT_FREE_BYTES (64ull << 20)
 #define IQ_INPUT_BOMB "expands to more than %u times its size, as no log does; unpack it yourself if it is right"
 
+/* What to say where a temporary file cannot be written. */
+#define IQ_INPUT_NO_ROOM "no room for a temporary file: set TMPDIR to a directory that has some, or unpack it yourself"
+
 /* Where bytes come from, if not from a path. `read` gives at most `len`, 0 at the end; one that came too early is said in
  * `problem`. */
 struct iq_input_source {
@@ -38,6 +41,11 @@ int iq_input_head(struct iq_input *input, struct iq_view *ret_head, struct iq_er
 /* 1 and the next bytes (at least one); 0 at the end, also at one that came too early. Borrowed until the next call.
  * Errors: IQ_ERR_NOMEM only. */
 int iq_input_next(struct iq_input *input, struct iq_view *ret_block, struct iq_error *error);
+/* What is no file can be begun again if no more than this was read for its head: a compressed block. */
+#define IQ_INPUT_MAX_HEAD (16u << 20)
+/* Begins again with the first byte. The first time, nothing but the head may have been asked for: what is no file is copied then into a
+ * temporary one. Errors: IQ_ERR_NOMEM, IQ_ERR_IO. */
+int iq_input_rewind(struct iq_input *input, struct iq_error *error);
 /* A file that holds all that the input gives, of which nothing but the head was asked for: its own, and `ret_path` is NULL, if that is as
  * it is given and no copy is wanted; else a temporary one. Caller owns both, as those of iq_file_temporary(). Errors: IQ_ERR_NOMEM,
  * IQ_ERR_IO. */

@@ -6,19 +6,58 @@
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
+/* Of a stream that was carried here, and of which nothing has come yet. */
+#define NOT_BEGUN UINT64_MAX
+
+static void release_streams(struct iq_joiner_stream *streams, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		iq_buf_release(&streams[i].name);
+		iq_buf_release(&streams[i].texts);
+		iq_buf_release(&streams[i].body);
+	}
+	free(streams);
+}
+
+void iq_carry_release(struct iq_carry *carry)
+{
+	release_streams(carry->streams, carry->count);
+	iq_buf_release(&carry->from);
+	*carry = (struct iq_carry){ 0 };
+}
+
+uint64_t iq_carry_bytes(const struct iq_carry *carry)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < carry->count; i++)
+		bytes += carry->streams[i].open ? carry->streams[i].bytes : 0;
+	return bytes;
+}
+
+/* The texts of the turn before; the source is that of the log. */
+static void take_carried(struct iq_joiner *joiner, struct iq_carry *carry)
+{
+	joiner->streams = carry->streams;
+	joiner->count = carry->count;
+	joiner->from = carry->from;
+	for (size_t i = 0; i < joiner->count; i++)
+		if (!joiner->streams[i].first.event.source.data)
+			joiner->streams[i].first.event.source = joiner->output->options.source;
+	*carry = (struct iq_carry){ 0 };
+}
+
 void iq_joiner_init(struct iq_joiner *joiner, const struct iq_output *output, enum iq_joining joining)
 {
 	*joiner = (struct iq_joiner){ .output = output, .joining = joining };
+	if (output->options.carry && output->options.from.offset == 0)
+		take_carried(joiner, output->options.carry);
 }
 
 void iq_joiner_release(struct iq_joiner *joiner)
 {
-	for (size_t i = 0; i < joiner->count; i++) {
-		iq_buf_release(&joiner->streams[i].name);
-		iq_buf_release(&joiner->streams[i].texts);
-		iq_buf_release(&joiner->streams[i].body);
-	}
-	free(joiner->streams);
+	release_streams(joiner->streams, joiner->count);
+	iq_buf_release(&joiner->from);
 	iq_buf_release(&joiner->attrs);
 }
 
@@ -41,7 +80,7 @@ static void note_cut_body(struct iq_joiner *joiner, const struct iq_record *reco
 }
 
 /* `bytes`: of the body before it was cut; `line_bytes`: of the line of the file before that was. */
-static int give(struct iq_joiner *joiner, const struct iq_record *record, bool partial, uint64_t bytes,
+static int give(struct iq_joiner *joiner, const struct iq_record *record, bool partial, bool carried, uint64_t bytes,
 		uint64_t line_bytes, struct iq_error *error)
 {
 	struct iq_event event = record->event;
@@ -51,6 +90,8 @@ static int give(struct iq_joiner *joiner, const struct iq_record *record, bool p
 	(void)iq_buf_append(&joiner->attrs, record->attrs);
 	if (partial)
 		iq_attrs_raw(&joiner->attrs, IQ_LIT("partial"), IQ_LIT("true"));
+	if (carried)
+		iq_attrs_text(&joiner->attrs, IQ_LIT("begins_in"), iq_buf_view(&joiner->from));
 	if (line_bytes > 0)
 		iq_attrs_number(&joiner->attrs, IQ_LIT("line_bytes"), line_bytes);
 	if (bytes > event.body.len)
@@ -71,8 +112,10 @@ static int give_stream(struct iq_joiner *joiner, struct iq_joiner_stream *stream
 
 	stream->open = false;
 	record->event.body = stream->body.len > 0 ? iq_buf_view(&stream->body) : IQ_LIT("");
+	if (record->event.offset == NOT_BEGUN)
+		record->event.offset = stream->end = joiner->end;
 	record->event.length = stream->end - record->event.offset;
-	return give(joiner, record, stream->unfinished, stream->bytes, stream->line_bytes, error);
+	return give(joiner, record, stream->unfinished, stream->carried, stream->bytes, stream->line_bytes, error);
 }
 
 /* The one that ended first of those that ended before `end`, unfinished ones with `all` only; NULL if there is none. */
@@ -318,6 +361,7 @@ static int add_record(struct iq_joiner *joiner, struct iq_joiner_stream *stream,
 static int begin_record(struct iq_joiner *joiner, struct iq_joiner_stream *stream, const struct iq_record *record)
 {
 	stream->open = true;
+	stream->carried = false;
 	stream->first = *record;
 	stream->bytes = stream->line_bytes = 0;
 	stream->lines = 1;
@@ -378,6 +422,11 @@ static int go_on(struct iq_joiner *joiner, struct iq_joiner_stream *stream, cons
 	if (joiner->output->options.notes)
 		joiner->output->options.notes->joined++;
 	stream->first.event.body_length = 0; /* it stands in several places */
+	if (stream->first.event.offset == NOT_BEGUN) {
+		stream->first.event.offset = record->event.offset;
+		stream->first.line = record->line;
+		stream->first.before = record->before;
+	}
 	if (!stream->unfinished) {
 		stream->lines++;
 		rc = append_text(joiner, stream, IQ_LIT("\n"));
@@ -420,14 +469,18 @@ static int give_alone(struct iq_joiner *joiner, struct iq_record *record, struct
 
 	if (bytes > joiner->output->options.max_line)
 		record->event.body.len = joiner->output->options.max_line;
-	return give(joiner, record, false, bytes, record->line_bytes, error);
+	return give(joiner, record, false, false, bytes, record->line_bytes, error);
 }
 
 int iq_joiner_take(struct iq_joiner *joiner, struct iq_record *record, struct iq_error *error)
 {
 	struct iq_joiner_stream *stream = find_stream(joiner, record->stream);
 	bool goes_on;
-	int rc = continue_or_close(joiner, stream, record, &goes_on, error);
+	int rc;
+
+	if (record->event.offset + record->event.length > joiner->end)
+		joiner->end = record->event.offset + record->event.length;
+	rc = continue_or_close(joiner, stream, record, &goes_on, error);
 
 	if (record->line_bytes > 0) {
 		note_cut_line(joiner, record);
@@ -465,7 +518,60 @@ struct iq_restart iq_joiner_place(const struct iq_joiner *joiner, struct iq_rest
 	return place;
 }
 
+/* The pieces of an unfinished text are those of an event of the next turn. */
+static int give_pieces(const struct iq_joiner *joiner, const struct iq_joiner_stream *stream, struct iq_error *error)
+{
+	const struct iq_event *first = &stream->first.event;
+	struct iq_gap gap = IQ_GAP_INIT;
+
+	if (first->offset == NOT_BEGUN)
+		return 0;
+	gap.source = first->source;
+	gap.offset = first->offset;
+	gap.bytes = stream->end - first->offset;
+	gap.count = 0;
+	gap.reason = IQ_LIT("the beginning of a text that goes on in the next turn of the log, where its event is");
+	return joiner->output->sink->gap(joiner->output->sink->context, &gap, error);
+}
+
+static int carry_stream(struct iq_joiner *joiner, struct iq_joiner_stream *stream, struct iq_error *error)
+{
+	struct iq_event *first = &stream->first.event;
+	int rc = stream->open ? give_pieces(joiner, stream, error) : 0;
+
+	if (first->source.data == joiner->output->options.source.data)
+		first->source = IQ_VIEW_NULL;
+	first->offset = NOT_BEGUN;
+	stream->end = 0;
+	stream->carried = true;
+	return rc;
+}
+
+/* Leaves what is unfinished to the next turn. */
+static int carry_on(struct iq_joiner *joiner, struct iq_error *error)
+{
+	const struct iq_parser_options *options = &joiner->output->options;
+	int rc = 0;
+
+	if (joiner->from.len == 0 && iq_buf_append(&joiner->from, options->path) < 0)
+		rc = iq_error_nomem(error);
+	for (size_t i = 0; i < joiner->count && rc == 0; i++)
+		rc = carry_stream(joiner, &joiner->streams[i], error);
+	if (rc < 0)
+		return rc;
+	iq_carry_release(options->carry);
+	*options->carry = (struct iq_carry){ joiner->streams, joiner->count, joiner->from };
+	joiner->streams = NULL;
+	joiner->count = 0;
+	joiner->from = (struct iq_buf)IQ_BUF_INIT;
+	return 0;
+}
+
 int iq_joiner_end(struct iq_joiner *joiner, struct iq_error *error)
 {
-	return give_until(joiner, UINT64_MAX, true, error);
+	const struct iq_parser_options *options = &joiner->output->options;
+	const bool carries = options->carry && options->goes_on;
+	int rc = give_until(joiner, UINT64_MAX, !carries, error);
+
+	return rc == 0 && carries ? carry_on(joiner, error) : rc;
 }

@@ -50,6 +50,7 @@ enum iq_joining {
 struct iq_joiner_stream {
 	struct iq_buf name;
 	bool open;
+	bool carried; /* it began in an earlier turn of the log */
 	bool unfinished;
 	struct iq_record first; /* its texts are in `texts` */
 	struct iq_buf texts;	/* of the first record: names and attrs */
@@ -62,12 +63,24 @@ struct iq_joiner_stream {
 	enum iq_trace trace;
 };
 
+/* What a log had unfinished when it was rotated. Of all zeros at first. */
+struct iq_carry {
+	struct iq_joiner_stream *streams;
+	size_t count;
+	struct iq_buf from; /* path of the evidence that it began in */
+};
+void iq_carry_release(struct iq_carry *carry);
+/* How many bytes of text wait in it. */
+uint64_t iq_carry_bytes(const struct iq_carry *carry);
+
 struct iq_joiner {
 	const struct iq_output *output;
 	enum iq_joining joining;
 	struct iq_joiner_stream *streams;
 	size_t count;
-	size_t last; /* the stream that was found last */
+	size_t last;	    /* the stream that was found last */
+	uint64_t end;	    /* of all records so far */
+	struct iq_buf from; /* where what was carried here began */
 	struct iq_buf attrs;
 };
 
@@ -82,7 +95,8 @@ int iq_joiner_settle(struct iq_joiner *joiner, struct iq_error *error);
 int iq_joiner_flush(struct iq_joiner *joiner, struct iq_error *error);
 /* Where the first record that was not given out begins, or `place` if that is earlier. */
 struct iq_restart iq_joiner_place(const struct iq_joiner *joiner, struct iq_restart place);
-/* The stream ended: gives out everything, unfinished texts with `"partial":true`. */
+/* The stream ended: gives out everything, unfinished texts with `"partial":true`; where the log goes on in its next turn, these are left
+ * in options.carry instead, their pieces here a gap in which nothing is missing. The event that they become there has `begins_in`. */
 int iq_joiner_end(struct iq_joiner *joiner, struct iq_error *error);
 
 #endif

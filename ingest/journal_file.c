@@ -407,9 +407,7 @@ static int open_file(struct reader *reader, struct iq_input *input, struct iq_er
 	if (bytes <= reader->file_bytes)
 		return 0;
 	reader->missing_bytes = bytes - reader->file_bytes;
-	return ftruncate(reader->fd, (off_t)bytes) == 0
-		       ? 0
-		       : iq_error_errno(error, IQ_ERR_IO, "no room for a copy of it (TMPDIR says where)");
+	return ftruncate(reader->fd, (off_t)bytes) == 0 ? 0 : iq_error_errno(error, IQ_ERR_IO, IQ_INPUT_NO_ROOM);
 }
 
 static int begin(struct reader *reader, struct iq_error *error)

@@ -1,7 +1,9 @@
 #include "ingest/names.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "ingest/docker_event.h"
 #include "ingest/record.h"
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
@@ -256,6 +258,13 @@ int iq_origin_read_path(struct iq_origin *origin, const char *path)
 
 /* ---- Docker ---- */
 
+bool iq_path_describes(const char *path)
+{
+	const char *base = iq_path_base(path);
+
+	return strcmp(base, IQ_DOCKER_CONFIG) == 0 || strcmp(base, IQ_DOCKER_HOST_CONFIG) == 0;
+}
+
 bool iq_path_is_docker_log(const char *path)
 {
 	struct iq_view directory = iq_rotation_of(path).stem;
@@ -289,7 +298,23 @@ int iq_origin_read_docker_config(struct iq_origin *origin, struct iq_view text)
 		if (value.type == IQ_JSON_STRING)
 			iq_attrs_text(&origin->attrs, labels[i].name, value.text);
 	}
+	value = iq_json_pointer(text, IQ_LIT("/State/StartedAt"), &scratch);
+	if (value.type == IQ_JSON_STRING)
+		(void)iq_time_parse(value.text, &origin->started);
 	failed = scratch.failed || origin->source.failed || origin->attrs.failed;
 	iq_buf_release(&scratch);
 	return failed ? IQ_ERR_NOMEM : 0;
+}
+
+void iq_origin_read_docker_host_config(struct iq_origin *origin, struct iq_view text)
+{
+	struct iq_arena memory = IQ_ARENA_INIT;
+	struct iq_buf scratch = IQ_BUF_INIT;
+	const struct iq_view config = iq_json_pointer(text, IQ_LIT("/LogConfig"), &scratch).raw;
+	const struct iq_view limit = config.data ? iq_docker_log_limit(config, &memory) : IQ_VIEW_NULL;
+
+	if (limit.data)
+		(void)snprintf(origin->log_limit, sizeof(origin->log_limit), "%.*s", IQ_VIEW_ARG(limit));
+	iq_buf_release(&scratch);
+	iq_arena_release(&memory);
 }

@@ -5,18 +5,30 @@
 
 #include "base/base.h"
 
-/* Docker's description of a container, beside its log. */
+/* Docker's descriptions of a container, beside its log. */
 #define IQ_DOCKER_CONFIG "config.v2.json"
+#define IQ_DOCKER_HOST_CONFIG "hostconfig.json"
 #define IQ_DOCKER_CONFIG_MAX (4u << 20)
+
+/* Reads files of the place (a file system, an archive) in which another was found. */
+struct iq_beside {
+	/* Appends the file of that path; negative where there is none, or none that is small. */
+	int (*read)(void *context, const char *path, struct iq_buf *text);
+	void *context;
+};
+/* Is the file one that describes others, and is asked for when those are read? */
+bool iq_path_describes(const char *path);
 
 /* Whose records a file holds. */
 struct iq_origin {
 	struct iq_buf source;
 	struct iq_buf attrs; /* as struct iq_parser_options has them */
+	int64_t started;     /* of a container: its last run, or IQ_TIME_NONE */
+	char log_limit[16];  /* as iq_history_started() has it; "": not known */
 };
 #define IQ_ORIGIN_INIT \
 	{ \
-		.source = IQ_BUF_INIT, .attrs = IQ_BUF_INIT \
+		.source = IQ_BUF_INIT, .attrs = IQ_BUF_INIT, .started = IQ_TIME_NONE \
 	}
 
 /* Reads the path; what it says is appended to `origin`, which is empty.
@@ -30,6 +42,8 @@ int iq_origin_read_path(struct iq_origin *origin, const char *path);
 /* What Docker's description of the container says: its name becomes the source; attrs project and service, from Compose's labels.
  * Text that is none changes nothing. 0 or IQ_ERR_NOMEM. */
 int iq_origin_read_docker_config(struct iq_origin *origin, struct iq_view text);
+/* And the other one: at which size the log is rotated. */
+void iq_origin_read_docker_host_config(struct iq_origin *origin, struct iq_view text);
 /* Is the path that of a log beside which such a description lies? */
 bool iq_path_is_docker_log(const char *path);
 void iq_origin_release(struct iq_origin *origin);

@@ -3,12 +3,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "ingest/contents.h"
+#include "ingest/history.h"
 #include "ingest/ingest.h"
 #include "ingest/input.h"
+#include "ingest/joiner.h"
 #include "ingest/journal_file.h"
-#include "ingest/names.h"
-#include "ingest/unpack.h"
-#include "ingest/walk.h"
 
 /* Places are kept for as long as dialects remember, and one that is older. */
 #define PLACE_BYTES (1u << 20)
@@ -19,7 +19,11 @@ struct ingest {
 	const struct iq_ingest_options *options;
 	struct iq_store_writer *writer;
 	struct iq_describer *describer;
-	bool recalled; /* the describer knows the handshakes of the store */
+	struct iq_history *history;
+	struct iq_carry carry;		    /* from the turn before of the log at hand */
+	const struct iq_format *carried_by; /* what that was */
+	bool carry_is_new;		    /* it was taken in by this run */
+	bool recalled;			    /* the describer knows the handshakes of the store */
 	struct iq_ingest_result result;
 	const struct iq_input *file; /* at hand, which may be an archive; NULL: none */
 	uint64_t position;	     /* in that, once it is closed */
@@ -51,6 +55,9 @@ struct intake {
 	struct iq_restart places[PLACES]; /* where the parser could be taken up, PLACE_BYTES apart, the oldest first */
 	size_t place_count;
 	struct iq_origin origin;
+	bool tells_history;    /* what it gives are logs of Docker's containers, or their states */
+	struct iq_buf missing; /* turns of the log before this one; empty: none */
+	int64_t missing_since;
 	struct iq_parser_notes notes;
 	char problem[320]; /* the first */
 	uint64_t problems;
@@ -66,18 +73,57 @@ static void take_problem(void *context, const char *text)
 		(void)snprintf(intake->problem, sizeof(intake->problem), "%s", text);
 }
 
+/* Turns that are missing lie before the first record with a time. */
+static int give_missing(struct intake *intake, int64_t until, struct iq_error *error)
+{
+	const struct iq_sink *next = intake->next;
+	struct iq_gap gap = IQ_GAP_INIT;
+	int rc;
+
+	gap.source = iq_buf_view(&intake->origin.source);
+	gap.ts_min = intake->missing_since;
+	gap.ts_max = until;
+	gap.reason = iq_buf_view(&intake->missing);
+	rc = next->gap(next->context, &gap, error);
+	iq_buf_clear(&intake->missing);
+	return rc;
+}
+
+static int take_time(struct intake *intake, int64_t ts, struct iq_error *error)
+{
+	if (intake->first == IQ_TIME_NONE || ts < intake->first)
+		intake->first = ts;
+	if (intake->last == IQ_TIME_NONE || ts > intake->last)
+		intake->last = ts;
+	return intake->missing.len > 0 ? give_missing(intake, ts, error) : 0;
+}
+
+/* What the state of a container says, or its log. */
+static void note_history(struct intake *intake, const struct iq_event *event)
+{
+	struct iq_buf scratch = IQ_BUF_INIT;
+
+	if (event->kind == IQ_KIND_LOG) {
+		iq_history_logged(intake->ingest->history, event->source, event->ts);
+	} else if (event->kind == IQ_KIND_CONTAINER && iq_view_eq(event->type, IQ_LIT("start"))) {
+		const struct iq_view limit = iq_json_pointer(event->attrs, IQ_LIT("/log_limit"), &scratch).text;
+
+		iq_history_started(intake->ingest->history, event->source, event->ts, limit);
+		iq_history_started(intake->ingest->history,
+				   iq_json_pointer(event->attrs, IQ_LIT("/name"), &scratch).text, event->ts, limit);
+	}
+	iq_buf_release(&scratch);
+}
+
 static int take_event(void *context, const struct iq_event *event, struct iq_error *error)
 {
 	struct intake *intake = context;
 	const struct iq_sink *next = intake->next;
+	int rc = event->ts != IQ_TIME_NONE ? take_time(intake, event->ts, error) : 0;
 
-	if (event->ts != IQ_TIME_NONE) {
-		if (intake->first == IQ_TIME_NONE || event->ts < intake->first)
-			intake->first = event->ts;
-		if (intake->last == IQ_TIME_NONE || event->ts > intake->last)
-			intake->last = event->ts;
-	}
-	return next->event(next->context, event, error);
+	if (intake->tells_history)
+		note_history(intake, event);
+	return rc == 0 ? next->event(next->context, event, error) : rc;
 }
 
 static int take_gap(void *context, const struct iq_gap *gap, struct iq_error *error)
@@ -268,11 +314,22 @@ static const struct iq_sink *event_sink(const struct ingest *ingest)
 	return ingest->options->redactor ? iq_redactor_sink(ingest->options->redactor, sink) : sink;
 }
 
-static int open_parser(struct intake *intake, struct iq_error *error)
+/* What is taken from stdin is named, if there is a name. */
+static const char *evidence_name(const struct ingest *ingest, const char *path)
 {
-	const struct iq_ingest_options *options = intake->ingest->options;
-	const struct iq_parser_options parser_options = {
-		.path = iq_view_cstr(intake->file->path),
+	if (strcmp(path, "-") != 0)
+		return path;
+	return ingest->options->source ? ingest->options->source : "stdin";
+}
+
+static struct iq_parser_options parser_options(struct intake *intake)
+{
+	struct ingest *ingest = intake->ingest;
+	const struct iq_ingest_options *options = ingest->options;
+	const bool carries = !ingest->carried_by || ingest->carried_by == intake->format;
+
+	return (struct iq_parser_options){
+		.path = iq_view_cstr(evidence_name(ingest, intake->file->path)),
 		.source = options->source ? iq_view_cstr(options->source) : iq_buf_view(&intake->origin.source),
 		.max_line = options->max_line ? options->max_line : IQ_INGEST_MAX_LINE,
 		.from = intake->recognised.restart,
@@ -281,28 +338,51 @@ static int open_parser(struct intake *intake, struct iq_error *error)
 		.newest = iq_input_modified(intake->input),
 		.notes = &intake->notes,
 		.extract = options->extract,
+		.carry = carries ? &ingest->carry : NULL,
+		.goes_on = intake->file->goes_on,
 		.problem = take_problem,
 		.context = intake,
 	};
+}
+
+static bool tells_history(const struct iq_format *format)
+{
+	static const char *const names[] = { "compose", "docker-inspect", "docker-json", "docker-text" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(format->name, names[i]) == 0)
+			return true;
+	return false;
+}
+
+/* What is known of the history of its log before the first record. */
+static int begin_history(struct intake *intake)
+{
+	struct ingest *ingest = intake->ingest;
+	const struct iq_origin *origin = &intake->origin;
+
+	intake->tells_history = tells_history(intake->format);
+	if (origin->started != IQ_TIME_NONE)
+		iq_history_started(ingest->history, iq_buf_view(&origin->source), origin->started,
+				   iq_view_cstr(origin->log_limit));
+	(void)iq_history_missing(ingest->history, intake->file->path, &intake->missing, &intake->missing_since);
+	return intake->missing.failed ? IQ_ERR_NOMEM : 0;
+}
+
+static int open_parser(struct intake *intake, struct iq_error *error)
+{
+	const struct iq_parser_options options = parser_options(intake);
 
 	intake->sink = (struct iq_sink){ take_event, take_gap, intake };
-	intake->first = intake->last = IQ_TIME_NONE;
 	intake->position = intake->recognised.restart.offset;
 	intake->places[0] = intake->recognised.restart;
 	intake->place_count = 1;
 	intake->next = event_sink(intake->ingest);
-	intake->parser =
-		intake->format->open(intake->format, &parser_options,
-				     iq_describer_begin(intake->ingest->describer, &parser_options, &intake->sink));
+	if (begin_history(intake) < 0)
+		return iq_error_nomem(error);
+	intake->parser = intake->format->open(intake->format, &options,
+					      iq_describer_begin(intake->ingest->describer, &options, &intake->sink));
 	return intake->parser ? 0 : iq_error_nomem(error);
-}
-
-/* What is taken from stdin is named, if there is a name. */
-static const char *evidence_name(const struct ingest *ingest, const char *path)
-{
-	if (strcmp(path, "-") != 0)
-		return path;
-	return ingest->options->source ? ingest->options->source : "stdin";
 }
 
 /* The handshakes of the sessions that are open before the place at which the evidence is taken up. */
@@ -505,6 +585,8 @@ static int end_evidence(struct intake *intake, struct iq_evidence *ret_evidence,
 		rc = intake->format->end(intake->parser, error);
 	if (rc == 0)
 		rc = note_early_end(intake, error);
+	if (rc == 0)
+		rc = iq_history_end(intake->ingest->history, intake->next, intake->position, error);
 	return rc == 0 ? iq_store_writer_evidence_end(writer, ret_evidence, error) : rc;
 }
 
@@ -551,17 +633,89 @@ static int report_taken(struct intake *intake, const struct iq_evidence *evidenc
 	return report(ingest, &taken);
 }
 
-static int report_known(struct intake *intake)
-{
-	const bool shorter = intake->recognised.outcome == IQ_STREAM_SHORTER;
-	const struct iq_format *format = iq_format_by_name(intake->recognised.format);
-	const struct iq_ingest_report known = { .outcome = shorter ? IQ_INGEST_SHORTER : IQ_INGEST_KNOWN,
-						.path = intake->file->path,
-						.format = format ? format->name : NULL };
+/* ---- What the store has ---- */
 
-	intake->ingest->result.known++;
-	return report(intake->ingest, &known);
+static int leave_event(void *context, const struct iq_event *event, struct iq_error *error)
+{
+	(void)context;
+	(void)event;
+	(void)error;
+	return 0;
 }
+
+static int leave_gap(void *context, const struct iq_gap *gap, struct iq_error *error)
+{
+	(void)context;
+	(void)gap;
+	(void)error;
+	return 0;
+}
+
+struct known {
+	struct intake *intake;
+	struct iq_error *error;
+};
+
+static int feed_known(void *context, uint64_t offset, struct iq_view bytes)
+{
+	const struct known *known = context;
+
+	(void)offset;
+	return known->intake->format->feed(known->intake->parser, bytes, known->error);
+}
+
+/* What is unfinished at its end goes on in the next turn all the same. */
+static int carry_known(struct intake *intake, struct iq_error *error)
+{
+	static const struct iq_sink nowhere = { leave_event, leave_gap, NULL };
+	const struct iq_parser_options options = parser_options(intake);
+	struct iq_error gone = IQ_ERROR_INIT;
+	struct known known = { intake, &gone };
+	int rc;
+
+	intake->parser = intake->format->open(intake->format, &options, &nowhere);
+	if (!intake->parser)
+		return iq_error_nomem(error);
+	rc = iq_recogniser_replay(intake->recogniser, options.from.offset, feed_known, &known, &gone);
+	return rc == 0 ? intake->format->end(intake->parser, error) : 0;
+}
+
+/* Of the turn before, what goes on here. */
+static const char *note_carried(struct intake *intake, uint64_t bytes)
+{
+	if (bytes == 0)
+		return NULL;
+	(void)snprintf(
+		intake->problem, sizeof(intake->problem),
+		"the turn before it ends with %" PRIu64
+		" bytes of a text that goes on here, and was not taken in together with it: ingest both into a new store",
+		bytes);
+	return intake->problem;
+}
+
+static int take_known(struct intake *intake, struct iq_error *error)
+{
+	struct ingest *ingest = intake->ingest;
+	const bool shorter = intake->recognised.outcome == IQ_STREAM_SHORTER;
+	const char *problem = ingest->carry_is_new ? note_carried(intake, iq_carry_bytes(&ingest->carry)) : NULL;
+	struct iq_ingest_report known = { .outcome = shorter ? IQ_INGEST_SHORTER : IQ_INGEST_KNOWN,
+					  .path = intake->file->path,
+					  .problem = problem,
+					  .problems = problem != NULL };
+	int rc = 0;
+
+	iq_carry_release(&ingest->carry);
+	ingest->carried_by = NULL;
+	intake->format = iq_format_by_name(intake->recognised.format);
+	known.format = intake->format ? intake->format->name : NULL;
+	if (intake->format && intake->file->goes_on && !shorter)
+		rc = carry_known(intake, error);
+	ingest->result.known++;
+	ingest->result.partly += problem != NULL;
+	return rc == 0 ? report(ingest, &known) : rc;
+}
+
+/* ---- What it has not ---- */
 
 static int take_in(struct intake *intake, struct iq_error *error)
 {
@@ -615,7 +769,7 @@ static int examine(struct intake *intake, struct iq_error *error)
 	if (problem)
 		return refuse(intake->ingest, intake->file->path, NULL, problem);
 	if (intake->recognised.outcome == IQ_STREAM_KNOWN || intake->recognised.outcome == IQ_STREAM_SHORTER)
-		return report_known(intake);
+		return take_known(intake, error);
 	problem = choose_format(intake);
 	if (problem && intake->stopped)
 		return interrupted(error);
@@ -629,30 +783,45 @@ static void release_intake(struct intake *intake)
 	iq_buf_release(&intake->head);
 	iq_recogniser_free(intake->recogniser);
 	iq_origin_release(&intake->origin);
+	iq_buf_release(&intake->missing);
 }
 
 /* Docker describes a container beside its log; one that cannot be read says nothing. */
-static int read_docker_config(struct iq_origin *origin, const char *log)
+static int read_beside(const struct iq_beside *beside, const char *of, const char *name, struct iq_buf *text)
 {
-	struct iq_buf text = IQ_BUF_INIT;
-	char *directory = strndup(log, (size_t)(iq_path_base(log) - log));
-	char *path = directory ? iq_path_join(*directory ? directory : ".", IQ_DOCKER_CONFIG) : NULL;
-	int rc = path ? 0 : IQ_ERR_NOMEM;
+	char *directory = strndup(of, (size_t)(iq_path_base(of) - of));
+	char *path = directory ? iq_path_join(*directory ? directory : ".", name) : NULL;
+	const int rc = path ? 0 : IQ_ERR_NOMEM;
 
-	if (rc == 0 && iq_file_read(path, IQ_DOCKER_CONFIG_MAX, &text, NULL) == 0)
-		rc = iq_origin_read_docker_config(origin, iq_buf_view(&text));
-	iq_buf_release(&text);
+	iq_buf_clear(text);
+	if (rc == 0 && beside->read(beside->context, path, text) < 0)
+		iq_buf_clear(text);
 	free(directory);
 	free(path);
 	return rc;
 }
 
-static int find_origin(struct intake *intake)
+static int read_docker_config(struct iq_origin *origin, const char *log, const struct iq_beside *beside)
+{
+	struct iq_buf text = IQ_BUF_INIT;
+	int rc = read_beside(beside, log, IQ_DOCKER_CONFIG, &text);
+
+	if (rc == 0)
+		rc = iq_origin_read_docker_config(origin, iq_buf_view(&text));
+	if (rc == 0)
+		rc = read_beside(beside, log, IQ_DOCKER_HOST_CONFIG, &text);
+	if (rc == 0)
+		iq_origin_read_docker_host_config(origin, iq_buf_view(&text));
+	iq_buf_release(&text);
+	return rc;
+}
+
+static int find_origin(struct intake *intake, const struct iq_beside *beside)
 {
 	const char *path = intake->file->path;
 	int rc = iq_origin_read_path(&intake->origin, path);
 
-	return rc == 0 && iq_path_is_docker_log(path) ? read_docker_config(&intake->origin, path) : rc;
+	return rc == 0 && iq_path_is_docker_log(path) ? read_docker_config(&intake->origin, path, beside) : rc;
 }
 
 /* How far the file at hand was read stays known. */
@@ -665,126 +834,123 @@ static void close_input(struct ingest *ingest, struct iq_input *input)
 	iq_input_close(input);
 }
 
+/* The next evidence may be the next turn of the same log. */
+static int end_turn(struct intake *intake, struct iq_error *error)
+{
+	struct ingest *ingest = intake->ingest;
+
+	if (!intake->file->goes_on)
+		iq_carry_release(&ingest->carry);
+	ingest->carried_by = intake->file->goes_on ? intake->format : NULL;
+	ingest->carry_is_new = intake->recognised.outcome == IQ_STREAM_NEW;
+	return iq_history_turn(ingest->history, intake->file->path, intake->last) < 0 ? iq_error_nomem(error) : 0;
+}
+
 /* Takes ownership of `input`. */
 static int ingest_evidence(struct ingest *ingest, const struct iq_walk_file *file, struct iq_input *input,
-			   struct iq_error *error)
+			   const struct iq_beside *beside, struct iq_error *error)
 {
-	struct intake intake = { .ingest = ingest, .file = file, .input = input, .origin = IQ_ORIGIN_INIT };
-	int rc = find_origin(&intake) < 0 ? iq_error_nomem(error) : examine(&intake, error);
+	struct intake intake = { .ingest = ingest,
+				 .file = file,
+				 .input = input,
+				 .origin = IQ_ORIGIN_INIT,
+				 .first = IQ_TIME_NONE,
+				 .last = IQ_TIME_NONE };
+	int rc = find_origin(&intake, beside) < 0 ? iq_error_nomem(error) : examine(&intake, error);
 
+	if (rc == 0)
+		rc = end_turn(&intake, error);
 	/* Not `input`: it may have been opened again. */
 	close_input(ingest, intake.input);
 	release_intake(&intake);
 	return rc;
 }
 
-/* ---- Archives ---- */
+/* ---- Archives and journals ---- */
 
-/* `archive.tar!/path` */
-static char *member_path(const char *archive, const char *member)
+/* A file, and all that is in it. */
+struct unpacked {
+	struct ingest *ingest;
+	struct iq_unpacking unpacking;
+	unsigned depth; /* of archives */
+};
+
+static int ingest_input(struct unpacked *unpacked, const struct iq_walk_file *file, struct iq_input *input,
+			const struct iq_beside *beside, struct iq_error *error);
+
+static int take_member(void *context, const struct iq_walk_file *file, struct iq_input *input,
+		       const struct iq_beside *beside, struct iq_error *error)
 {
-	struct iq_buf path = IQ_BUF_INIT;
+	struct unpacked *unpacked = context;
 
-	(void)iq_buf_appendf(&path, "%s!/%s", archive, member);
-	if (!path.failed)
-		return iq_buf_detach(&path);
-	iq_buf_release(&path);
-	return NULL;
+	if (!stop_asked(unpacked->ingest))
+		return ingest_input(unpacked, file, input, beside, error);
+	iq_input_close(input);
+	return interrupted(error);
 }
 
-static int ingest_input(struct ingest *ingest, const struct iq_walk_file *file, struct iq_input *input,
-			struct iq_unpacking *unpacking, unsigned depth, struct iq_error *error);
-
-static int ingest_member(struct ingest *ingest, const char *archive_path, struct iq_archive *archive,
-			 const struct iq_archive_member *member, struct iq_unpacking *unpacking, unsigned depth,
-			 struct iq_error *error)
+static int refuse_member(void *context, const char *path, const char *problem)
 {
-	struct iq_walk_file file = { .path = member_path(archive_path, member->path), .bytes = member->bytes };
-	struct iq_input *input;
-	int rc;
-
-	if (!file.path)
-		return iq_error_nomem(error);
-	if (member->problem)
-		rc = refuse(ingest, file.path, NULL, member->problem);
-	else if (stop_asked(ingest))
-		rc = interrupted(error);
-	else
-		rc = iq_archive_input(archive, ingest->options->stop, &input, error);
-	if (rc == 0 && !member->problem)
-		rc = ingest_input(ingest, &file, input, unpacking, depth, error);
-	free(file.path);
-	return rc;
+	const struct unpacked *unpacked = context;
+	return refuse(unpacked->ingest, path, NULL, problem);
 }
 
-static int ingest_members(struct ingest *ingest, const char *path, struct iq_archive *archive,
-			  struct iq_unpacking *unpacking, unsigned depth, struct iq_error *error)
+static int ingest_archive(struct unpacked *unpacked, const char *path, struct iq_input *input, struct iq_error *error)
 {
-	struct iq_archive_member member;
-	struct iq_error trouble = IQ_ERROR_INIT;
+	const struct iq_contents_taker taker = { take_member, refuse_member, unpacked,
+						 unpacked->ingest->options->stop };
 	int rc;
 
-	while ((rc = iq_archive_next(archive, &member, &trouble)) > 0) {
-		rc = ingest_member(ingest, path, archive, &member, unpacking, depth, error);
-		if (rc < 0)
-			return rc;
-	}
-	if (rc < 0 && stop_asked(ingest))
-		return interrupted(error);
-	return rc < 0 ? refuse(ingest, path, NULL, trouble.message) : 0;
-}
-
-static int ingest_archive(struct ingest *ingest, const char *path, struct iq_input *input,
-			  struct iq_unpacking *unpacking, unsigned depth, struct iq_error *error)
-{
-	struct iq_error trouble = IQ_ERROR_INIT;
-	struct iq_archive *archive;
-	int rc;
-
-	if (depth >= IQ_ARCHIVE_MAX_DEPTH)
-		return refuse(ingest, path, NULL,
+	if (unpacked->depth >= IQ_ARCHIVE_MAX_DEPTH)
+		return refuse(unpacked->ingest, path, NULL,
 			      "an archive within an archive within an archive; unpack it and name it");
-	rc = iq_archive_open(input, unpacking, &archive, &trouble);
-	if (rc < 0)
-		return rc == IQ_ERR_NOMEM ? iq_error_nomem(error) : refuse(ingest, path, NULL, trouble.message);
-	rc = ingest_members(ingest, path, archive, unpacking, depth + 1, error);
-	iq_archive_close(archive);
-	return rc;
+	unpacked->depth++;
+	rc = iq_contents_walk(input, &unpacked->unpacking, path, &taker, error);
+	unpacked->depth--;
+	return rc == 0 && stop_asked(unpacked->ingest) ? interrupted(error) : rc;
 }
 
 /* The entries of a journal are another stream, which is the evidence. */
 static int ingest_journal(struct ingest *ingest, const struct iq_walk_file *file, struct iq_input *input,
-			  struct iq_error *error)
+			  const struct iq_beside *beside, struct iq_error *error)
 {
 	struct iq_error trouble = IQ_ERROR_INIT;
 	struct iq_input *entries;
 	int rc = iq_journal_open(input, ingest->options->stop, &entries, &trouble);
 
 	if (rc == 0)
-		return ingest_evidence(ingest, file, entries, error);
+		return ingest_evidence(ingest, file, entries, beside, error);
 	return rc == IQ_ERR_NOMEM ? iq_error_nomem(error) : refuse(ingest, file->path, NULL, trouble.message);
 }
 
 /* Takes ownership of `input`. */
-static int ingest_input(struct ingest *ingest, const struct iq_walk_file *file, struct iq_input *input,
-			struct iq_unpacking *unpacking, unsigned depth, struct iq_error *error)
+static int ingest_input(struct unpacked *unpacked, const struct iq_walk_file *file, struct iq_input *input,
+			const struct iq_beside *beside, struct iq_error *error)
 {
+	struct ingest *ingest = unpacked->ingest;
 	struct iq_view head;
 	int rc = iq_input_head(input, &head, error);
 
 	if (rc == 0 && iq_archive_is(head))
-		rc = ingest_archive(ingest, evidence_name(ingest, file->path), input, unpacking, depth, error);
+		rc = ingest_archive(unpacked, evidence_name(ingest, file->path), input, error);
 	else if (rc == 0 && iq_journal_is(head))
-		rc = ingest_journal(ingest, file, input, error);
+		rc = ingest_journal(ingest, file, input, beside, error);
 	else if (rc == 0)
-		return ingest_evidence(ingest, file, input, error);
+		return ingest_evidence(ingest, file, input, beside, error);
 	close_input(ingest, input);
 	return rc;
 }
 
+static int read_on_disk(void *context, const char *path, struct iq_buf *text)
+{
+	(void)context;
+	return iq_file_read(path, IQ_BESIDE_MAX_BYTES, text, NULL);
+}
+
 static int ingest_file(struct ingest *ingest, const struct iq_walk_file *file, struct iq_error *error)
 {
-	struct iq_unpacking unpacking = { 0 };
+	static const struct iq_beside on_disk = { read_on_disk, NULL };
+	struct unpacked unpacked = { .ingest = ingest };
 	struct iq_error trouble = IQ_ERROR_INIT;
 	struct iq_input *input;
 	int rc;
@@ -794,9 +960,9 @@ static int ingest_file(struct ingest *ingest, const struct iq_walk_file *file, s
 	rc = iq_input_open(file->path, ingest->options->stop, &input, &trouble);
 	if (rc < 0)
 		return rc == IQ_ERR_NOMEM ? iq_error_nomem(error) : refuse(ingest, file->path, NULL, trouble.message);
-	ingest->file = unpacking.file = input;
+	ingest->file = unpacked.unpacking.file = input;
 	ingest->position = 0;
-	rc = ingest_input(ingest, file, input, &unpacking, 0, error);
+	rc = ingest_input(&unpacked, file, input, &on_disk, error);
 	ingest->bytes_done += rc == IQ_ERR_INTERRUPTED ? ingest->position : file->bytes;
 	return rc;
 }
@@ -850,7 +1016,9 @@ int iq_ingest(const char *store_path, const char *const *paths, size_t path_coun
 		return iq_error_set(error, IQ_ERR_USAGE, "%s: no such format; there are %s", options->format,
 				    IQ_FORMAT_NAMES);
 	ingest.describer = iq_describer_new(options->dialect, options->extract);
-	rc = ingest.describer ? find_files(&walk, store_path, paths, path_count, error) : iq_error_nomem(error);
+	ingest.history = iq_history_new();
+	rc = ingest.describer && ingest.history ? find_files(&walk, store_path, paths, path_count, error)
+						: iq_error_nomem(error);
 	if (rc == 0)
 		rc = check_files(&walk, path_count > 0 ? paths[0] : ".", error);
 	if (rc == 0)
@@ -865,6 +1033,8 @@ int iq_ingest(const char *store_path, const char *const *paths, size_t path_coun
 	ingest.result.bytes_total = ingest.bytes_total;
 	iq_store_writer_free(ingest.writer);
 	iq_describer_free(ingest.describer);
+	iq_history_free(ingest.history);
+	iq_carry_release(&ingest.carry);
 	iq_walk_release(&walk);
 	if (rc == 0 || rc == IQ_ERR_INTERRUPTED)
 		*ret_result = ingest.result;

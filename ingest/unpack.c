@@ -176,9 +176,8 @@ int iq_archive_next(struct iq_archive *archive, struct iq_archive_member *ret_me
 
 /* ---- Content ---- */
 
-static size_t read_member(void *context, void *data, size_t len, char *problem, size_t problem_size)
+size_t iq_archive_read(struct iq_archive *archive, void *data, size_t len, char *problem, size_t problem_size)
 {
-	struct iq_archive *archive = context;
 	struct iq_error limit = IQ_ERROR_INIT;
 	la_ssize_t got = iq_libarchive.read_data(archive->reader, data, len);
 	const char *why = iq_libarchive.error_string(archive->reader);
@@ -192,6 +191,16 @@ static size_t read_member(void *context, void *data, size_t len, char *problem, 
 		return 0;
 	}
 	return got > 0 ? (size_t)got : 0;
+}
+
+int64_t iq_archive_modified(const struct iq_archive *archive)
+{
+	return archive->modified;
+}
+
+static size_t read_member(void *context, void *data, size_t len, char *problem, size_t problem_size)
+{
+	return iq_archive_read(context, data, len, problem, problem_size);
 }
 
 int iq_archive_input(struct iq_archive *archive, const volatile int *stop, struct iq_input **ret_input,

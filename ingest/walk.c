@@ -189,73 +189,75 @@ int iq_walk_add(struct iq_walk *walk, const char *path, const char *except, stru
 	return rc < 0 ? iq_error_nomem(error) : 0;
 }
 
+int iq_walk_add_file(struct iq_walk *walk, const char *path, uint64_t bytes, struct iq_error *error)
+{
+	return add_file(walk, path, bytes, NULL) < 0 ? iq_error_nomem(error) : 0;
+}
+
 /* ---- Rotation ---- */
 
 struct turn {
 	struct iq_walk_file file;
 	struct iq_rotation rotation; /* views into the file's path */
-	size_t place;
+	size_t place;		     /* of the last one of its log, once that is known */
+	size_t rank;		     /* among those */
 };
 
-static int by_stem(const void *a, const void *b)
+static int compare_places(size_t a, size_t b)
+{
+	return a < b ? -1 : a > b;
+}
+
+static int by_log(const void *a, const void *b)
 {
 	const struct turn *left = a, *right = b;
 	int order = iq_view_cmp(left->rotation.stem, right->rotation.stem);
 
-	return order ? order : left->place < right->place ? -1 : left->place > right->place;
+	if (order == 0)
+		order = iq_rotation_compare(&left->rotation, &right->rotation);
+	return order ? order : compare_places(left->place, right->place);
 }
 
-static int by_age(const void *a, const void *b)
+static int by_place(const void *a, const void *b)
 {
 	const struct turn *left = a, *right = b;
-	int order = iq_rotation_compare(&left->rotation, &right->rotation);
+	int order = compare_places(left->place, right->place);
 
-	return order ? order : left->place < right->place ? -1 : left->place > right->place;
+	return order ? order : compare_places(left->rank, right->rank);
 }
 
-static int by_number(const void *a, const void *b)
+/* `turns` are sorted by log: those of one log share the place of the last one. */
+static void place_turns(struct turn *turns, size_t count)
 {
-	const size_t left = *(const size_t *)a, right = *(const size_t *)b;
+	for (size_t i = 0, end; i < count; i = end) {
+		size_t last = turns[i].place;
 
-	return left < right ? -1 : left > right;
-}
-
-static size_t count_turns(const struct turn *turns, size_t left)
-{
-	size_t count = 1;
-
-	while (count < left && iq_view_eq(turns[count].rotation.stem, turns[0].rotation.stem))
-		count++;
-	return count;
-}
-
-/* `turns` are sorted by stem: those of one stem come together, and share their places by age. */
-static void place_turns(struct iq_walk *walk, struct turn *turns, size_t *places)
-{
-	for (size_t i = 0, count; i < walk->count; i += count) {
-		count = count_turns(turns + i, walk->count - i);
-		for (size_t j = 0; j < count; j++)
-			places[j] = turns[i + j].place;
-		qsort(places, count, sizeof(*places), by_number);
-		qsort(turns + i, count, sizeof(*turns), by_age);
-		for (size_t j = 0; j < count; j++)
-			walk->files[places[j]] = turns[i + j].file;
+		for (end = i + 1; end < count && iq_view_eq(turns[end].rotation.stem, turns[i].rotation.stem); end++)
+			last = turns[end].place > last ? turns[end].place : last;
+		for (size_t j = i; j < end; j++) {
+			turns[j].place = last;
+			turns[j].rank = j - i;
+			turns[j].file.goes_on =
+				j + 1 < end && iq_rotation_compare(&turns[j].rotation, &turns[j + 1].rotation) < 0;
+		}
 	}
 }
 
 int iq_walk_order(struct iq_walk *walk, struct iq_error *error)
 {
 	struct turn *turns = calloc(walk->count + 1, sizeof(*turns));
-	size_t *places = calloc(walk->count + 1, sizeof(*places));
-	const int rc = turns && places ? 0 : iq_error_nomem(error);
 
-	for (size_t i = 0; i < walk->count && rc == 0; i++)
-		turns[i] = (struct turn){ walk->files[i], iq_rotation_of(walk->files[i].path), i };
-	if (rc == 0) {
-		qsort(turns, walk->count, sizeof(*turns), by_stem);
-		place_turns(walk, turns, places);
+	if (!turns)
+		return iq_error_nomem(error);
+	for (size_t i = 0; i < walk->count; i++) {
+		walk->files[i].ordinal = i;
+		turns[i] = (struct turn){ walk->files[i], iq_rotation_of(walk->files[i].path), i, 0 };
 	}
+	qsort(turns, walk->count, sizeof(*turns), by_log);
+	place_turns(turns, walk->count);
+	qsort(turns, walk->count, sizeof(*turns), by_place);
+	for (size_t i = 0; i < walk->count; i++)
+		walk->files[i] = turns[i].file;
 	free(turns);
-	free(places);
-	return rc;
+	return 0;
 }

@@ -16,6 +16,8 @@ struct iq_walk_file {
 	char *path;
 	char *problem;	/* why it cannot be taken in, one line without the path; NULL: it can */
 	uint64_t bytes; /* size, 0 where not known */
+	size_t ordinal; /* where it stood before iq_walk_order() */
+	bool goes_on;	/* the next one is a later turn of the same log */
 };
 
 struct iq_walk {
@@ -34,8 +36,10 @@ void iq_walk_release(struct iq_walk *walk);
  * missing) is left out. 0 or IQ_ERR_NOMEM. */
 int iq_walk_add(struct iq_walk *walk, const char *path, const char *except, struct iq_error *error);
 
-/* Puts the turns of a rotated log into the order in which they were written, oldest first, in the places that they have
- * together. 0 or IQ_ERR_NOMEM. */
+/* Adds a file that was found elsewhere. 0 or IQ_ERR_NOMEM. */
+int iq_walk_add_file(struct iq_walk *walk, const char *path, uint64_t bytes, struct iq_error *error);
+/* Puts the turns of a rotated log next to each other, where the last one of them stood, in the order in which they were written, oldest
+ * first. 0 or IQ_ERR_NOMEM. */
 int iq_walk_order(struct iq_walk *walk, struct iq_error *error);
 
 #endif
