@@ -93,8 +93,8 @@ static void add_numbers(struct run *run, const struct iq_ingest_report *report)
 
 static int add_report(void *context, const struct iq_ingest_report *report)
 {
-	static const char *const outcomes[] = { "taken in",	     "continued", "known already",
-						"known, was longer", "partly",	  "not taken in" };
+	static const char *const outcomes[] = { "taken in", "continued",    "known already", "known, was longer",
+						"partly",   "not taken in", "empty" };
 	struct run *run = context;
 	bool has_numbers = report->outcome == IQ_INGEST_TAKEN || report->outcome == IQ_INGEST_CONTINUED ||
 			   report->outcome == IQ_INGEST_PARTLY;

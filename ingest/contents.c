@@ -150,6 +150,16 @@ static int read_beside(void *context, const char *path, struct iq_buf *text)
 	return IQ_ERR_NOT_FOUND;
 }
 
+static bool has_beside(void *context, const char *path)
+{
+	const struct contents *contents = context;
+
+	for (size_t i = 0; i < contents->walk.count; i++)
+		if (strcmp(contents->walk.files[i].path, path) == 0)
+			return true;
+	return false;
+}
+
 /* ---- Holding ---- */
 
 static int open_spool(struct contents *contents, struct iq_error *error)
@@ -204,7 +214,7 @@ static size_t read_held(void *context, void *data, size_t len, char *problem, si
 
 static int give(struct contents *contents, size_t turn, struct iq_input *input, struct iq_error *error)
 {
-	const struct iq_beside beside = { read_beside, contents };
+	const struct iq_beside beside = { read_beside, has_beside, contents };
 
 	return contents->taker->take(contents->taker->context, &contents->walk.files[turn], input, &beside, error);
 }

@@ -60,6 +60,7 @@ static const char *parse(const struct iq_line_reading *reading, struct iq_record
 	if (take_name(&text, &name)) {
 		record->event.source = record->stream = name;
 		(void)iq_take_engine_time(&text, &record->event.ts);
+		text = iq_drop_engine_times(text, record->event.ts, reading->scratch);
 	} else if (read_exit(text, &name, &code)) {
 		set_exit(reading, record, name, code);
 	}

@@ -20,6 +20,32 @@ bool iq_take_engine_time(struct iq_view *text, int64_t *ret_ts)
 	return true;
 }
 
+/* Bytes of a line that json-file and others write as one record. */
+#define PIECE_BYTES 16384u
+
+static bool take_time_again(struct iq_view *text, int64_t ts)
+{
+	int64_t again;
+
+	return iq_take_engine_time(text, &again) && again == ts;
+}
+
+struct iq_view iq_drop_engine_times(struct iq_view text, int64_t ts, struct iq_buf *scratch)
+{
+	const size_t start = scratch->len;
+	struct iq_view rest = iq_view_from(text, PIECE_BYTES);
+
+	if (ts == IQ_TIME_NONE || !take_time_again(&rest, ts))
+		return text;
+	(void)iq_buf_append(scratch, iq_view_make(text.data, PIECE_BYTES));
+	for (struct iq_view next = rest; next.len > 0; rest = next) {
+		next = iq_view_from(rest, PIECE_BYTES);
+		(void)iq_buf_append(scratch, iq_view_make(rest.data, rest.len - next.len));
+		(void)take_time_again(&next, ts);
+	}
+	return iq_view_from(iq_buf_view(scratch), start);
+}
+
 static void set_body(struct iq_record *record, struct iq_view text)
 {
 	record->event.body = text.len > 0 ? text : IQ_LIT("");
@@ -32,7 +58,7 @@ static const char *parse_docker(const struct iq_line_reading *reading, struct iq
 	struct iq_view text = iq_text_plain(reading->text, reading->scratch);
 
 	record->continues = !iq_take_engine_time(&text, &record->event.ts);
-	set_body(record, text);
+	set_body(record, iq_drop_engine_times(text, record->event.ts, reading->scratch));
 	return NULL;
 }
 
@@ -86,7 +112,7 @@ static const char *parse_kubectl(const struct iq_line_reading *reading, struct i
 	iq_attrs_text(reading->attrs, IQ_LIT("pod"), pod);
 	iq_attrs_text(reading->attrs, IQ_LIT("container"), name);
 	(void)iq_take_engine_time(&text, &record->event.ts);
-	set_body(record, text);
+	set_body(record, iq_drop_engine_times(text, record->event.ts, reading->scratch));
 	return NULL;
 }
 

@@ -358,13 +358,21 @@ static int give_entries(const struct iq_element_reading *reading, const struct e
 static int tell_of_the_limit(const struct iq_element_reading *reading, struct iq_error *error)
 {
 	const struct state *state = reading->state;
+	const uint64_t asked = reading->options->limit;
 	struct iq_gap gap = IQ_GAP_INIT;
+	char text[160];
 
-	if (state->entries != DEFAULT_LIMIT)
+	if (state->entries != (asked ? asked : DEFAULT_LIMIT))
 		return 0;
-	gap.reason = IQ_LIT(
-		"exactly 1,000 entries: the limit of `gcloud logging read` unless --limit says another; there may "
-		"be more beyond the last one");
+	if (asked)
+		(void)snprintf(
+			text, sizeof(text),
+			"exactly %llu entries: the limit that was asked for; there may be more beyond the last one",
+			(unsigned long long)asked);
+	gap.reason =
+		asked ? iq_view_cstr(text)
+		      : IQ_LIT("exactly 1,000 entries: the limit of `gcloud logging read` unless --limit says another; there may "
+			       "be more beyond the last one");
 	if (state->last < state->first)
 		gap.ts_max = state->last;
 	else

@@ -33,8 +33,10 @@ struct iq_parser_options {
 	struct iq_parser_notes *notes; /* is added to; may be NULL */
 	struct iq_extract *extract;    /* rules about lines that go on with others; may be NULL */
 	struct iq_carry
-		*carry; /* what the turn before left unfinished, and what this one does, see goes_on; may be NULL */
-	bool goes_on;	/* the log goes on in its next turn, with what is unfinished at the end */
+		*carry;	   /* what the turn before left unfinished, and what this one does, see goes_on; may be NULL */
+	int64_t collected; /* when it was taken from its host; 0: not known */
+	uint64_t limit;	   /* of entries, where whoever asked for them stopped; 0: not known */
+	bool goes_on;	   /* the log goes on in its next turn, with what is unfinished at the end */
 	/* What a person shall hear, in one line without the path: damage (which is a gap as well), a line that was cut.
 	 * A hole that the evidence itself declares is a gap but no problem. Borrowed until the call returns. May be
 	 * NULL. */
@@ -95,7 +97,8 @@ struct iq_format {
 	X(otlp, "otlp") \
 	X(syslog, "syslog") \
 	X(text, "text") \
-	X(xes, "xes")
+	X(xes, "xes") \
+	X(collected, "collected")
 /* `cri|docker-json|har`, for messages and options. */
 #define IQ_FORMAT_NAME(symbol, name) "|" name
 #define IQ_FORMAT_NAMES (&(IQ_FORMATS(IQ_FORMAT_NAME))[1])
@@ -137,7 +140,8 @@ enum iq_ingest_outcome {
 	IQ_INGEST_KNOWN,     /* all of it is in the store already */
 	IQ_INGEST_SHORTER,   /* likewise, and more: the file was longer once */
 	IQ_INGEST_PARTLY,    /* stored, with gaps or cut lines that `problem` names */
-	IQ_INGEST_REFUSED    /* not taken in; `problem` says why and what to do */
+	IQ_INGEST_REFUSED,   /* not taken in; `problem` says why and what to do */
+	IQ_INGEST_EMPTY	     /* no bytes, where that is no failure: the log of a container that said nothing */
 };
 struct iq_ingest_report {
 	enum iq_ingest_outcome outcome;
@@ -179,6 +183,7 @@ struct iq_ingest_options {
 struct iq_ingest_result {
 	uint64_t taken; /* evidence with outcome TAKEN, CONTINUED or PARTLY */
 	uint64_t known; /* KNOWN or SHORTER */
+	uint64_t empty;
 	uint64_t partly;
 	uint64_t refused;
 	uint64_t bytes; /* that were added */

@@ -23,10 +23,11 @@ struct iq_input {
 	struct iq_input_source source;
 	const volatile int *stop;
 	uint64_t size;
-	uint64_t position;   /* read from the file */
-	uint64_t given;	     /* bytes that came out */
-	struct iq_view held; /* the head, which was looked at */
-	struct iq_buf raw;   /* all that was read of what is no file, until more than the head is asked for */
+	uint64_t position;	/* read from the file */
+	uint64_t given;		/* bytes that came out */
+	struct iq_view held;	/* the head, which was looked at */
+	struct iq_sha256 *hash; /* of what is read; NULL: not asked for */
+	struct iq_buf raw;	/* all that was read of what is no file, until more than the head is asked for */
 	int64_t modified;
 	bool regular;
 	bool file_ended;
@@ -80,6 +81,8 @@ static void fill(struct iq_input *input)
 	if (!input->regular && input->given == 0 && input->raw.len == input->position &&
 	    input->raw.len + got <= IQ_INPUT_MAX_HEAD)
 		(void)iq_buf_append(&input->raw, iq_view_make((const char *)data, got));
+	if (input->hash)
+		iq_sha256_update(input->hash, data, got);
 	input->file_ended = got == 0;
 	input->in_len += got;
 	input->position += got;
@@ -343,6 +346,7 @@ void iq_input_close(struct iq_input *input)
 		return;
 	close_codec(input);
 	close_source(input);
+	iq_sha256_free(input->hash);
 	iq_buf_release(&input->raw);
 	free(input->in);
 	free(input->out);
@@ -512,6 +516,25 @@ int iq_input_file(struct iq_input *input, bool copy, char **ret_path, int *ret_f
 	*ret_path = NULL;
 	*ret_fd = fd;
 	return 0;
+}
+
+int iq_input_hash(struct iq_input *input, struct iq_error *error)
+{
+	input->hash = iq_sha256_new();
+	return input->hash ? 0 : iq_error_nomem(error);
+}
+
+bool iq_input_digest(struct iq_input *input, uint64_t *ret_bytes, uint8_t ret_sha256[IQ_SHA256_SIZE])
+{
+	if (!input->hash)
+		return false;
+	while (!input->file_ended) {
+		input->in_used = input->in_len = 0;
+		fill(input);
+	}
+	*ret_bytes = input->position;
+	iq_sha256_digest(input->hash, ret_sha256);
+	return true;
 }
 
 const char *iq_input_problem(const struct iq_input *input)

@@ -50,6 +50,10 @@ int iq_input_rewind(struct iq_input *input, struct iq_error *error);
  * it is given and no copy is wanted; else a temporary one. Caller owns both, as those of iq_file_temporary(). Errors: IQ_ERR_NOMEM,
  * IQ_ERR_IO. */
 int iq_input_file(struct iq_input *input, bool copy, char **ret_path, int *ret_fd, struct iq_error *error);
+/* Of the bytes as they come from the file or source: asked for before the first of them is read. IQ_ERR_NOMEM. */
+int iq_input_hash(struct iq_input *input, struct iq_error *error);
+/* Reads what is left, and says what all of it was. False where no hash was asked for. */
+bool iq_input_digest(struct iq_input *input, uint64_t *ret_bytes, uint8_t ret_sha256[IQ_SHA256_SIZE]);
 /* Why the bytes ended too early, in one line; NULL if they did not. Borrowed until the input is closed. */
 const char *iq_input_problem(const struct iq_input *input);
 /* Bytes read from the file itself so far, and its size (0: not known). */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "ingest/bundle.h"
 #include "ingest/docker_event.h"
 #include "ingest/record.h"
 
@@ -262,7 +263,8 @@ bool iq_path_describes(const char *path)
 {
 	const char *base = iq_path_base(path);
 
-	return strcmp(base, IQ_DOCKER_CONFIG) == 0 || strcmp(base, IQ_DOCKER_HOST_CONFIG) == 0;
+	return strcmp(base, IQ_DOCKER_CONFIG) == 0 || strcmp(base, IQ_DOCKER_HOST_CONFIG) == 0 ||
+	       iq_bundle_describes(path);
 }
 
 bool iq_path_is_docker_log(const char *path)
@@ -317,4 +319,23 @@ void iq_origin_read_docker_host_config(struct iq_origin *origin, struct iq_view 
 		(void)snprintf(origin->log_limit, sizeof(origin->log_limit), "%.*s", IQ_VIEW_ARG(limit));
 	iq_buf_release(&scratch);
 	iq_arena_release(&memory);
+}
+
+int iq_origin_read_docker_inspect(struct iq_origin *origin, struct iq_view text)
+{
+	struct iq_arena memory = IQ_ARENA_INIT;
+	struct iq_buf scratch = IQ_BUF_INIT;
+	const struct iq_view first = iq_json_pointer(text, IQ_LIT("/0"), &scratch).raw;
+	struct iq_docker_state state;
+
+	if (first.data && iq_docker_state_read(&state, first, &memory)) {
+		iq_buf_clear(&origin->source);
+		iq_docker_names_source(&state.of, &origin->source);
+		iq_docker_names_describe(&state.of, &origin->attrs);
+		origin->started = state.started;
+		(void)snprintf(origin->log_limit, sizeof(origin->log_limit), "%.*s", IQ_VIEW_ARG(state.log_limit));
+	}
+	iq_buf_release(&scratch);
+	iq_arena_release(&memory);
+	return origin->source.failed || origin->attrs.failed ? IQ_ERR_NOMEM : 0;
 }

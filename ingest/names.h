@@ -14,6 +14,7 @@
 struct iq_beside {
 	/* Appends the file of that path; negative where there is none, or none that is small. */
 	int (*read)(void *context, const char *path, struct iq_buf *text);
+	bool (*has)(void *context, const char *path);
 	void *context;
 };
 /* Is the file one that describes others, and is asked for when those are read? */
@@ -44,6 +45,8 @@ int iq_origin_read_path(struct iq_origin *origin, const char *path);
 int iq_origin_read_docker_config(struct iq_origin *origin, struct iq_view text);
 /* And the other one: at which size the log is rotated. */
 void iq_origin_read_docker_host_config(struct iq_origin *origin, struct iq_view text);
+/* What `docker inspect` says of it: the source is that of its events, and the attrs that tell it from others. 0 or IQ_ERR_NOMEM. */
+int iq_origin_read_docker_inspect(struct iq_origin *origin, struct iq_view text);
 /* Is the path that of a log beside which such a description lies? */
 bool iq_path_is_docker_log(const char *path);
 void iq_origin_release(struct iq_origin *origin);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "ingest/bundle.h"
 #include "ingest/contents.h"
 #include "ingest/history.h"
 #include "ingest/ingest.h"
@@ -20,6 +21,7 @@ struct ingest {
 	struct iq_store_writer *writer;
 	struct iq_describer *describer;
 	struct iq_history *history;
+	struct iq_bundle bundle;	    /* of the file at hand */
 	struct iq_carry carry;		    /* from the turn before of the log at hand */
 	const struct iq_format *carried_by; /* what that was */
 	bool carry_is_new;		    /* it was taken in by this run */
@@ -42,6 +44,9 @@ struct intake {
 	struct iq_recogniser *recogniser; /* while it is not known what the bytes are */
 	struct iq_recognised recognised;
 	struct iq_buf head;
+	const struct iq_beside *beside;
+	const char *in_bundle; /* its path there; NULL: in none */
+	uint64_t limit;
 	bool input_ended;
 	bool stopped; /* while it was recognised: what was read by then counts */
 	const struct iq_format *format;
@@ -287,6 +292,8 @@ static const struct iq_format *find_format(struct intake *intake)
 
 	if (intake->recognised.outcome == IQ_STREAM_CONTINUES)
 		return iq_format_by_name(intake->recognised.format);
+	if (!name && intake->in_bundle && iq_bundle_is_note(intake->in_bundle))
+		return iq_format_by_name(IQ_LIT("collected"));
 	return name ? iq_format_by_name(iq_view_cstr(name))
 		    : iq_format_probe(iq_buf_view(&intake->head), &intake->sure);
 }
@@ -340,6 +347,8 @@ static struct iq_parser_options parser_options(struct intake *intake)
 		.extract = options->extract,
 		.carry = carries ? &ingest->carry : NULL,
 		.goes_on = intake->file->goes_on,
+		.collected = intake->in_bundle && ingest->bundle.ended != IQ_TIME_NONE ? ingest->bundle.ended : 0,
+		.limit = intake->limit,
 		.problem = take_problem,
 		.context = intake,
 	};
@@ -570,6 +579,90 @@ static int note_early_end(struct intake *intake, struct iq_error *error)
 	return sink->gap(sink->context, &gap, error);
 }
 
+/* ---- Bundles ---- */
+
+/* What the manifest of its bundle says of it is compared with what it is. False: it is another. */
+static bool is_as_collected(struct intake *intake, char *ret_text, size_t size)
+{
+	uint8_t wanted[IQ_SHA256_SIZE], found[IQ_SHA256_SIZE];
+	uint64_t wanted_bytes, bytes;
+
+	if (!intake->in_bundle ||
+	    !iq_bundle_expects(&intake->ingest->bundle, intake->in_bundle, &wanted_bytes, wanted) ||
+	    !iq_input_digest(intake->input, &bytes, found) || memcmp(wanted, found, sizeof(found)) == 0)
+		return true;
+	(void)snprintf(ret_text, size,
+		       "not as it was collected: " IQ_BUNDLE_MANIFEST " says %" PRIu64
+		       " bytes with another SHA-256, and it has %" PRIu64,
+		       wanted_bytes, bytes);
+	take_problem(intake, ret_text);
+	return false;
+}
+
+static int give_hole(struct intake *intake, const char *reason, struct iq_error *error)
+{
+	struct iq_gap gap = IQ_GAP_INIT;
+
+	gap.source = iq_buf_view(&intake->origin.source);
+	gap.offset = intake->position;
+	gap.reason = iq_view_cstr(reason);
+	return intake->next->gap(intake->next->context, &gap, error);
+}
+
+/* Of the manifest itself: files that it names and that are not there. */
+static int note_lost_files(struct intake *intake, struct iq_error *error)
+{
+	struct iq_bundle *bundle = &intake->ingest->bundle;
+	struct iq_buf path = IQ_BUF_INIT, reason = IQ_BUF_INIT;
+	size_t offset = 0;
+	int rc = 0;
+
+	while (rc == 0 && iq_bundle_next(bundle, &offset, &path)) {
+		if (!intake->beside->has(intake->beside->context, path.data)) {
+			iq_buf_clear(&reason);
+			(void)iq_buf_appendf(&reason, "was collected, and is not there any more: %s",
+					     path.data + bundle->root.len);
+			take_problem(intake, reason.data);
+			rc = give_hole(intake, reason.data, error);
+		}
+		iq_buf_clear(&path);
+	}
+	iq_buf_release(&path);
+	iq_buf_release(&reason);
+	return rc;
+}
+
+/* Logs of a bundle are complete from when they were asked for, or from their beginning, until collecting began. */
+static int set_coverage(struct intake *intake, struct iq_error *error)
+{
+	const struct iq_bundle *bundle = &intake->ingest->bundle;
+	struct iq_evidence_facts facts = known_facts(intake->ingest->options);
+
+	if (intake->ingest->options->has_covers || iq_bundle_is_note(intake->in_bundle) ||
+	    intake->first == IQ_TIME_NONE)
+		return 0;
+	facts.covers_from =
+		bundle->since != IQ_TIME_NONE && bundle->since < intake->first ? bundle->since : intake->first;
+	facts.covers_to = bundle->began > intake->last ? bundle->began : intake->last;
+	return iq_store_writer_evidence_facts(intake->ingest->writer, &facts, error);
+}
+
+static int end_in_bundle(struct intake *intake, struct iq_error *error)
+{
+	char text[200];
+	int rc = 0;
+
+	if (!intake->in_bundle)
+		return 0;
+	if (!is_as_collected(intake, text, sizeof(text)))
+		rc = give_hole(intake, text, error);
+	if (rc == 0 && strcmp(intake->in_bundle, IQ_BUNDLE_MANIFEST) == 0)
+		rc = note_lost_files(intake, error);
+	return rc == 0 ? set_coverage(intake, error) : rc;
+}
+
+/* ---- The end ---- */
+
 /* What is complete is settled; what is not may go on another time. */
 static int end_evidence(struct intake *intake, struct iq_evidence *ret_evidence, struct iq_error *error)
 {
@@ -585,6 +678,8 @@ static int end_evidence(struct intake *intake, struct iq_evidence *ret_evidence,
 		rc = intake->format->end(intake->parser, error);
 	if (rc == 0)
 		rc = note_early_end(intake, error);
+	if (rc == 0)
+		rc = end_in_bundle(intake, error);
 	if (rc == 0)
 		rc = iq_history_end(intake->ingest->history, intake->next, intake->position, error);
 	return rc == 0 ? iq_store_writer_evidence_end(writer, ret_evidence, error) : rc;
@@ -700,10 +795,13 @@ static int take_known(struct intake *intake, struct iq_error *error)
 	const char *problem = ingest->carry_is_new ? note_carried(intake, iq_carry_bytes(&ingest->carry)) : NULL;
 	struct iq_ingest_report known = { .outcome = shorter ? IQ_INGEST_SHORTER : IQ_INGEST_KNOWN,
 					  .path = intake->file->path,
-					  .problem = problem,
-					  .problems = problem != NULL };
+					  .problem = problem };
+	char text[200];
 	int rc = 0;
 
+	if (!is_as_collected(intake, text, sizeof(text)))
+		known.problem = text;
+	known.problems = known.problem != NULL;
 	iq_carry_release(&ingest->carry);
 	ingest->carried_by = NULL;
 	intake->format = iq_format_by_name(intake->recognised.format);
@@ -711,7 +809,7 @@ static int take_known(struct intake *intake, struct iq_error *error)
 	if (intake->format && intake->file->goes_on && !shorter)
 		rc = carry_known(intake, error);
 	ingest->result.known++;
-	ingest->result.partly += problem != NULL;
+	ingest->result.partly += known.problem != NULL;
 	return rc == 0 ? report(ingest, &known) : rc;
 }
 
@@ -758,6 +856,20 @@ static const char *redaction_conflict(const struct intake *intake)
 	return NULL;
 }
 
+/* What was asked of a host may have an empty answer. */
+static bool is_empty(const struct intake *intake)
+{
+	return intake->in_bundle && intake->head.len == 0 && !iq_input_problem(intake->input);
+}
+
+static int report_empty(struct intake *intake)
+{
+	const struct iq_ingest_report empty = { .outcome = IQ_INGEST_EMPTY, .path = intake->file->path };
+
+	intake->ingest->result.empty++;
+	return report(intake->ingest, &empty);
+}
+
 static int examine(struct intake *intake, struct iq_error *error)
 {
 	const char *problem;
@@ -770,6 +882,8 @@ static int examine(struct intake *intake, struct iq_error *error)
 		return refuse(intake->ingest, intake->file->path, NULL, problem);
 	if (intake->recognised.outcome == IQ_STREAM_KNOWN || intake->recognised.outcome == IQ_STREAM_SHORTER)
 		return take_known(intake, error);
+	if (is_empty(intake))
+		return report_empty(intake);
 	problem = choose_format(intake);
 	if (problem && intake->stopped)
 		return interrupted(error);
@@ -816,12 +930,57 @@ static int read_docker_config(struct iq_origin *origin, const char *log, const s
 	return rc;
 }
 
-static int find_origin(struct intake *intake, const struct iq_beside *beside)
+/* docker/logs/NAME.log and docker/inspect/NAME.json are of one container. */
+static int read_docker_inspect(struct intake *intake)
+{
+	const char *name = iq_path_base(intake->in_bundle);
+	struct iq_buf path = IQ_BUF_INIT, text = IQ_BUF_INIT;
+	int rc;
+
+	(void)iq_buf_append(&path, iq_buf_view(&intake->ingest->bundle.root));
+	(void)iq_buf_appendf(&path, "docker/inspect/%.*s.json", (int)(strlen(name) - strlen(".log")), name);
+	rc = path.failed ? IQ_ERR_NOMEM : 0;
+	if (rc == 0 && intake->beside->read(intake->beside->context, path.data, &text) == 0)
+		rc = iq_origin_read_docker_inspect(&intake->origin, iq_buf_view(&text));
+	iq_buf_release(&path);
+	iq_buf_release(&text);
+	return rc;
+}
+
+/* `limit N` */
+static int read_limit(struct intake *intake)
+{
+	struct iq_buf text = IQ_BUF_INIT;
+	int rc = read_beside(intake->beside, intake->file->path, IQ_BUNDLE_LIMIT, &text);
+	int64_t limit;
+
+	if (iq_view_starts_with(iq_buf_view(&text), IQ_LIT("limit ")) &&
+	    iq_view_to_int64(iq_view_trim(iq_view_from(iq_buf_view(&text), strlen("limit "))), &limit) && limit > 0)
+		intake->limit = (uint64_t)limit;
+	iq_buf_release(&text);
+	return rc;
+}
+
+static int find_in_bundle(struct intake *intake)
+{
+	const struct iq_view path = iq_view_cstr(intake->in_bundle);
+
+	if (iq_view_starts_with(path, IQ_LIT("docker/logs/")) && iq_view_ends_with(path, IQ_LIT(".log")))
+		return read_docker_inspect(intake);
+	if (!iq_bundle_is_note(intake->in_bundle))
+		return iq_view_starts_with(path, IQ_LIT("gcloud/")) ? read_limit(intake) : 0;
+	iq_buf_clear(&intake->origin.source);
+	return iq_buf_append_cstr(&intake->origin.source, "collect");
+}
+
+static int find_origin(struct intake *intake)
 {
 	const char *path = intake->file->path;
 	int rc = iq_origin_read_path(&intake->origin, path);
 
-	return rc == 0 && iq_path_is_docker_log(path) ? read_docker_config(&intake->origin, path, beside) : rc;
+	if (rc == 0 && intake->in_bundle)
+		rc = find_in_bundle(intake);
+	return rc == 0 && iq_path_is_docker_log(path) ? read_docker_config(&intake->origin, path, intake->beside) : rc;
 }
 
 /* How far the file at hand was read stays known. */
@@ -853,10 +1012,12 @@ static int ingest_evidence(struct ingest *ingest, const struct iq_walk_file *fil
 	struct intake intake = { .ingest = ingest,
 				 .file = file,
 				 .input = input,
+				 .beside = beside,
+				 .in_bundle = iq_bundle_path(&ingest->bundle, file->path),
 				 .origin = IQ_ORIGIN_INIT,
 				 .first = IQ_TIME_NONE,
 				 .last = IQ_TIME_NONE };
-	int rc = find_origin(&intake, beside) < 0 ? iq_error_nomem(error) : examine(&intake, error);
+	int rc = find_origin(&intake) < 0 ? iq_error_nomem(error) : examine(&intake, error);
 
 	if (rc == 0)
 		rc = end_turn(&intake, error);
@@ -923,13 +1084,25 @@ static int ingest_journal(struct ingest *ingest, const struct iq_walk_file *file
 	return rc == IQ_ERR_NOMEM ? iq_error_nomem(error) : refuse(ingest, file->path, NULL, trouble.message);
 }
 
+/* What is in a bundle is compared with its manifest. */
+static int begin_in_bundle(struct ingest *ingest, const char *path, struct iq_input *input,
+			   const struct iq_beside *beside, struct iq_error *error)
+{
+	if (iq_bundle_find(&ingest->bundle, path, beside) < 0)
+		return iq_error_nomem(error);
+	return iq_bundle_path(&ingest->bundle, path) ? iq_input_hash(input, error) : 0;
+}
+
 /* Takes ownership of `input`. */
 static int ingest_input(struct unpacked *unpacked, const struct iq_walk_file *file, struct iq_input *input,
 			const struct iq_beside *beside, struct iq_error *error)
 {
 	struct ingest *ingest = unpacked->ingest;
 	struct iq_view head;
-	int rc = iq_input_head(input, &head, error);
+	int rc = begin_in_bundle(ingest, file->path, input, beside, error);
+
+	if (rc == 0)
+		rc = iq_input_head(input, &head, error);
 
 	if (rc == 0 && iq_archive_is(head))
 		rc = ingest_archive(unpacked, evidence_name(ingest, file->path), input, error);
@@ -947,9 +1120,15 @@ static int read_on_disk(void *context, const char *path, struct iq_buf *text)
 	return iq_file_read(path, IQ_BESIDE_MAX_BYTES, text, NULL);
 }
 
+static bool is_on_disk(void *context, const char *path)
+{
+	(void)context;
+	return access(path, F_OK) == 0;
+}
+
 static int ingest_file(struct ingest *ingest, const struct iq_walk_file *file, struct iq_error *error)
 {
-	static const struct iq_beside on_disk = { read_on_disk, NULL };
+	static const struct iq_beside on_disk = { read_on_disk, is_on_disk, NULL };
 	struct unpacked unpacked = { .ingest = ingest };
 	struct iq_error trouble = IQ_ERROR_INIT;
 	struct iq_input *input;
@@ -1035,6 +1214,7 @@ int iq_ingest(const char *store_path, const char *const *paths, size_t path_coun
 	iq_describer_free(ingest.describer);
 	iq_history_free(ingest.history);
 	iq_carry_release(&ingest.carry);
+	iq_bundle_release(&ingest.bundle);
 	iq_walk_release(&walk);
 	if (rc == 0 || rc == IQ_ERR_INTERRUPTED)
 		*ret_result = ingest.result;

@@ -117,7 +117,7 @@ def test_directory(work):
     done = inquest("ingest", work / "journal", "--store", work / "of-directory")
     paths = [line.split("  ")[0] for line in done.stdout.splitlines()[1:4]]
     tap.point(done.returncode == 0 and [path[-8:] for path in paths] == [".journal", "journal~", ".journal"] and paths[2].endswith("/system.journal") and
-              len(events(work / "of-directory")) == 9, "a directory of journals, in their order", done.stdout + done.stderr)
+              len(events(work / "of-directory")) == 8, "a directory of journals, in their order", done.stdout + done.stderr)
 
 
 def test_growing(work):
