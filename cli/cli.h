@@ -16,6 +16,7 @@ enum cli_status {
 };
 
 enum cli_option_id {
+	CLI_OPTION_ALL,
 	CLI_OPTION_ALLOW_HOST,
 	CLI_OPTION_BEFORE,
 	CLI_OPTION_CHECKPOINT,

@@ -10,10 +10,23 @@
 #include "cli/redaction.h"
 #include "ingest/ingest.h"
 
+/* More files than this are told format by format. */
+#define FILES_TOLD 50
+#define SUMS 128
+
+/* Files of one format that had the same fate. */
+struct sum {
+	uint64_t files;
+	struct iq_ingest_report total;
+};
+
 struct run {
 	struct cli *cli;
 	bool quiet; /* only what was not taken in is told */
 	struct cli_table table;
+	uint64_t files;
+	struct sum sums[SUMS];
+	size_t sum_count;
 	struct iq_buf problems;
 	uint64_t problem_count;
 	char first_problem[400];
@@ -74,10 +87,18 @@ static void add_span(struct cli_table *table, const struct iq_ingest_report *rep
 	iq_buf_release(&span);
 }
 
-static void add_numbers(struct run *run, const struct iq_ingest_report *report)
+static bool has_numbers(enum iq_ingest_outcome outcome)
 {
-	struct cli_table *table = &run->table;
+	return outcome == IQ_INGEST_TAKEN || outcome == IQ_INGEST_CONTINUED || outcome == IQ_INGEST_PARTLY;
+}
 
+static void add_numbers(struct cli_table *table, const struct iq_ingest_report *report)
+{
+	if (!has_numbers(report->outcome)) {
+		for (int i = 0; i < 7; i++)
+			cli_table_addf(table, "-");
+		return;
+	}
 	cli_table_addf(table, report->sure > 0 ? "%d%%" : "-", report->sure);
 	cli_table_addf(table, "%" PRIu64, report->evidence.bytes);
 	cli_table_addf(table, "%" PRIu64, report->evidence.records);
@@ -85,30 +106,110 @@ static void add_numbers(struct run *run, const struct iq_ingest_report *report)
 	cli_table_addf(table, "%" PRIu64, report->sessions);
 	cli_table_addf(table, "%" PRIu64, report->evidence.gaps);
 	add_span(table, report);
-	run->notes.joined += report->notes.joined;
-	run->notes.duplicates += report->notes.duplicates;
-	run->notes.without_zone += report->notes.without_zone;
-	run->notes.without_year += report->notes.without_year;
+}
+
+static void add_row(struct cli_table *table, struct iq_view name, const struct iq_ingest_report *report)
+{
+	static const char *const outcomes[] = { "taken in", "continued",    "known already", "known, was longer",
+						"partly",   "not taken in", "empty" };
+
+	cli_table_add(table, name);
+	cli_table_addf(table, "%s", report->format ? report->format : "-");
+	add_numbers(table, report);
+	cli_table_addf(table, "%s", outcomes[report->outcome]);
+}
+
+static void add_notes(struct iq_parser_notes *sum, const struct iq_parser_notes *notes)
+{
+	sum->joined += notes->joined;
+	sum->duplicates += notes->duplicates;
+	sum->without_zone += notes->without_zone;
+	sum->without_year += notes->without_year;
+}
+
+/* The last one takes what there is no room for. */
+static struct sum *find_sum(struct run *run, const struct iq_ingest_report *report)
+{
+	size_t i = 0;
+
+	while (i < run->sum_count &&
+	       (run->sums[i].total.format != report->format || run->sums[i].total.outcome != report->outcome))
+		i++;
+	if (i == SUMS)
+		return &run->sums[SUMS - 1];
+	if (i == run->sum_count) {
+		run->sum_count++;
+		run->sums[i].total = (struct iq_ingest_report){ .outcome = report->outcome,
+								.format = report->format,
+								.sure = report->sure,
+								.first = IQ_TIME_NONE,
+								.last = IQ_TIME_NONE };
+	}
+	return &run->sums[i];
+}
+
+/* The least sure of them counts. */
+static void add_to_sum(struct run *run, const struct iq_ingest_report *report)
+{
+	struct sum *sum = find_sum(run, report);
+	struct iq_ingest_report *total = &sum->total;
+
+	sum->files++;
+	total->sure = report->sure < total->sure ? report->sure : total->sure;
+	total->evidence.bytes += report->evidence.bytes;
+	total->evidence.records += report->evidence.records;
+	total->evidence.gaps += report->evidence.gaps;
+	total->sessions += report->sessions;
+	add_notes(&total->notes, &report->notes);
+	if (!has_numbers(report->outcome) || report->first == IQ_TIME_NONE)
+		return;
+	if (total->first == IQ_TIME_NONE || report->first < total->first)
+		total->first = report->first;
+	if (total->last == IQ_TIME_NONE || report->last > total->last)
+		total->last = report->last;
 }
 
 static int add_report(void *context, const struct iq_ingest_report *report)
 {
-	static const char *const outcomes[] = { "taken in", "continued",    "known already", "known, was longer",
-						"partly",   "not taken in", "empty" };
 	struct run *run = context;
-	bool has_numbers = report->outcome == IQ_INGEST_TAKEN || report->outcome == IQ_INGEST_CONTINUED ||
-			   report->outcome == IQ_INGEST_PARTLY;
 
 	cli_progress_clear(&run->progress);
 	note_problem(run, report);
-	cli_table_add(&run->table, iq_view_cstr(report->path));
-	cli_table_addf(&run->table, "%s", report->format ? report->format : "-");
-	if (has_numbers)
-		add_numbers(run, report);
-	for (int i = 0; i < 7 && !has_numbers; i++)
-		cli_table_addf(&run->table, "-");
-	cli_table_addf(&run->table, "%s", outcomes[report->outcome]);
+	add_row(&run->table, iq_view_cstr(report->path), report);
+	add_to_sum(run, report);
+	run->files++;
+	if (has_numbers(report->outcome))
+		add_notes(&run->notes, &report->notes);
 	return 0;
+}
+
+static const char *const titles[] = { "evidence",  "format", ">sure",	   ">bytes", ">records", ">joined",
+				      ">sessions", ">gaps",  "time (UTC)", "",	     NULL };
+
+static void print_sums(struct run *run)
+{
+	struct cli_table table;
+	char files[40];
+
+	cli_table_init(&table, titles);
+	for (size_t i = 0; i < run->sum_count; i++) {
+		(void)snprintf(files, sizeof(files), "%" PRIu64 " file%s", run->sums[i].files,
+			       run->sums[i].files == 1 ? "" : "s");
+		add_row(&table, iq_view_cstr(files), &run->sums[i].total);
+	}
+	cli_table_print(run->cli, &table);
+	cli_table_release(&table);
+	(void)printf("%" PRIu64
+		     " files by their format; --all gives a row each, as `inquest sql` does from the table evidence\n",
+		     run->files);
+}
+
+static void print_files(struct run *run)
+{
+	if (run->files > FILES_TOLD && !cli_has(run->cli, CLI_OPTION_ALL))
+		print_sums(run);
+	else
+		cli_table_print(run->cli, &run->table);
 }
 
 /* What was left out, and which rules were needed: a person may know better. */
@@ -131,7 +232,7 @@ static void print_rules(struct run *run)
 static void print_summary(struct run *run, const char *store, const struct iq_ingest_result *result)
 {
 	if (!run->quiet && run->table.count > 0) {
-		cli_table_print(run->cli, &run->table);
+		print_files(run);
 		(void)printf("%" PRIu64 " taken in, %" PRIu64 " known already, %" PRIu64 " bytes, %" PRIu64
 			     " events in %s\n",
 			     result->taken, result->known, result->bytes, result->events, store);
@@ -256,8 +357,6 @@ static bool load_rules(struct cli *cli, struct iq_extract **ret_extract)
 
 bool cli_ingest(struct cli *cli, const char *store, const char *const *paths, size_t count, bool quiet)
 {
-	static const char *const titles[] = { "evidence",  "format", ">sure",	   ">bytes", ">records", ">joined",
-					      ">sessions", ">gaps",  "time (UTC)", "",	     NULL };
 	struct run run = { .cli = cli, .quiet = quiet };
 	struct iq_ingest_options options = { .format = quiet ? NULL : cli_get(cli, CLI_OPTION_FORMAT),
 					     .dialect = quiet ? NULL : cli_get(cli, CLI_OPTION_DIALECT),

@@ -168,6 +168,7 @@ static const struct cli_option ingest_options[] = {
 	  "of a line or text kept in its event, which is whole in the evidence all the same. Default: 1048576", NULL,
 	  false },
 	{ CLI_OPTION_ZONE, "ZONE", "of times that name none: UTC (default), +01:00", NULL, false },
+	{ CLI_OPTION_ALL, NULL, "a row for each file at the end, however many there are", NULL, false },
 	HELP_OPTION,
 	END,
 };
@@ -383,6 +384,7 @@ static const struct {
 	const char *name;
 	char letter;
 } option_names[CLI_OPTION_COUNT] = {
+	[CLI_OPTION_ALL] = { "all", 0 },
 	[CLI_OPTION_ALLOW_HOST] = { "allow-host", 0 },
 	[CLI_OPTION_BEFORE] = { "before", 0 },
 	[CLI_OPTION_CHECKPOINT] = { "checkpoint", 0 },

@@ -4,6 +4,7 @@
  * Entries with the same timestamp are ordered by insertId, whatever their order in the file; of those with the same timestamp and
  * insertId one counts; the pieces of an entry that was split are put together. All of that is among entries that
  * follow each other and have the same timestamp: they are read as a group. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "ingest/document_parser.h"
