@@ -42,20 +42,26 @@ static bool is_coding(const struct iq_encoder *encoder)
 	return false;
 }
 
-/* What can be done now, the oldest first; NULL: nothing. */
-static struct job *next_job(struct iq_encoder *encoder)
+static struct job *oldest_job(struct iq_encoder *encoder, enum progress progress)
 {
-	const bool coding = is_coding(encoder);
 	struct job *oldest = NULL;
 
 	for (unsigned i = 0; i < JOBS; i++) {
 		struct job *job = &encoder->jobs[i];
 
-		if ((job->progress == CODED || (job->progress == GIVEN && !coding)) &&
-		    (!oldest || job->turn < oldest->turn))
+		if (job->progress == progress && (!oldest || job->turn < oldest->turn))
 			oldest = job;
 	}
 	return oldest;
+}
+
+/* What can be done now, `first` before anything else; NULL: nothing. */
+static struct job *next_job(struct iq_encoder *encoder, enum progress first)
+{
+	struct job *given = is_coding(encoder) ? NULL : oldest_job(encoder, GIVEN);
+	struct job *coded = oldest_job(encoder, CODED);
+
+	return given && (first == GIVEN || !coded) ? given : coded;
 }
 
 static bool is_busy(const struct iq_encoder *encoder)
@@ -102,9 +108,9 @@ static void take_step(struct iq_encoder *encoder, struct job *job)
 	(void)pthread_cond_broadcast(&encoder->changed);
 }
 
-static void wait_or_help(struct iq_encoder *encoder)
+static void wait_or_help(struct iq_encoder *encoder, enum progress first)
 {
-	struct job *job = next_job(encoder);
+	struct job *job = next_job(encoder, first);
 
 	if (job)
 		take_step(encoder, job);
@@ -118,7 +124,7 @@ static void *encode(void *argument)
 
 	(void)pthread_mutex_lock(&encoder->mutex);
 	while (!encoder->ending || is_busy(encoder))
-		wait_or_help(encoder);
+		wait_or_help(encoder, GIVEN);
 	(void)pthread_mutex_unlock(&encoder->mutex);
 	return NULL;
 }
@@ -211,7 +217,7 @@ int iq_encoder_give(struct iq_encoder *encoder, struct iq_segment_writer *segmen
 	encoder->collecting->progress = GIVEN;
 	(void)pthread_cond_broadcast(&encoder->changed);
 	while (!(job = free_job(encoder)))
-		wait_or_help(encoder);
+		wait_or_help(encoder, CODED);
 	encoder->collecting = job;
 	rc = encoder->rc;
 	if (rc < 0 && error && error->status == IQ_OK)
@@ -226,7 +232,7 @@ int iq_encoder_wait(struct iq_encoder *encoder, struct iq_error *error)
 
 	(void)pthread_mutex_lock(&encoder->mutex);
 	while (is_busy(encoder))
-		wait_or_help(encoder);
+		wait_or_help(encoder, CODED);
 	rc = tell_failure(encoder, error);
 	(void)pthread_mutex_unlock(&encoder->mutex);
 	return rc;

@@ -1,8 +1,9 @@
 /* store/encoder.h - chunks on their way into a segment: while one is collected, one is coded and another is proved.
  *
- * Two threads do this: the one that collects and one of the encoder's own. Whoever has nothing else to do takes the next
- * step of the oldest chunk that waits for one; the collecting thread does so where all builders are taken. Chunks are coded
- * one at a time and in order, for a chunk uses the templates and words of those before it; to be proved they need nobody.
+ * Two threads do this: the one that collects and one of the encoder's own; the collecting thread does so where all builders
+ * are taken. Chunks are coded one at a time and in order, for a chunk uses the templates and words of those before it; to be
+ * proved they need nobody. So the encoder's thread codes as long as there is something to code, and the collecting one proves:
+ * a chunk that waits to be coded keeps nobody waiting then.
  * Memory is bounded by the builders.
  *
  * Between iq_encoder_give() and iq_encoder_wait() the segment writer codes chunks; its other rows can be written meanwhile.
