@@ -99,7 +99,10 @@ struct iq_chunk_builder {
 	struct iq_view *texts[IQ_STORED_COUNT];
 	struct iq_view *source_names;
 	struct iq_view *session_names;
-	struct iq_hole *holes;		/* where the body stands in the raw bytes, which are kept whole */
+	struct iq_hole *holes; /* where the body stands in the raw bytes, which are kept whole */
+	struct iq_map types;   /* with how many rows each has; numbers[IQ_COLUMN_TYPE]: 0 for none, else 1 + which */
+	struct iq_map attrs;   /* those of all rows, while they are few: a text that repeats is here once */
+	bool attrs_are_many;
 	struct iq_zone_entry *evidence; /* with their raw offsets */
 	size_t evidence_count;
 	struct iq_pieces *pieces; /* of the bodies */
@@ -113,6 +116,7 @@ bool iq_chunk_builder_full(const struct iq_chunk_builder *builder);
 /* Adds a row; event->id must follow the one before. Names are Borrowed until the chunk is coded. */
 int iq_chunk_builder_add(struct iq_chunk_builder *builder, const struct iq_event *event, uint32_t source_no,
 			 const struct iq_raw_record *raw);
+struct iq_view iq_chunk_builder_type(const struct iq_chunk_builder *builder, uint32_t row);
 
 /* Puts the rows into session order; none can be added then. After a failure it can only be cleared. */
 int iq_chunk_builder_sort(struct iq_chunk_builder *builder);

@@ -4,14 +4,16 @@
 
 #include "store/chunk.h"
 
-static const unsigned text_columns[] = { IQ_COLUMN_TYPE, IQ_COLUMN_KEY, IQ_COLUMN_BODY, IQ_COLUMN_ATTRS,
-					 IQ_STORED_RAW };
+static const unsigned text_columns[] = { IQ_COLUMN_KEY, IQ_COLUMN_BODY, IQ_COLUMN_ATTRS, IQ_STORED_RAW };
 static const unsigned number_columns[] = {
-	IQ_COLUMN_TS,	     IQ_COLUMN_OBSERVED, IQ_COLUMN_SOURCE,   IQ_COLUMN_SESSION,	 IQ_COLUMN_KIND,
-	IQ_COLUMN_DIRECTION, IQ_COLUMN_SEQ,	 IQ_COLUMN_SEVERITY, IQ_COLUMN_EVIDENCE, IQ_STORED_FORM,
-	IQ_STORED_SKIP,	     IQ_STORED_LEAD,	 IQ_STORED_EXCESS,
+	IQ_COLUMN_TS,	IQ_COLUMN_OBSERVED,  IQ_COLUMN_SOURCE, IQ_COLUMN_SESSION,  IQ_COLUMN_KIND,
+	IQ_COLUMN_TYPE, IQ_COLUMN_DIRECTION, IQ_COLUMN_SEQ,    IQ_COLUMN_SEVERITY, IQ_COLUMN_EVIDENCE,
+	IQ_STORED_FORM, IQ_STORED_SKIP,	     IQ_STORED_LEAD,   IQ_STORED_EXCESS,
 };
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
+
+/* Different attrs that a chunk keeps once; with more of them they hardly repeat. */
+#define FEW_ATTRS 256u
 
 /* ---- Collecting ---- */
 
@@ -27,7 +29,7 @@ int iq_chunk_builder_init(struct iq_chunk_builder *builder)
 {
 	int rc = 0;
 
-	*builder = (struct iq_chunk_builder){ .memory = IQ_ARENA_INIT };
+	*builder = (struct iq_chunk_builder){ .types = IQ_MAP_INIT, .attrs = IQ_MAP_INIT, .memory = IQ_ARENA_INIT };
 	for (size_t i = 0; i < COUNT(text_columns); i++)
 		rc |= allocate(&builder->texts[text_columns[i]], sizeof(struct iq_view));
 	for (size_t i = 0; i < COUNT(number_columns); i++)
@@ -56,8 +58,10 @@ void iq_chunk_builder_release(struct iq_chunk_builder *builder)
 	free(builder->pieces);
 	free(builder->evidence);
 	free(builder->order);
+	iq_map_release(&builder->types);
+	iq_map_release(&builder->attrs);
 	iq_arena_release(&builder->memory);
-	*builder = (struct iq_chunk_builder){ .memory = IQ_ARENA_INIT };
+	*builder = (struct iq_chunk_builder){ .types = IQ_MAP_INIT, .attrs = IQ_MAP_INIT, .memory = IQ_ARENA_INIT };
 }
 
 void iq_chunk_builder_clear(struct iq_chunk_builder *builder)
@@ -66,6 +70,9 @@ void iq_chunk_builder_clear(struct iq_chunk_builder *builder)
 	builder->rows = NULL;
 	builder->bytes = 0;
 	builder->evidence_count = 0;
+	builder->attrs_are_many = false;
+	iq_map_clear(&builder->types);
+	iq_map_clear(&builder->attrs);
 	memset(builder->pieces, 0, sizeof(*builder->pieces));
 	iq_arena_clear(&builder->memory);
 }
@@ -83,6 +90,46 @@ static int add_text(struct iq_chunk_builder *builder, unsigned column, struct iq
 		return IQ_ERR_NOMEM;
 	builder->texts[column][builder->count] = copy;
 	builder->bytes += copy.len;
+	return 0;
+}
+
+/* Counts the type's rows as well. */
+static int add_type(struct iq_chunk_builder *builder, struct iq_view type)
+{
+	uint32_t index;
+	int rc;
+
+	builder->numbers[IQ_COLUMN_TYPE][builder->count] = 0;
+	if (!type.data)
+		return 0;
+	rc = iq_map_intern(&builder->types, type, &index);
+	if (rc < 0)
+		return rc;
+	if (rc == 1)
+		builder->types.entries[index].value = 0;
+	builder->types.entries[index].value++;
+	builder->numbers[IQ_COLUMN_TYPE][builder->count] = (int64_t)index + 1;
+	return 0;
+}
+
+struct iq_view iq_chunk_builder_type(const struct iq_chunk_builder *builder, uint32_t row)
+{
+	const int64_t type = builder->numbers[IQ_COLUMN_TYPE][row];
+
+	return type == 0 ? IQ_VIEW_NULL : builder->types.entries[type - 1].key;
+}
+
+static int add_attrs(struct iq_chunk_builder *builder, struct iq_view attrs)
+{
+	uint32_t index;
+
+	builder->attrs_are_many |= builder->attrs.count > FEW_ATTRS;
+	if (!attrs.data || builder->attrs_are_many)
+		return add_text(builder, IQ_COLUMN_ATTRS, attrs);
+	if (iq_map_intern(&builder->attrs, attrs, &index) < 0)
+		return IQ_ERR_NOMEM;
+	builder->texts[IQ_COLUMN_ATTRS][builder->count] = builder->attrs.entries[index].key;
+	builder->bytes += attrs.len;
 	return 0;
 }
 
@@ -150,8 +197,8 @@ int iq_chunk_builder_add(struct iq_chunk_builder *builder, const struct iq_event
 	iq_pieces_add(builder->pieces, event->body);
 	builder->source_names[row] = event->source;
 	builder->session_names[row] = event->session;
-	if (add_text(builder, IQ_COLUMN_TYPE, event->type) < 0 || add_text(builder, IQ_COLUMN_KEY, event->key) < 0 ||
-	    add_text(builder, IQ_COLUMN_ATTRS, event->attrs) < 0 || add_raw(builder, event, raw) < 0)
+	if (add_type(builder, event->type) < 0 || add_text(builder, IQ_COLUMN_KEY, event->key) < 0 ||
+	    add_attrs(builder, event->attrs) < 0 || add_raw(builder, event, raw) < 0)
 		return IQ_ERR_NOMEM;
 	note_evidence(builder, event->evidence, raw->offset);
 	if (row == 0)
@@ -248,7 +295,8 @@ static int move_texts(struct iq_chunk_builder *builder, uint32_t i, struct iq_ar
 	for (size_t column = 0; column < COUNT(text_columns); column++) {
 		struct iq_view *text = &builder->texts[text_columns[column]][i];
 
-		if (text_columns[column] == IQ_COLUMN_BODY && shares_raw(hole))
+		if ((text_columns[column] == IQ_COLUMN_BODY && shares_raw(hole)) ||
+		    (text_columns[column] == IQ_COLUMN_ATTRS && !builder->attrs_are_many))
 			continue;
 		if (text->data && !(*text = iq_arena_copy(memory, *text)).data)
 			return IQ_ERR_NOMEM;

@@ -228,33 +228,25 @@ static int append_observed(struct coding *coding)
 /* Varint number of types; varint length and texts: their names; ints: a code for each event, told by its shape. */
 static int append_types(struct coding *coding)
 {
-	const struct iq_view *types = coding->builder->texts[IQ_COLUMN_TYPE];
-	const size_t count = coding->builder->count;
-	struct iq_map map = IQ_MAP_INIT;
+	const struct iq_chunk_builder *builder = coding->builder;
+	const size_t count = builder->types.count;
 	struct iq_buf names = IQ_BUF_INIT;
-	struct iq_view *list = NULL;
-	uint32_t index = 0;
-	int rc = 0;
+	struct iq_view *list = malloc((count + 1) * sizeof(*list));
+	int rc = list ? 0 : IQ_ERR_NOMEM;
 
-	for (size_t i = 0; i < count && rc >= 0; i++) {
-		rc = types[i].data ? iq_map_intern(&map, types[i], &index) : 0;
-		coding->numbers[i] = types[i].data ? (int64_t)index + 1 : 0;
-	}
-	list = malloc((map.count + 1) * sizeof(*list));
-	for (size_t i = 0; list && i < map.count; i++)
-		list[i] = map.entries[i].key;
-	if (!list || rc < 0 || iq_texts_append(coding->codec, list, map.count, 0, &names) < 0)
-		rc = IQ_ERR_NOMEM;
-	(void)iq_varint_append(&coding->out, map.count);
+	for (size_t i = 0; rc == 0 && i < count; i++)
+		list[i] = builder->types.entries[i].key;
+	if (rc == 0)
+		rc = iq_texts_append(coding->codec, list, count, 0, &names);
+	(void)iq_varint_append(&coding->out, count);
 	(void)iq_varint_append(&coding->out, names.len);
 	(void)iq_buf_append(&coding->out, iq_buf_view(&names));
-	if (rc >= 0)
-		rc = iq_stream_append_ints_given(coding->codec, coding->numbers, coding->shapes, coding->shape_count,
-						 count, &coding->out);
+	if (rc == 0)
+		rc = iq_stream_append_ints_given(coding->codec, builder->numbers[IQ_COLUMN_TYPE], coding->shapes,
+						 coding->shape_count, builder->count, &coding->out);
 	iq_buf_release(&names);
-	iq_map_release(&map);
 	free(list);
-	return rc < 0 ? rc : 0;
+	return rc;
 }
 
 /* ---- Texts that refer to other columns ---- */
@@ -282,7 +274,7 @@ static void know_for_raw(void *context, size_t index, struct iq_known *known)
 	known->observed = builder->numbers[IQ_COLUMN_OBSERVED][index];
 	known->seq = builder->numbers[IQ_COLUMN_SEQ][index];
 	known->texts[IQ_SLOT_SOURCE] = builder->source_names[index];
-	known->texts[IQ_SLOT_TYPE] = builder->texts[IQ_COLUMN_TYPE][index];
+	known->texts[IQ_SLOT_TYPE] = iq_chunk_builder_type(builder, (uint32_t)index);
 	known->texts[IQ_SLOT_KIND] = coding->kinds[builder->numbers[IQ_COLUMN_KIND][index]];
 	known->texts[IQ_SLOT_DIRECTION] = coding->directions[builder->numbers[IQ_COLUMN_DIRECTION][index]];
 	known->texts[IQ_SLOT_BODY] = IQ_VIEW_NULL;
@@ -442,32 +434,25 @@ static int count_numbers(const struct iq_chunk_builder *builder, unsigned column
 	return rc < 0 || !entries ? IQ_ERR_NOMEM : 0;
 }
 
-static int count_types(const struct iq_chunk_builder *builder, struct iq_arena *arena, struct iq_zone *zone)
+static int list_types(const struct iq_chunk_builder *builder, struct iq_arena *arena, struct iq_zone *zone)
 {
-	const struct iq_view *types = builder->texts[IQ_COLUMN_TYPE];
-	struct iq_map seen = IQ_MAP_INIT;
-	struct iq_zone_type *list;
-	uint32_t nulls = 0, index;
-	int rc = 0;
+	const struct iq_map *types = &builder->types;
+	struct iq_zone_type *list = iq_arena_calloc(arena, types->count + 1, sizeof(*list));
+	uint32_t nulls = builder->count;
 
-	for (uint32_t row = 0; row < builder->count && rc >= 0; row++) {
-		nulls += !types[row].data;
-		rc = types[row].data ? iq_map_intern(&seen, types[row], &index) : 0;
-		if (rc == 1)
-			seen.entries[index].value = 0;
-		if (rc >= 0 && types[row].data)
-			seen.entries[index].value++;
+	if (!list)
+		return IQ_ERR_NOMEM;
+	for (size_t i = 0; i < types->count; i++) {
+		list[i] = (struct iq_zone_type){ iq_arena_copy(arena, types->entries[i].key),
+						 (uint32_t)types->entries[i].value };
+		if (!list[i].name.data)
+			return IQ_ERR_NOMEM;
+		nulls -= list[i].events;
 	}
-	list = iq_arena_calloc(arena, seen.count + 1, sizeof(*list));
-	for (size_t i = 0; list && i < seen.count; i++)
-		list[i] = (struct iq_zone_type){ iq_arena_copy(arena, seen.entries[i].key),
-						 (uint32_t)seen.entries[i].value };
-	if (list && nulls)
-		list[seen.count] = (struct iq_zone_type){ IQ_VIEW_NULL, nulls };
+	list[types->count] = (struct iq_zone_type){ IQ_VIEW_NULL, nulls };
 	zone->types = list;
-	zone->type_count = seen.count + (nulls > 0);
-	iq_map_release(&seen);
-	return rc < 0 || !list ? IQ_ERR_NOMEM : 0;
+	zone->type_count = types->count + (nulls > 0);
+	return 0;
 }
 
 /* As readers find it: see iq_segment_locate(). */
@@ -518,7 +503,7 @@ static int make_zone(const struct iq_chunk_builder *builder, struct iq_arena *ar
 	if (count_numbers(builder, IQ_COLUMN_SOURCE, arena, &zone->sources, &zone->source_count) < 0 ||
 	    count_numbers(builder, IQ_COLUMN_SESSION, arena, &zone->sessions, &zone->session_count) < 0)
 		return IQ_ERR_NOMEM;
-	return count_types(builder, arena, zone);
+	return list_types(builder, arena, zone);
 }
 
 /* Numbers as differences, then their values. */

@@ -92,6 +92,16 @@ static bool same_text(struct iq_view a, struct iq_view b)
 	return iq_view_is_null(a) == iq_view_is_null(b) && iq_view_eq(a, b);
 }
 
+static bool same_types(const struct iq_chunk_builder *builder, const struct iq_chunk *chunk)
+{
+	const struct iq_map *types = &builder->types;
+
+	for (size_t i = 0; i < types->count && i < chunk->type_count; i++)
+		if (!same_text(chunk->types[i + 1], types->entries[i].key))
+			return false;
+	return chunk->type_count == types->count;
+}
+
 static bool same_numbers(const struct iq_chunk_builder *builder, const struct iq_chunk *chunk)
 {
 	for (unsigned column = 0; column < IQ_STORED_COUNT; column++)
@@ -118,7 +128,7 @@ static int same_texts(const struct iq_chunk_builder *builder, struct iq_chunk *c
 		if (!same_text(text, builder->texts[columns[i]][row]))
 			return false;
 	}
-	return same_text(iq_chunk_type(chunk, row), builder->texts[IQ_COLUMN_TYPE][row]);
+	return true;
 }
 
 /* 1 if it does. In the order in which texts are stored. */
@@ -130,7 +140,7 @@ static int comes_back(struct proof *proof, struct iq_chunk *chunk)
 	if (rc == 0)
 		rc = iq_chunk_by_session(chunk);
 	if (rc == 0)
-		rc = same_numbers(builder, chunk);
+		rc = same_numbers(builder, chunk) && same_types(builder, chunk);
 	for (uint32_t row = 0; row < builder->count && rc == 1; row++) {
 		proof->source_row = proof->session_row = row;
 		rc = same_texts(builder, chunk, row);
