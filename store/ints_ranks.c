@@ -8,6 +8,8 @@
 #define RECENT 64u
 /* Shorter streams have no ranks. */
 #define LEAST_RECENT 256u
+/* Nor have those of whose first values in a sample, as many as that, not even one in so many came before. */
+#define RARELY 16u
 /* Numbers that come to fewer bits are not told apart from their ranks. */
 #define NARROW_AGAIN 6u
 
@@ -88,6 +90,7 @@ static uint64_t sample_recent(const int64_t *sample, size_t count)
 {
 	struct recent recent = { .next = 0 };
 	int64_t ranks[IQ_INTS_SAMPLE];
+	size_t told = 0;
 
 	for (size_t i = 0; i < count; i++)
 		recent.next = sample[i] > recent.next ? sample[i] : recent.next;
@@ -96,8 +99,11 @@ static uint64_t sample_recent(const int64_t *sample, size_t count)
 		while (recent.next < sample[i] && recent.next < INT64_MAX && sample[i] - recent.next < (int64_t)count)
 			recent.next++;
 		ranks[i] = rank_of(&recent, sample[i]);
+		told += ranks[i] <= RECENT;
+		if (i == LEAST_RECENT && told < LEAST_RECENT / RARELY)
+			return UINT64_MAX;
 	}
-	return iq_packed_cost(ranks, count);
+	return iq_packed_cost(ranks, count) * 9 / 8;
 }
 
 /* It takes longer to read than differences, and has to pay. */
@@ -105,7 +111,7 @@ static uint64_t cost_recent(const struct iq_ints_input *input, uint64_t best)
 {
 	if (input->count < LEAST_RECENT || best <= input->sample_size || !has_ranks(input->values, input->count))
 		return UINT64_MAX;
-	return sample_recent(input->sample, input->sample_size) * 9 / 8;
+	return sample_recent(input->sample, input->sample_size);
 }
 
 static int append_recent(struct iq_codec *codec, const struct iq_ints_input *input, struct iq_buf *out)
@@ -154,12 +160,20 @@ static size_t tell_again(const int64_t *values, size_t count, int64_t *ranks, in
 	return found;
 }
 
+static bool hardly_repeats(const int64_t *sample)
+{
+	int64_t ranks[LEAST_RECENT], others[LEAST_RECENT];
+
+	return tell_again(sample, LEAST_RECENT, ranks, others) > LEAST_RECENT - LEAST_RECENT / RARELY;
+}
+
 static uint64_t cost_again(const struct iq_ints_input *input, uint64_t best)
 {
 	int64_t ranks[IQ_INTS_SAMPLE], others[IQ_INTS_SAMPLE];
 	size_t found;
 
-	if (input->inner || input->count < LEAST_RECENT || best <= input->sample_size * NARROW_AGAIN * 16)
+	if (input->inner || input->count < LEAST_RECENT || best <= input->sample_size * NARROW_AGAIN * 16 ||
+	    hardly_repeats(input->sample))
 		return UINT64_MAX;
 	found = tell_again(input->sample, input->sample_size, ranks, others);
 	if (found > input->sample_size / 8 * 7)

@@ -31,14 +31,14 @@ struct value {
 struct shape {
 	uint32_t texts;
 	uint32_t slots;
-	uint32_t first_slot; /* among the slots of all kept shapes */
-	uint32_t number;     /* from 1, of those that are kept; 0: dropped */
+	uint32_t first_value;			     /* of its first text */
+	uint32_t first_slot;			     /* among the slots of all kept shapes */
+	uint32_t number;			     /* from 1, of those that are kept; 0: dropped */
+	uint64_t varies[IQ_TEMPLATE_MAX_SLOTS / 64]; /* a bit for each slot that is not as in its first text */
 };
 
 struct slot {
 	enum iq_slot_kind kind;
-	bool varies;
-	bool seen;
 	struct value first;
 	uint32_t column; /* from 1; 0: constant */
 };
@@ -129,11 +129,39 @@ static int keep_values(struct plan *plan, const struct iq_splitter *splitter)
 	return 0;
 }
 
+static bool same_value(const struct value *a, const struct value *b)
+{
+	if (a->digits != b->digits)
+		return false;
+	if (a->kind == IQ_SLOT_TEXT)
+		return a->len == b->len && memcmp(a->text, b->text, a->len) == 0;
+	return a->kind == IQ_SLOT_TS || a->kind == IQ_SLOT_OBSERVED || a->number == b->number;
+}
+
+/* One more text of the shape, whose values are those from `at` on. What varies is seen while they are at hand. */
+static void note_text(struct shape *shape, const struct value *values, size_t at)
+{
+	const struct value *first = values + shape->first_value;
+
+	if (shape->texts++ == 0) {
+		shape->first_value = (uint32_t)at;
+		memset(shape->varies, 0, sizeof(shape->varies));
+		return;
+	}
+	for (uint32_t i = 0; i < shape->slots; i++)
+		if (!(shape->varies[i / 64] >> i % 64 & 1) && !same_value(&first[i], &values[at + i]))
+			shape->varies[i / 64] |= UINT64_C(1) << i % 64;
+}
+
 static int take_shape(struct plan *plan, const struct iq_splitter *splitter, size_t index, uint32_t shape)
 {
-	plan->shapes[shape].texts++;
+	const size_t at = plan->value_count;
+
+	if (keep_values(plan, splitter) < 0)
+		return IQ_ERR_NOMEM;
+	note_text(&plan->shapes[shape], plan->values, at);
 	plan->shape_of[index] = shape + 1;
-	return keep_values(plan, splitter);
+	return 0;
 }
 
 /* A body that does not stand in one place, and is long enough to have been split. */
@@ -315,6 +343,7 @@ static int move_values(struct plan *plan, const struct succession *succession)
 		plan->shapes[i].texts = 0;
 	for (size_t i = 0; i < plan->input->count; i++) {
 		const uint32_t shape = plan->shape_of[i] - 1;
+		const size_t at = (size_t)(to - values);
 		uint32_t slots;
 
 		if (plan->shape_of[i] == 0)
@@ -323,7 +352,7 @@ static int move_values(struct plan *plan, const struct succession *succession)
 		to = merge_values(from, slots, succession->of[shape], to);
 		from += slots;
 		plan->shape_of[i] = succession->shapes[shape] + 1;
-		plan->shapes[plan->shape_of[i] - 1].texts++;
+		note_text(&plan->shapes[succession->shapes[shape]], values, at);
 	}
 	free(plan->values);
 	plan->values = values;
@@ -369,17 +398,6 @@ static void number_shapes(struct plan *plan)
 	}
 }
 
-/* ---- Which slots vary ---- */
-
-static bool same_value(const struct value *a, const struct value *b)
-{
-	if (a->digits != b->digits)
-		return false;
-	if (a->kind == IQ_SLOT_TEXT)
-		return a->len == b->len && memcmp(a->text, b->text, a->len) == 0;
-	return a->kind == IQ_SLOT_TS || a->kind == IQ_SLOT_OBSERVED || a->number == b->number;
-}
-
 /* Calls for each slot value of the texts that are kept, in order. */
 static void for_each_value(struct plan *plan,
 			   void (*visit)(struct plan *plan, struct slot *slot, const struct value *value,
@@ -396,19 +414,6 @@ static void for_each_value(struct plan *plan,
 		for (uint32_t j = 0; shape->number && j < shape->slots; j++)
 			visit(plan, &plan->slots[shape->first_slot + j], &plan->values[at + j], context);
 		at += shape->slots;
-	}
-}
-
-static void note_value(struct plan *plan, struct slot *slot, const struct value *value, void *context)
-{
-	(void)plan;
-	(void)context;
-	if (!slot->seen) {
-		slot->seen = true;
-		slot->kind = (enum iq_slot_kind)value->kind;
-		slot->first = *value;
-	} else if (!slot->varies) {
-		slot->varies = !same_value(&slot->first, value);
 	}
 }
 
@@ -461,7 +466,9 @@ static int assign_columns(struct plan *plan, size_t pattern_index)
 			continue;
 		}
 		slot = &plan->slots[shape->first_slot + slot_index];
-		if (slot->varies && has_value(slot->kind)) {
+		slot->first = plan->values[shape->first_value + slot_index];
+		slot->kind = (enum iq_slot_kind)slot->first.kind;
+		if ((shape->varies[slot_index / 64] >> slot_index % 64 & 1) && has_value(slot->kind)) {
 			rc = column_for(plan, slot, label_before(pattern, at), &column);
 			slot->column = column + 1;
 		}
@@ -472,12 +479,16 @@ static int assign_columns(struct plan *plan, size_t pattern_index)
 	return rc < 0 ? rc : 0;
 }
 
-static void count_value(struct plan *plan, struct slot *slot, const struct value *value, void *context)
+static void count_in_columns(struct plan *plan, const struct shape *shape)
 {
-	(void)value;
-	(void)context;
-	if (slot->column)
-		plan->columns[slot->column - 1].count++;
+	for (uint32_t i = 0; shape->number && i < shape->slots; i++) {
+		const struct slot *slot = &plan->slots[shape->first_slot + i];
+
+		if (slot->column == 0)
+			continue;
+		plan->columns[slot->column - 1].kind = slot->kind;
+		plan->columns[slot->column - 1].count += shape->texts;
+	}
 }
 
 static void note_for_repeats(struct plan *plan, struct slot *slot, const struct value *value, void *context)
@@ -558,7 +569,6 @@ static int plan_columns(struct plan *plan)
 	plan->slots = calloc(plan->slot_count + 1, sizeof(*plan->slots));
 	if (!plan->slots)
 		return IQ_ERR_NOMEM;
-	for_each_value(plan, note_value, NULL);
 	for (size_t i = 0; i < plan->patterns.count && rc == 0; i++)
 		if (plan->shapes[i].number)
 			rc = assign_columns(plan, i);
@@ -566,10 +576,8 @@ static int plan_columns(struct plan *plan)
 	plan->columns = calloc(plan->column_count + 1, sizeof(*plan->columns));
 	if (rc < 0 || !plan->columns)
 		return IQ_ERR_NOMEM;
-	for (size_t i = 0; i < plan->slot_count; i++)
-		if (plan->slots[i].column)
-			plan->columns[plan->slots[i].column - 1].kind = plan->slots[i].kind;
-	for_each_value(plan, count_value, NULL);
+	for (size_t i = 0; i < plan->patterns.count; i++)
+		count_in_columns(plan, &plan->shapes[i]);
 	join_repeats(plan);
 	merge_small(plan);
 	return 0;
