@@ -92,6 +92,47 @@ static inline unsigned iq_escaped_marks(const char *data)
 #endif
 }
 
+/* A bit for each of the sixteen bytes at `data` that words are made of: ASCII letters, digits, and `- . / _`. */
+static inline unsigned iq_word_marks(const char *data)
+{
+#ifdef __SSE2__
+	const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)data);
+	const __m128i letter = _mm_sub_epi8(_mm_or_si128(bytes, _mm_set1_epi8(0x20)), _mm_set1_epi8('a'));
+	const __m128i digit = _mm_sub_epi8(bytes, _mm_set1_epi8('-')); /* - . / and the digits follow each other */
+	__m128i marks = _mm_cmpeq_epi8(_mm_min_epu8(letter, _mm_set1_epi8('z' - 'a')), letter);
+
+	marks = _mm_or_si128(marks, _mm_cmpeq_epi8(_mm_min_epu8(digit, _mm_set1_epi8('9' - '-')), digit));
+	return (unsigned)_mm_movemask_epi8(_mm_or_si128(marks, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('_'))));
+#else
+	unsigned marks = 0;
+
+	for (unsigned i = 0; i < IQ_BLOCK; i++)
+		marks |= (unsigned)(((data[i] | 0x20) >= 'a' && (data[i] | 0x20) <= 'z') ||
+				    (data[i] >= '-' && data[i] <= '9') || data[i] == '_')
+			 << i;
+	return marks;
+#endif
+}
+
+/* A bit for each of the sixteen bytes at `data` that is no hexadecimal digit as they are mostly written, in lower case. */
+static inline unsigned iq_no_hex_marks(const char *data)
+{
+#ifdef __SSE2__
+	const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)data);
+	const __m128i letter = _mm_sub_epi8(bytes, _mm_set1_epi8('a')), digit = _mm_sub_epi8(bytes, _mm_set1_epi8('0'));
+	const __m128i marks = _mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(letter, _mm_set1_epi8(5)), letter),
+					   _mm_cmpeq_epi8(_mm_min_epu8(digit, _mm_set1_epi8(9)), digit));
+
+	return 0xffffu ^ (unsigned)_mm_movemask_epi8(marks);
+#else
+	unsigned marks = 0;
+
+	for (unsigned i = 0; i < IQ_BLOCK; i++)
+		marks |= (unsigned)!((data[i] >= '0' && data[i] <= '9') || (data[i] >= 'a' && data[i] <= 'f')) << i;
+	return marks;
+#endif
+}
+
 /* Texts that are read in another order than they lie in are fetched into the cache before: so many ahead. */
 #define IQ_FETCH_AHEAD 4u
 #define IQ_CACHE_LINE 64u

@@ -1,5 +1,7 @@
 #include "ingest/texts.h"
 
+#include "base/scan.h"
+
 #define ESCAPE '\x1b'
 
 /* ---- Escape sequences ---- */
@@ -83,10 +85,17 @@ static bool stands_out(struct iq_view text, size_t start, struct iq_view word)
 	return start == 0 && after == ':';
 }
 
+/* The letters that names of severities begin with. */
 static bool may_begin(char c)
 {
-	/* The letters that names of severities begin with. */
-	return c != '\0' && strchr("tdinwecfpavTDINWECFPAV", c);
+	static const bool letters[256] = {
+		['t'] = true, ['d'] = true, ['i'] = true, ['n'] = true, ['w'] = true, ['e'] = true,
+		['c'] = true, ['f'] = true, ['p'] = true, ['a'] = true, ['v'] = true, ['T'] = true,
+		['D'] = true, ['I'] = true, ['N'] = true, ['W'] = true, ['E'] = true, ['C'] = true,
+		['F'] = true, ['P'] = true, ['A'] = true, ['V'] = true, ['L'] = true,
+	};
+
+	return letters[(unsigned char)c];
 }
 
 /* PostgreSQL has names of its own. */
@@ -99,26 +108,51 @@ static bool parse_name(struct iq_view word, enum iq_severity *ret_severity)
 	return iq_severity_parse(word, ret_severity);
 }
 
+/* A bit for each byte of a text, and at least one more. */
+#define MARKS (IQ_SEVERITY_REACH / 64 + 1)
+
+/* Which bytes belong to words. */
+static void mark_words(struct iq_view text, uint64_t *marks)
+{
+	size_t i = 0;
+
+	for (; text.len - i >= IQ_BLOCK; i += IQ_BLOCK)
+		marks[i / 64] |= (uint64_t)iq_word_marks(text.data + i) << i % 64;
+	for (; i < text.len; i++)
+		marks[i / 64] |= (uint64_t)is_word(text.data[i]) << i % 64;
+}
+
+/* The first bit from `from` on that is one; with `flip` UINT64_MAX, that is none. */
+static size_t find_mark(const uint64_t *marks, size_t from, uint64_t flip)
+{
+	for (size_t i = from / 64; i < MARKS; i++) {
+		uint64_t bits = marks[i] ^ flip;
+
+		if (i == from / 64)
+			bits &= UINT64_MAX << from % 64;
+		if (bits)
+			return i * 64 + (size_t)__builtin_ctzll(bits);
+	}
+	return (size_t)MARKS * 64;
+}
+
 enum iq_severity iq_text_severity(struct iq_view text)
 {
+	uint64_t marks[MARKS] = { 0 };
 	enum iq_severity severity;
+	size_t end;
 
 	if (text.len > IQ_SEVERITY_REACH)
 		text.len = IQ_SEVERITY_REACH;
-	for (size_t i = 0; i < text.len; i++) {
-		size_t len = 0;
+	mark_words(text, marks);
+	for (size_t i = find_mark(marks, 0, 0); i < text.len; i = find_mark(marks, end, 0)) {
+		struct iq_view word;
 
-		if (!is_word(text.data[i]))
-			continue;
-		while (i + len < text.len && is_word(text.data[i + len]))
-			len++;
-		if (len >= 3 && len <= 13 && (may_begin(text.data[i]) || text.data[i] == 'L')) {
-			struct iq_view word = iq_view_make(text.data + i, len);
-
-			if (stands_out(text, i, word) && parse_name(word, &severity))
-				return severity;
-		}
-		i += len;
+		end = find_mark(marks, i, UINT64_MAX);
+		word = iq_view_make(text.data + i, end - i);
+		if (word.len >= 3 && word.len <= 13 && may_begin(word.data[0]) && stands_out(text, i, word) &&
+		    parse_name(word, &severity))
+			return severity;
 	}
 	return IQ_SEVERITY_NONE;
 }

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/scan.h"
 #include "store/split.h"
 
 /* So many texts are looked at to choose a layout. */
@@ -59,60 +60,78 @@ static int append_plain(struct iq_codec *codec, const struct iq_view *values, si
 
 /* ---- FIXED ---- */
 
-static bool is_hex(char c)
+/* Where values of one length differ from the first, and where one of them has no hexadecimal digit: a bit for each place. */
+struct places {
+	uint64_t varying;
+	uint64_t no_hex;
+};
+
+static void compare_block(struct places *places, const char *value, const char *first, size_t at)
 {
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+	places->varying |= (uint64_t)iq_differing_marks(value, first) << at;
+	places->no_hex |= (uint64_t)iq_no_hex_marks(value) << at;
+}
+
+static void compare_places(struct places *places, const char *value, const char *first, size_t len)
+{
+	char blocks[2][IQ_BLOCK] = { { 0 }, { 0 } };
+	size_t at = 0;
+
+	for (; len - at >= IQ_BLOCK; at += IQ_BLOCK)
+		compare_block(places, value + at, first + at, at);
+	if (at == len)
+		return;
+	memcpy(blocks[0], value + at, len - at);
+	memcpy(blocks[1], first + at, len - at);
+	compare_block(places, blocks[0], blocks[1], at);
 }
 
 /* The characters that all values share, NUL where hexadecimal digits vary. False where something else varies, or where
  * too little does for this to pay. */
 static bool find_fixed(const struct iq_view *values, size_t count, char *ret_places)
 {
-	size_t len = values[0].len, varying = 0;
+	const struct iq_view first = values[0];
+	struct places places = { 0, 0 };
 
-	if (len < 4 || len > MAX_FIXED || count < 4)
+	if (first.len < 4 || first.len > MAX_FIXED || count < 4 || memchr(first.data, '\0', first.len))
 		return false;
-	memcpy(ret_places, values[0].data, len);
 	for (size_t i = 0; i < count; i++) {
-		if (values[i].len != len)
+		if (values[i].len != first.len)
 			return false;
-		for (size_t at = 0; at < len; at++) {
-			if (ret_places[at] == values[i].data[at])
-				continue;
-			if (!is_hex(values[i].data[at]) || (ret_places[at] && !is_hex(ret_places[at])))
-				return false;
-			ret_places[at] = '\0';
-		}
-	}
-	for (size_t at = 0; at < len; at++) {
-		if (values[0].data[at] == '\0')
+		compare_places(&places, values[i].data, first.data, first.len);
+		if (places.varying & places.no_hex)
 			return false;
-		varying += ret_places[at] == '\0';
 	}
-	return varying >= 4;
+	for (size_t at = 0; at < first.len; at++)
+		ret_places[at] = places.varying >> at & 1 ? '\0' : first.data[at];
+	return __builtin_popcountll(places.varying) >= 4;
 }
 
+/* Of a hexadecimal digit: letters have their values, less nine, in the lower half of their codes. */
 static unsigned hex_value(char c)
 {
-	return c <= '9' ? (unsigned)(c - '0') : (unsigned)(c - 'a' + 10);
+	const unsigned code = (unsigned char)c;
+
+	return (code & 15) + (code >> 6) * 9;
 }
 
 static int append_fixed(struct iq_codec *codec, const struct iq_view *values, size_t count, const char *places,
 			struct iq_buf *out)
 {
-	size_t len = values[0].len, nibbles = 0;
+	size_t len = values[0].len, nibbles = 0, varying = 0;
+	unsigned char varies[MAX_FIXED];
 	struct iq_buf packed = IQ_BUF_INIT;
 	int rc;
 
 	if (iq_buf_reserve(&packed, (count * len + 1) / 2) < 0)
 		return IQ_ERR_NOMEM;
+	for (size_t at = 0; at < len; at++)
+		if (!places[at])
+			varies[varying++] = (unsigned char)at;
 	for (size_t i = 0; i < count; i++)
-		for (size_t at = 0; at < len; at++) {
-			unsigned value;
+		for (size_t at = 0; at < varying; at++) {
+			const unsigned value = hex_value(values[i].data[varies[at]]);
 
-			if (places[at])
-				continue;
-			value = hex_value(values[i].data[at]);
 			if (nibbles % 2 == 0)
 				packed.data[nibbles / 2] = (char)(value << 4);
 			else
