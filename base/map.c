@@ -86,9 +86,8 @@ uint64_t *iq_map_get(const struct iq_map *map, struct iq_view key)
 	return slot->entry ? &map->entries[slot->entry - 1].value : NULL;
 }
 
-int iq_map_intern(struct iq_map *map, struct iq_view key, uint32_t *ret_index)
+static int intern(struct iq_map *map, struct iq_view key, uint64_t hash, uint32_t *ret_index)
 {
-	uint64_t hash = hash_of(key);
 	struct iq_view copy;
 	struct iq_map_slot *slot;
 
@@ -110,6 +109,46 @@ int iq_map_intern(struct iq_map *map, struct iq_view key, uint32_t *ret_index)
 	map->entries[map->count] = (struct iq_map_entry){ .key = copy, .value = map->count, .hash = hash };
 	*slot = (struct iq_map_slot){ (uint32_t)++map->count, tag_of(hash) };
 	return 1;
+}
+
+int iq_map_intern(struct iq_map *map, struct iq_view key, uint32_t *ret_index)
+{
+	return intern(map, key, hash_of(key), ret_index);
+}
+
+/* Asks for the slots that these hashes lead to, then for what these lead to. */
+static void fetch(const struct iq_map *map, const uint64_t *hashes, size_t count)
+{
+	const size_t mask = map->slot_count - 1;
+
+	for (size_t i = 0; i < count; i++)
+		__builtin_prefetch(&map->slots[hashes[i] & mask]);
+	for (size_t i = 0; i < count; i++) {
+		const struct iq_map_slot *slot = &map->slots[hashes[i] & mask];
+
+		if (slot->tag == tag_of(hashes[i]) && slot->entry)
+			__builtin_prefetch(&map->entries[slot->entry - 1]);
+	}
+	for (size_t i = 0; i < count; i++) {
+		const struct iq_map_slot *slot = &map->slots[hashes[i] & mask];
+
+		if (slot->tag == tag_of(hashes[i]) && slot->entry)
+			__builtin_prefetch(map->entries[slot->entry - 1].key.data);
+	}
+}
+
+int iq_map_intern_all(struct iq_map *map, const struct iq_view *keys, size_t count, uint32_t *ret_indices)
+{
+	uint64_t hashes[IQ_MAP_AT_ONCE];
+	int rc = 0;
+
+	for (size_t i = 0; i < count; i++)
+		hashes[i] = hash_of(keys[i]);
+	if (map->count > 0)
+		fetch(map, hashes, count);
+	for (size_t i = 0; i < count && rc >= 0; i++)
+		rc = intern(map, keys[i], hashes[i], &ret_indices[i]);
+	return rc < 0 ? rc : 0;
 }
 
 int iq_map_set(struct iq_map *map, struct iq_view key, uint64_t value)

@@ -46,5 +46,9 @@ uint64_t *iq_map_get(const struct iq_map *map, struct iq_view key);
 int iq_map_set(struct iq_map *map, struct iq_view key, uint64_t value);
 /* The entry index of `key`, adding it (with value = its index) when it is new; 1 if new, 0 if known, or negative. */
 int iq_map_intern(struct iq_map *map, struct iq_view key, uint32_t *ret_index);
+/* As iq_map_intern() of each of `count` keys, at most IQ_MAP_AT_ONCE: a large map does not lie in the caches, and what it is
+ * waited for is asked for at once. 0 or negative; keys from the map's count before on are new. */
+int iq_map_intern_all(struct iq_map *map, const struct iq_view *keys, size_t count, uint32_t *ret_indices);
+#define IQ_MAP_AT_ONCE 32u
 
 #endif

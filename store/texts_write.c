@@ -151,7 +151,7 @@ static int append_fixed(struct iq_codec *codec, const struct iq_view *values, si
 
 /* A dictionary while it is filled. */
 struct dictionary {
-	struct iq_map words;
+	struct iq_map words; /* with 1 + the index of those that are shared already, else 0 */
 	int64_t *codes;
 	size_t count;
 	size_t capacity;
@@ -165,12 +165,21 @@ static void release_dictionary(struct dictionary *dictionary)
 	free(dictionary->codes);
 }
 
-static int add_word(struct dictionary *dictionary, struct iq_view word)
+static void note_new(struct dictionary *dictionary, struct iq_map_entry *entry)
 {
-	uint32_t index;
-	int rc;
+	const uint64_t *index = dictionary->shared ? iq_map_get(dictionary->shared, entry->key) : NULL;
 
-	if (dictionary->count == dictionary->capacity) {
+	entry->value = index ? *index + 1 : 0;
+	dictionary->bytes += index ? 0 : entry->key.len;
+}
+
+/* At most IQ_MAP_AT_ONCE. */
+static int add_some(struct dictionary *dictionary, const struct iq_view *words, size_t count)
+{
+	const size_t known = dictionary->words.count;
+	uint32_t indices[IQ_MAP_AT_ONCE];
+
+	if (dictionary->capacity - dictionary->count < count) {
 		size_t capacity = dictionary->capacity ? dictionary->capacity * 2 : 1024;
 		int64_t *codes = realloc(dictionary->codes, capacity * sizeof(*codes));
 
@@ -179,12 +188,12 @@ static int add_word(struct dictionary *dictionary, struct iq_view word)
 		dictionary->codes = codes;
 		dictionary->capacity = capacity;
 	}
-	rc = iq_map_intern(&dictionary->words, word, &index);
-	if (rc < 0)
-		return rc;
-	if (rc == 1 && !(dictionary->shared && iq_map_get(dictionary->shared, word)))
-		dictionary->bytes += word.len;
-	dictionary->codes[dictionary->count++] = index;
+	if (iq_map_intern_all(&dictionary->words, words, count, indices) < 0)
+		return IQ_ERR_NOMEM;
+	for (size_t i = known; i < dictionary->words.count; i++)
+		note_new(dictionary, &dictionary->words.entries[i]);
+	for (size_t i = 0; i < count; i++)
+		dictionary->codes[dictionary->count++] = indices[i];
 	return 0;
 }
 
@@ -215,8 +224,11 @@ static int append_dict(struct iq_codec *codec, const struct dictionary *dictiona
 /* 1 where the values repeat so often that a dictionary pays. */
 static int fill_dictionary(struct dictionary *dictionary, const struct iq_view *values, size_t count)
 {
-	for (size_t i = 0; i < count; i++) {
-		if (add_word(dictionary, values[i]) < 0)
+	size_t some;
+
+	for (size_t i = 0; i < count; i += some) {
+		some = count - i < IQ_MAP_AT_ONCE ? count - i : IQ_MAP_AT_ONCE;
+		if (add_some(dictionary, values + i, some) < 0)
 			return IQ_ERR_NOMEM;
 		if (i == SAMPLE && dictionary->words.count > SAMPLE / 4 * 3)
 			return 0;
@@ -228,20 +240,34 @@ static int fill_dictionary(struct dictionary *dictionary, const struct iq_view *
 
 /* ---- WORDS ---- */
 
+/* The next words of a text, and what is left of it: the NULL view, if nothing is. */
+static size_t take_words(struct iq_view *text, struct iq_view *words)
+{
+	size_t count = 0;
+
+	while (text->data && count < IQ_MAP_AT_ONCE) {
+		const char *space = memchr(text->data, ' ', text->len);
+		const size_t len = space ? (size_t)(space - text->data) : text->len;
+
+		words[count++] = iq_view_make(text->data, len);
+		*text = space ? iq_view_from(*text, len + 1) : IQ_VIEW_NULL;
+	}
+	return count;
+}
+
 static int add_words(struct dictionary *dictionary, struct iq_view text, int64_t *ret_count)
 {
-	*ret_count = 0;
-	for (;;) {
-		const char *space = memchr(text.data, ' ', text.len);
-		size_t len = space ? (size_t)(space - text.data) : text.len;
+	struct iq_view words[IQ_MAP_AT_ONCE];
 
-		if (add_word(dictionary, iq_view_make(text.data, len)) < 0)
+	*ret_count = 0;
+	while (text.data) {
+		const size_t count = take_words(&text, words);
+
+		if (add_some(dictionary, words, count) < 0)
 			return IQ_ERR_NOMEM;
-		++*ret_count;
-		if (!space)
-			return 0;
-		text = iq_view_from(text, len + 1);
+		*ret_count += (int64_t)count;
 	}
+	return 0;
 }
 
 /* About how many bits an index into so many words takes, more common ones being shorter. */
@@ -287,8 +313,12 @@ static int share_words(struct dictionary *dictionary, struct iq_map *shared)
 		free(indices);
 		return 0;
 	}
-	for (size_t i = 0; rc >= 0 && i < count; i++)
-		rc = iq_map_intern(shared, dictionary->words.entries[i].key, &indices[i]);
+	for (size_t i = 0; rc >= 0 && i < count; i++) {
+		const struct iq_map_entry *word = &dictionary->words.entries[i];
+
+		indices[i] = (uint32_t)word->value - 1;
+		rc = word->value ? 0 : iq_map_intern(shared, word->key, &indices[i]);
+	}
 	for (size_t i = 0; rc >= 0 && i < dictionary->count; i++)
 		dictionary->codes[i] = indices[dictionary->codes[i]];
 	free(indices);
