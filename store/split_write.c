@@ -290,7 +290,7 @@ static int succeed(struct plan *plan, struct succession *succession)
 		uint32_t to;
 		int rc;
 
-		if (!general->pattern.data)
+		if (!general->pattern.data || plan->shapes[from].slots + general->slot_count > IQ_TEMPLATE_MAX_SLOTS)
 			continue;
 		rc = iq_map_intern(&plan->patterns, general->pattern, &to);
 		if (rc == 1)

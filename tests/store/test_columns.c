@@ -9,6 +9,7 @@
 #include "store/generalise.h"
 #include "store/repeats.h"
 #include "store/sparse.h"
+#include "store/split.h"
 #include "store/store.h"
 #include "store/texts.h"
 #include "store/times.h"
@@ -420,6 +421,16 @@ static void traced(struct iq_buf *buf, unsigned i)
 				     (i + line) % 13, (i * 31 + line) % 400);
 }
 
+/* As many slots as a template may have; with the words that vary there would be more. */
+static void crowded(struct iq_buf *buf, unsigned i)
+{
+	for (unsigned number = 0; number < IQ_TEMPLATE_MAX_SLOTS - 2; number++)
+		(void)iq_buf_appendf(buf, "%u,", number * i % 89);
+	for (unsigned word = 0; word < 8; word++)
+		(void)iq_buf_appendf(buf, " to: %c%c%c;", 'g' + (int)((i * 7 + word) % 19), 'g' + (int)(i / 19 % 19),
+				     'g' + (int)((i * 3 + word * i) % 17));
+}
+
 Test(columns, of_slots_are_one_where_values_repeat)
 {
 	struct iq_repeats *repeats = iq_repeats_new(4);
@@ -480,12 +491,33 @@ Test(columns, of_templates_with_words_that_vary_have_slots_for_them)
 	iq_arena_release(&arena);
 }
 
+Test(columns, of_templates_that_are_full_get_no_more_slots)
+{
+	struct iq_codec *codec = iq_codec_new(IQ_SEGMENT_LEVEL);
+	struct iq_buf text = IQ_BUF_INIT, bytes = IQ_BUF_INIT;
+	struct iq_arena arena = IQ_ARENA_INIT;
+	struct iq_view texts[32];
+	const struct iq_split_input input = { .values = texts, .count = 32 };
+
+	for (unsigned i = 0; i < 32; i++) {
+		iq_buf_clear(&text);
+		crowded(&text, i);
+		texts[i] = iq_arena_copy(&arena, iq_buf_view(&text));
+	}
+	cr_assert_eq(iq_split_append(codec, &input, 0, &bytes), 1);
+	read_texts(codec, iq_buf_view(&bytes), iq_window_whole(32), NULL, texts);
+	iq_buf_release(&text);
+	iq_buf_release(&bytes);
+	iq_arena_release(&arena);
+	iq_codec_free(codec);
+}
+
 Test(columns, of_texts_come_back_in_every_layout)
 {
-	static void (*const makers[])(struct iq_buf * buf,
-				      unsigned i) = { sentence, repeated_sentence, logged_sentence, id_or_nothing,
-						      few,	with_spaces,	   said_twice,	    long_number,
-						      traced };
+	static void (*const makers[])(struct iq_buf * buf, unsigned i) = {
+		sentence,    repeated_sentence, logged_sentence, id_or_nothing, few,
+		with_spaces, said_twice,	long_number,	 traced,	crowded
+	};
 	struct iq_codec *codec = iq_codec_new(IQ_SEGMENT_LEVEL);
 	struct iq_map words = IQ_MAP_INIT;
 
