@@ -502,28 +502,91 @@ static int append_reference(const struct iq_piece *piece, const struct iq_known 
 	return iq_slot_append(scratch, piece, &value);
 }
 
-static int append_pieces(struct iq_split *split, size_t index, const struct iq_known *known, struct iq_buf *scratch)
+/* ---- Steps ---- */
+
+/* Constants of slots that become part of the text around them are no longer than this: a segment that anybody made could name one
+ * long text in many templates. */
+#define MAX_JOINED 32u
+
+/* Appends what stands in the slot in all texts of the shape. 0 where that differs from text to text, or is long. */
+static int join_constant(struct iq_split *split, const struct iq_piece *piece, size_t slot, struct iq_buf *text)
 {
-	const struct iq_split_shape *shape = &split->shapes[split->shape_of[index] - 1];
-	const uint32_t *place = split->places + split->first_place[index];
-	size_t slot = shape->first_slot, start = scratch->len, taken = 0;
+	const size_t before = text->len;
+	int rc;
+
+	if (!iq_slot_has_value(piece->kind) || piece->kind > IQ_SLOT_TIME || split->columns_of[slot] != 0)
+		return 0;
+	rc = append_constant(split, piece, slot, NULL, text);
+	if (rc < 0 || text->len - before <= MAX_JOINED)
+		return rc < 0 ? rc : 1;
+	text->len = before;
+	return 0;
+}
+
+/* `text`, from `start` on, is what stands before the slot. */
+static int add_step(struct iq_split *split, struct iq_split_shape *shape, const struct iq_piece *piece, size_t slot,
+		    struct iq_buf *text, size_t start)
+{
+	struct iq_split_step *step = &shape->steps[shape->step_count++];
+
+	*step = (struct iq_split_step){ .text = iq_arena_copy(split->arena, iq_view_from(iq_buf_view(text), start)),
+					.piece = piece,
+					.slot = slot };
+	if (piece && iq_slot_has_value(piece->kind) && split->columns_of[slot] != 0)
+		step->column = &split->columns[split->columns_of[slot] - 1];
+	text->len = start;
+	return step->text.data ? 0 : IQ_ERR_NOMEM;
+}
+
+static int make_steps(struct iq_split *split, struct iq_split_shape *shape, struct iq_buf *scratch)
+{
+	size_t slot = shape->first_slot, start = scratch->len;
 	int rc = 0;
 
-	for (size_t i = 0; i < shape->piece_count && rc == 0; i++) {
+	shape->step_count = 0;
+	shape->steps = iq_arena_alloc(split->arena, (shape->piece_count + 1) * sizeof(*shape->steps));
+	if (!shape->steps)
+		return IQ_ERR_NOMEM;
+	for (size_t i = 0; i < shape->piece_count && rc >= 0; i++) {
 		const struct iq_piece *piece = &shape->pieces[i];
 
 		rc = iq_buf_append(scratch, piece->text);
-		if (rc < 0 || piece->kind == IQ_SLOT_NONE)
-			continue;
-		if (!known && piece->kind > IQ_SLOT_TIME)
-			return IQ_ERR_CORRUPT;
-		if (!iq_slot_has_value(piece->kind))
-			rc = append_reference(piece, known, &taken, scratch);
-		else if (split->columns_of[slot] == 0)
-			rc = append_constant(split, piece, slot++, known, scratch);
-		else
-			rc = append_varying(split, piece, &split->columns[split->columns_of[slot++] - 1], *place++,
-					    known, scratch);
+		if (rc == 0 && piece->kind != IQ_SLOT_NONE)
+			rc = join_constant(split, piece, slot, scratch);
+		if (rc == 0 && piece->kind != IQ_SLOT_NONE)
+			rc = add_step(split, shape, piece, slot, scratch, start);
+		slot += iq_slot_has_value(piece->kind);
+	}
+	return rc < 0 ? rc : add_step(split, shape, NULL, 0, scratch, start);
+}
+
+static int append_slot(struct iq_split *split, const struct iq_split_step *step, const uint32_t **place,
+		       const struct iq_known *known, size_t *taken, struct iq_buf *scratch)
+{
+	if (!known && step->piece->kind > IQ_SLOT_TIME)
+		return IQ_ERR_CORRUPT;
+	if (step->column)
+		return append_varying(split, step->piece, step->column, *(*place)++, known, scratch);
+	if (iq_slot_has_value(step->piece->kind))
+		return append_constant(split, step->piece, step->slot, known, scratch);
+	return append_reference(step->piece, known, taken, scratch);
+}
+
+static int append_steps(struct iq_split *split, size_t index, const struct iq_known *known, struct iq_buf *scratch)
+{
+	struct iq_split_shape *shape = &split->shapes[split->shape_of[index] - 1];
+	const uint32_t *place = split->places + split->first_place[index];
+	size_t start = scratch->len, taken = 0;
+	int rc = shape->steps ? 0 : make_steps(split, shape, scratch);
+
+	if (rc < 0)
+		shape->steps = NULL;
+	for (size_t i = 0; rc == 0 && i < shape->step_count; i++) {
+		const struct iq_split_step *step = &shape->steps[i];
+
+		rc = iq_buf_append(scratch, step->text);
+		if (rc == 0 && step->piece)
+			rc = append_slot(split, step, &place, known, &taken, scratch);
 		if (scratch->len - start > IQ_TEXT_MAX_BYTES)
 			rc = IQ_ERR_CORRUPT;
 	}
@@ -555,7 +618,7 @@ int iq_split_get(struct iq_split *split, size_t index, const struct iq_known *kn
 		return rc;
 	if (split->shape_of[index] == 0)
 		return get_unfit(split, index, scratch, ret_text);
-	rc = append_pieces(split, index, known, scratch);
+	rc = append_steps(split, index, known, scratch);
 	*ret_text = iq_view_make(scratch->data ? scratch->data + start : "", scratch->len - start);
 	return rc;
 }

@@ -28,9 +28,19 @@ struct iq_texts {
 	struct iq_split *split;
 };
 
+/* What is done to put a text together: constant text is appended, then what stands in a slot. */
+struct iq_split_step {
+	struct iq_view text;		/* with slots in it that hold the same in all texts, if that is short */
+	const struct iq_piece *piece;	/* NULL: none follows */
+	struct iq_split_column *column; /* NULL: it has none */
+	size_t slot;			/* of a slot with a value: among the valued slots of all shapes */
+};
+
 struct iq_split_shape {
 	struct iq_piece *pieces;
 	size_t piece_count;
+	struct iq_split_step *steps; /* made when the first text of the shape is asked for */
+	size_t step_count;
 	uint32_t first_slot; /* among the valued slots of all shapes */
 	uint32_t varying;    /* slots that have a column */
 };
