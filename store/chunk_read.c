@@ -311,6 +311,10 @@ int iq_chunk_get_text(struct iq_chunk *chunk, unsigned column, uint32_t row, str
 	struct iq_known known;
 	int rc = 0;
 
+	if (refers >> (IQ_SLOT_TIME + 1) == 0) {
+		iq_buf_clear(scratch);
+		return iq_texts_get(texts, chunk->positions ? chunk->positions[row] : row, NULL, scratch, ret_text);
+	}
 	if (refers >> IQ_SLOT_BODY & 1)
 		rc = iq_chunk_get_text(chunk, IQ_COLUMN_BODY, row, &chunk->scratch[1], &body);
 	if (rc == 0)
