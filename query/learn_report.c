@@ -137,8 +137,11 @@ struct pattern {
 
 static void note_session(struct pattern *pattern, const struct iq_instance *instance)
 {
+	const size_t known = pattern->session_count;
+
 	pattern->count++;
-	if (instance->session_count > 0 && pattern->session_count < SESSIONS_SHOWN)
+	if (instance->session_count > 0 && known < SESSIONS_SHOWN &&
+	    (known == 0 || pattern->sessions[known - 1] != instance->sessions[0]))
 		pattern->sessions[pattern->session_count++] = instance->sessions[0];
 }
 

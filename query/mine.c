@@ -73,12 +73,29 @@ static struct node *new_node(struct iq_mine *out, enum form form)
 	return node;
 }
 
+static bool may_be_empty(const struct node *node)
+{
+	bool all = true, any = false;
+
+	if (node->form == FORM_EMPTY || node->form == FORM_NAME)
+		return node->form == FORM_EMPTY;
+	if (node->form == FORM_REPEAT && node->least == 0)
+		return true;
+	for (const struct node *child = node->first; child; child = child->next) {
+		const bool empty = may_be_empty(child);
+
+		all &= empty;
+		any |= empty;
+	}
+	return node->form == FORM_CHOICE ? any : all;
+}
+
 /* `x?`, `x*`, `x+`, told apart by what is repeated already. */
 static struct node *repeat(struct iq_mine *out, struct node *inner, uint32_t least, bool once)
 {
 	struct node *node = inner;
 
-	if (!inner || inner->form == FORM_EMPTY)
+	if (!inner || inner->form == FORM_EMPTY || (once && least == 0 && may_be_empty(inner)))
 		return inner;
 	if (inner->form != FORM_REPEAT) {
 		node = new_node(out, FORM_REPEAT);

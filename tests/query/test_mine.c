@@ -56,6 +56,8 @@ Test(mine, finds_what_a_person_would_write)
 	expect("aba ababa a", "a, (b, a)*");
 	expect("abcde abbcde acbde", "a, (b+ & c), d, e");
 	expect("ab cd", "(a, b) | (c, d)");
+	expect("- ab ba a b", "a? & b?");
+	expect("- a bb", "(a | b+)?");
 	expect("eabf eababf", "e, (a, b)+, f");
 }
 
