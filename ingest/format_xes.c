@@ -8,7 +8,9 @@
  * held back until it is known whether it is the last of its trace.
  *
  * Source: IEEE 1849-2016. Document types are refused, and with them entities of all kinds. */
+#include <endian.h>
 #include <expat.h>
+#include <iconv.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,9 +94,10 @@ struct iq_parser {
 	bool blank;   /* there was no markup since expat began */
 	bool opened;  /* expat was given OPENING */
 	bool foreign; /* the encoding or the root's name is such that it can only be read from its beginning */
+	bool closed;  /* the log ended */
 	bool halted;  /* the handlers stopped expat */
 	bool ended;
-	char encoding[32]; /* "": UTF-8 */
+	char encoding[24]; /* of one byte a character, "": UTF-8, as which anything else is read behind damage */
 	struct damage damage;
 	int rc; /* of the sink */
 	struct iq_error *error;
@@ -527,6 +530,7 @@ static void XMLCALL on_end(void *context, const char *name)
 	if (parser->halted)
 		return;
 	element = parser->open[--parser->depth];
+	parser->closed = parser->depth == 0;
 	if (element.element == ELEMENT_TRACE)
 		end_trace(parser);
 	else if (element.element == ELEMENT_EVENT)
@@ -558,6 +562,38 @@ static void XMLCALL on_doctype(void *context, const char *name, const char *syst
 		refuse(parser, "a document type, which may hold entities, is refused");
 }
 
+static bool is_single_byte(const char *encoding)
+{
+	static const char *const families[] = { "ISO-8859-", "windows-125", "cp125" };
+	bool single = false;
+
+	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
+		single |= strncasecmp(encoding, families[i], strlen(families[i])) == 0;
+	return single && strlen(encoding) < 16;
+}
+
+/* Expat itself knows ISO-8859-1 and Unicode. */
+static int XMLCALL on_encoding(void *context, const char *name, XML_Encoding *info)
+{
+	const iconv_t converter = is_single_byte(name) ? iconv_open("UTF-32LE", name) : (iconv_t)-1;
+
+	(void)context;
+	if (converter == (iconv_t)-1)
+		return XML_STATUS_ERROR;
+	for (int i = 0; i < 256; i++) {
+		char from = (char)i, *in = &from;
+		uint32_t character = 0;
+		char *out = (char *)&character;
+		size_t in_left = 1, out_left = sizeof(character);
+
+		info->map[i] = iconv(converter, &in, &in_left, &out, &out_left) == 0 ? (int)le32toh(character) : -1;
+	}
+	info->convert = NULL;
+	info->release = NULL;
+	(void)iconv_close(converter);
+	return XML_STATUS_OK;
+}
+
 static void XMLCALL on_declaration(void *context, const char *version, const char *encoding, int standalone)
 {
 	struct iq_parser *parser = context;
@@ -568,7 +604,8 @@ static void XMLCALL on_declaration(void *context, const char *version, const cha
 	if (!encoding || strcasecmp(encoding, "UTF-8") == 0 || strcasecmp(encoding, "US-ASCII") == 0)
 		return;
 	parser->foreign = true;
-	(void)snprintf(parser->encoding, sizeof(parser->encoding), "%s", encoding);
+	if (is_single_byte(encoding))
+		(void)snprintf(parser->encoding, sizeof(parser->encoding), "%s", encoding);
 }
 
 static void set_handlers(struct iq_parser *parser)
@@ -578,6 +615,7 @@ static void set_handlers(struct iq_parser *parser)
 	XML_SetDefaultHandlerExpand(parser->xml, on_other);
 	XML_SetStartDoctypeDeclHandler(parser->xml, on_doctype);
 	XML_SetXmlDeclHandler(parser->xml, on_declaration);
+	XML_SetUnknownEncodingHandler(parser->xml, on_encoding, NULL);
 }
 
 /* ---- Damage ---- */
@@ -613,7 +651,7 @@ static int begin_damage(struct iq_parser *parser, struct iq_error *error)
 	iq_buf_clear(&damage->session);
 	if (in_trace(parser) && (parser->events > 0 || parser->trace_name.len > 0))
 		name_session(parser, &damage->session);
-	parser->seek = damage->at > parser->begun || !parser->opened ? damage->at : damage->at + 1;
+	parser->seek = damage->at > parser->begun ? damage->at : parser->begun + 1; /* further each time */
 	if (parser->state == STATE_READING)
 		parser->state = STATE_SEEKING;
 	return rc;
@@ -645,6 +683,18 @@ static void drop_unread(struct iq_parser *parser, uint64_t until)
 	parser->unread_from = until;
 }
 
+/* Around the log, what expat finds first and where depends on how much it was given at once. */
+static void stop_where_expat_did(struct iq_parser *parser)
+{
+	const enum XML_Error code = XML_GetErrorCode(parser->xml);
+
+	if (parser->depth > 0 || code == XML_ERROR_UNKNOWN_ENCODING)
+		stop(parser, token_start(parser), XML_ErrorString(code));
+	else
+		stop(parser, parser->consumed,
+		     parser->closed ? "something else behind the log" : "no XML that begins a log");
+}
+
 /* 0, or 1 where something is wrong that `damage` tells. */
 static int parse(struct iq_parser *parser, struct iq_view bytes, bool final, struct iq_error *error)
 {
@@ -657,7 +707,7 @@ static int parse(struct iq_parser *parser, struct iq_view bytes, bool final, str
 	if (status == XML_STATUS_OK)
 		return 0;
 	if (!parser->halted)
-		stop(parser, token_start(parser), XML_ErrorString(XML_GetErrorCode(parser->xml)));
+		stop_where_expat_did(parser);
 	return memory_or(parser, 1, error);
 }
 
@@ -693,7 +743,7 @@ static int open_document(struct iq_parser *parser, uint64_t at, struct iq_error 
 	(void)XML_ParserReset(parser->xml, parser->encoding[0] ? parser->encoding : NULL);
 	set_handlers(parser);
 	parser->state = STATE_READING;
-	parser->halted = false;
+	parser->halted = parser->closed = false;
 	parser->depth = 0;
 	iq_buf_clear(&parser->event.attrs);
 	iq_buf_clear(&parser->trace_attrs);
@@ -894,6 +944,7 @@ static int probe(struct iq_view head)
 		return 0;
 	XML_SetUserData(probe.xml, &probe);
 	XML_SetStartElementHandler(probe.xml, probe_root);
+	XML_SetUnknownEncodingHandler(probe.xml, on_encoding, NULL);
 	(void)XML_Parse(probe.xml, head.data, (int)head.len, XML_FALSE);
 	XML_ParserFree(probe.xml);
 	return probe.score;

@@ -234,22 +234,32 @@ static int write_rejected(struct reporting *reporting)
 
 /* ---- Types that no lifecycle names ---- */
 
-static void write_not_named(struct reporting *reporting)
+static int write_not_named(struct reporting *reporting)
 {
+	struct iq_map told = IQ_MAP_INIT;
 	const char *joint = "\nNOT COVERED  ";
+	int rc = 0;
 
 	for (size_t i = 0; i < reporting->result->lifecycle_count; i++) {
 		const struct iq_lifecycle_result *lifecycle = &reporting->result->lifecycles[i];
 
-		for (size_t j = 0; j < lifecycle->not_named_count; j++) {
+		for (size_t j = 0; j < lifecycle->not_named_count && rc >= 0; j++) {
+			const struct iq_name_count *one = &lifecycle->not_named[j];
+			uint32_t ignored;
+
+			rc = iq_map_intern(&told, one->name, &ignored);
+			if (rc != 1)
+				continue;
 			(void)iq_buf_append_cstr(reporting->out, joint);
-			(void)iq_utf8_append_safe(reporting->out, lifecycle->not_named[j].name);
-			(void)iq_buf_appendf(reporting->out, " x%" PRIu64, lifecycle->not_named[j].count);
+			(void)iq_utf8_append_safe(reporting->out, one->name);
+			(void)iq_buf_appendf(reporting->out, " x%" PRIu64, one->count);
 			joint = ", ";
 		}
 	}
-	if (joint[0] == ',')
+	if (told.count > 0)
 		(void)iq_buf_append_char(reporting->out, '\n');
+	iq_map_release(&told);
+	return rc < 0 ? rc : 0;
 }
 
 int iq_draft_report(struct iq_store *store, const struct iq_draft *draft, struct iq_buf *out,
@@ -261,7 +271,8 @@ int iq_draft_report(struct iq_store *store, const struct iq_draft *draft, struct
 	write_chosen(&reporting);
 	write_counts(&reporting);
 	rc = write_rejected(&reporting);
-	write_not_named(&reporting);
+	if (rc == 0)
+		rc = write_not_named(&reporting);
 	*ret_coverage = reporting.coverage;
 	return rc < 0 || out->failed ? iq_error_nomem(error) : 0;
 }

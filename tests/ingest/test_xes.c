@@ -70,3 +70,20 @@ Test(xes, attributes_beyond_their_limit_are_a_gap)
 	expect_refused(&text, "more than 16 MiB");
 	iq_buf_release(&value);
 }
+
+Test(xes, what_stands_around_logs_is_accounted_for)
+{
+	static const char *const texts[] = {
+		"<trace <trace>",
+		"<trace a=\"<trace>",
+		"no log at all <trace></trace>",
+		"<log>" TRACE("1") "</log>\nkey=\"a\"/></log> <log>" TRACE("2") "</log>",
+		"<log>" TRACE("1") "</log><log>" TRACE("2") "</log>",
+		"<?xml version=\"1.0\" encoding=\"nonsense\"?><log>" TRACE("1") TRACE("2") "</log>",
+		"<?xml version=\"1.0\" encoding=\"UTF-16\"?><log>" TRACE("1") TRACE("2") "</log>",
+		"<lo.0' <log>" TRACE("1") "</log>",
+	};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		check_all_feedings("xes", iq_view_cstr(texts[i]), IQ_INGEST_MAX_LINE);
+}
