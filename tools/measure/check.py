@@ -194,6 +194,7 @@ class Checking:
 
     def against_sqlite(self, csv, first, last):
         path, script = self.work / "rows.db", self.work / "load.sql"
+        path.unlink(missing_ok=True)
         script.write_text("PRAGMA journal_mode = off;\nPRAGMA synchronous = off;\nCREATE TABLE events(id INTEGER, ts INTEGER, key TEXT, type TEXT);\n"
                           f".import --csv --skip 1 {csv} events\nCREATE INDEX by_key ON events(key, ts, id, type);\n")
         clock.run(["sqlite3", "-bail", "-init", script, path, ""])
