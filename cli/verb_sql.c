@@ -151,6 +151,7 @@ int cli_run_sql(struct cli *cli)
 {
 	bool interactive = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
 	struct iq_error error = IQ_ERROR_INIT;
+	struct iq_spec *spec = NULL;
 	struct cli_case opened;
 	struct iq_sql *sql;
 	int64_t timeout;
@@ -161,6 +162,10 @@ int cli_run_sql(struct cli *cli)
 	if (!cli_get_duration(cli, CLI_OPTION_TIMEOUT, interactive ? 0 : OFF_TERMINAL_TIMEOUT, &timeout) ||
 	    !cli_case_open_lazily(cli, false, &opened, &used))
 		return (int)cli->status;
+	if (cli_has(cli, CLI_OPTION_SPEC) && !(spec = cli_load_specs(cli, NULL))) {
+		cli_case_close(&opened);
+		return (int)cli->status;
+	}
 	(void)mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
 	(void)mallopt(M_TRIM_THRESHOLD, KEPT_MEMORY);
 	(void)sqlite3_soft_heap_limit64(HEAP_LIMIT);
@@ -168,7 +173,7 @@ int cli_run_sql(struct cli *cli)
 	if (used + 1 < cli->operand_count) {
 		(void)cli_set_status(cli, CLI_USAGE, "one operand too many: %.100s (quote the query as one word)",
 				     cli->operands[used + 1]);
-	} else if (iq_sql_open(opened.path, timeout, &sql, &error) < 0) {
+	} else if (iq_sql_open_judged(opened.path, spec, timeout, &sql, &error) < 0) {
 		(void)cli_set_error(cli, &error);
 	} else if (iq_sql_align_by(sql, opened.store) < 0) {
 		(void)cli_set_status(cli, CLI_FAILED, "out of memory");
@@ -182,6 +187,7 @@ int cli_run_sql(struct cli *cli)
 			run_input(cli, sql);
 		iq_sql_close(sql);
 	}
+	iq_spec_free(spec);
 	cli_case_close(&opened);
 	return (int)cli->status;
 }

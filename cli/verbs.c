@@ -222,6 +222,9 @@ static const struct cli_option show_options[] = {
 };
 
 static const struct cli_option sql_options[] = {
+	{ CLI_OPTION_SPEC, "FILE|preset:NAME",
+	  "whose verdicts and findings the tables hold; may be given several times. Default: the presets that fit",
+	  NULL, true },
 	{ CLI_OPTION_FORMAT, "FORMAT", "table (default), csv, json, ndjson or md", "table|csv|json|ndjson|md", false },
 	{ CLI_OPTION_TIMEOUT, "TIME",
 	  "stop a statement after so long; 0s: never. Default: 10s, without limit on a terminal", NULL, false },

@@ -248,6 +248,14 @@ static int set_start(struct iq_checker *checker, struct iq_follower *follower, s
 	return rc < 0 ? iq_checker_nomem(checker) : 0;
 }
 
+static void note_last(struct iq_track *track, const struct iq_seen *seen)
+{
+	track->last_id = seen->event->id;
+	track->last_ts = seen->at == IQ_TIME_NONE ? track->last_ts : seen->at;
+	track->stream = seen->stream;
+	track->last_source = seen->source;
+}
+
 static int note_whereabouts(struct iq_checker *checker, struct iq_track *track, const struct iq_seen *seen)
 {
 	const struct iq_event *event = seen->event;
@@ -264,10 +272,7 @@ static int note_whereabouts(struct iq_checker *checker, struct iq_track *track, 
 		track->unsure |=
 			seen->at - track->last_ts <= iq_checker_uncertainty(checker, seen->source, track->last_source);
 	}
-	track->last_id = event->id;
-	track->last_ts = seen->at == IQ_TIME_NONE ? track->last_ts : seen->at;
-	track->stream = seen->stream;
-	track->last_source = seen->source;
+	note_last(track, seen);
 	track->count++;
 	return iq_darkness_enter(checker, track, event, true);
 }
@@ -348,7 +353,7 @@ static int oldest_child(const struct iq_follower *follower, struct iq_track *tra
  * have, then any. */
 static int make_way(struct iq_checker *checker, struct iq_follower *follower, struct iq_track *track, uint32_t letter)
 {
-	bool takes_it = false;
+	bool takes_it = !track->children || letter == IQ_SYMBOL_NONE || track->states[0] == IQ_STATES_LOST;
 	int rc = 0;
 
 	for (int any = 0; any < 2 && rc == 0 && !takes_it; any++) {
@@ -382,10 +387,7 @@ static int step_rules(struct iq_checker *checker, struct iq_follower *follower, 
 			follower->activated[i] = true;
 		if (letter == IQ_SYMBOL_NONE || *states == IQ_STATES_LOST)
 			continue;
-		if (i == 0 && track->children && part != IQ_PART_END)
-			rc = make_way(checker, follower, track, letter);
-		if (rc == 0)
-			rc = step_state(rule, states, letter, &facts);
+		rc = step_state(rule, states, letter, &facts);
 		if (rc == 0 && i == 0 && !track->over &&
 		    (facts.complete || letter == IQ_LETTER_FINAL(rule->automaton))) {
 			track->over = true;
@@ -413,8 +415,10 @@ static int trace_step(struct iq_checker *checker, struct iq_track *track, uint32
 static int step(struct iq_checker *checker, struct iq_follower *follower, struct iq_track *track, uint32_t symbol,
 		enum iq_part part, const struct iq_seen *seen)
 {
-	int rc = iq_watch_step(checker, follower, track, symbol, part, seen);
+	int rc = make_way(checker, follower, track, letter_of(&follower->lifecycle->rules[0], symbol, part));
 
+	if (rc == 0)
+		rc = iq_watch_step(checker, follower, track, symbol, part, seen);
 	if (rc == 0)
 		rc = note_whereabouts(checker, track, seen);
 	/* What no rule but a sequence sees leaves the others where they are. */
@@ -625,6 +629,11 @@ static int follow_parents(struct iq_checker *checker, struct iq_follower *follow
 		    iq_numbers_add(&track->parent->sessions, seen->event->session_no) < 0)
 			rc = iq_checker_nomem(checker);
 		track->parent->loose |= track->loose;
+		/* They go on with its numbers, and are no pause of it. */
+		if (rc == 0)
+			rc = iq_watch_step(checker, follower->parent, track->parent, IQ_SYMBOL_NONE, IQ_PART_WHOLE,
+					   seen);
+		note_last(track->parent, seen);
 	}
 	return rc;
 }
@@ -801,11 +810,13 @@ static int follow_unnamed(struct iq_checker *checker, struct iq_follower *follow
 		return rc;
 	if (is_malformed(follower, seen->event))
 		return follow_malformed(checker, follower, seen);
-	if (lifecycle->unnamed_too)
+	if (lifecycle->unnamed_too || has_sequence(lifecycle))
 		rc = is_named_elsewhere(checker, follower, seen, &elsewhere);
-	if (rc == 0 && !elsewhere)
-		return follow_instance(checker, follower, seen, IQ_SYMBOL_UNNAMED | type);
-	return rc == 0 && has_sequence(lifecycle) ? follow_instance(checker, follower, seen, IQ_SYMBOL_NONE) : rc;
+	/* What a nested lifecycle names comes to its parents through it. */
+	if (rc < 0 || elsewhere)
+		return rc;
+	return follow_instance(checker, follower, seen,
+			       lifecycle->unnamed_too ? IQ_SYMBOL_UNNAMED | type : IQ_SYMBOL_NONE);
 }
 
 static int follow(struct iq_checker *checker, struct iq_follower *follower, struct iq_seen *seen)
@@ -889,9 +900,10 @@ static void set_columns(struct iq_follower *follower)
 	for (const struct iq_follower *at = follower; at; at = at->parent)
 		follower->key_columns |= fields_columns(at->lifecycle->key, at->lifecycle->key_count) |
 					 fields_columns(at->lifecycle->parent, at->lifecycle->parent_count);
-	for (size_t i = 0; i < lifecycle->rule_count; i++)
-		if (lifecycle->rules[i].sequence)
-			follower->key_columns |= sequence_columns(lifecycle->rules[i].sequence);
+	for (const struct iq_follower *at = follower; at; at = at->parent)
+		for (size_t i = 0; i < at->lifecycle->rule_count; i++)
+			if (at->lifecycle->rules[i].sequence)
+				follower->key_columns |= sequence_columns(at->lifecycle->rules[i].sequence);
 }
 
 /* Where the key is the session alone its number is the key. */

@@ -240,6 +240,9 @@ int iq_timeline(struct iq_store *store, uint32_t session_no, const struct iq_che
  * iq_sql_close(). */
 struct iq_sql;
 int iq_sql_open(const char *store_path, int64_t timeout_ns, struct iq_sql **ret_sql, struct iq_error *error);
+/* The same with the verdicts and findings of a spec, which must outlive it; NULL: of the built-in lifecycles that fit. */
+int iq_sql_open_judged(const char *store_path, const struct iq_spec *spec, int64_t timeout_ns, struct iq_sql **ret_sql,
+		       struct iq_error *error);
 void iq_sql_close(struct iq_sql *sql);
 /* aligned(source, ts) gives times with the skews of `store`, which must outlive `sql`; without this, as they are. */
 int iq_sql_align_by(struct iq_sql *sql, const struct iq_store *store);

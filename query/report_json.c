@@ -99,6 +99,8 @@ static void write_finding(struct json *json, const struct iq_finding *finding)
 	write_step(json, "after", &finding->after);
 	write_step(json, "instead", &finding->instead);
 	text(json, "repair", finding->repair);
+	text(json, "rule", finding->rule);
+	text(json, "severity", iq_view_cstr(finding->severity ? iq_severity_name(finding->severity) : NULL));
 	close(json, '}');
 }
 
@@ -155,6 +157,10 @@ static void write_lifecycle(struct json *json, const struct iq_lifecycle_result 
 	number(json, "no_key", lifecycle->no_key);
 	write_names(json, "named_never_seen", lifecycle->never_seen, lifecycle->never_seen_count, false);
 	write_names(json, "seen_not_named", lifecycle->not_named, lifecycle->not_named_count, true);
+	open(json, "never_tested", '[');
+	for (size_t i = 0; i < lifecycle->vacuous_count; i++)
+		text(json, NULL, lifecycle->vacuous[i]);
+	close(json, ']');
 	open(json, "instances", '[');
 	for (size_t i = 0; i < lifecycle->instance_count; i++)
 		write_instance(json, &lifecycle->instances[i]);

@@ -10,6 +10,8 @@
 #define MAX_GAPS 8
 #define MAX_PATTERNS 26
 #define MAX_NAMES 12
+/* Tenths of a second: what happened sooner has no common age but that of the beginning. */
+#define SHORTEST_AGE 10
 /* How far from a finding another source's error may lie to be shown beside it. */
 #define NEARBY_NS (2 * IQ_NS_PER_S)
 
@@ -299,6 +301,26 @@ static void append_names(struct report *report, bool never)
 		append(report, "none");
 }
 
+/* Constraints that hold only because nothing that they speak of was seen. */
+static void append_vacuous(struct report *report)
+{
+	size_t listed = 0;
+
+	for (size_t i = 0; i < report->result->lifecycle_count; i++) {
+		const struct iq_lifecycle_result *lifecycle = &report->result->lifecycles[i];
+
+		for (size_t j = 0; j < lifecycle->vacuous_count; j++) {
+			if (listed++ >= MAX_NAMES)
+				continue;
+			append(report, listed == 1 ? "  never put to the test: " : ", ");
+			append_safe(report, lifecycle->vacuous[j]);
+		}
+	}
+	if (listed > MAX_NAMES)
+		(void)iq_buf_appendf(report->out, " and %zu more", listed - MAX_NAMES);
+	append(report, listed ? "\n" : "");
+}
+
 static void append_verdicts(struct report *report)
 {
 	size_t start = report->out->len;
@@ -330,6 +352,7 @@ static void append_verdicts(struct report *report)
 	append(report, "    seen, not named: ");
 	append_names(report, false);
 	append(report, "\n");
+	append_vacuous(report);
 }
 
 /* ---- Patterns ---- */
@@ -390,6 +413,80 @@ static const struct iq_step *anchor(const struct iq_finding *finding)
 	return finding->moved.id ? &finding->moved : finding->after.id ? &finding->after : &finding->instead;
 }
 
+/* How old its session was at the finding, in tenths of a second; -1 where that is not known. */
+static int64_t age_at(const struct report *report, const struct place *place)
+{
+	const struct iq_step *step = anchor(place->finding);
+	const struct iq_session *session =
+		step->session_no ? iq_store_find_session(report->store, step->session_no) : NULL;
+
+	if (!session || !session->start_seen || step->ts == IQ_TIME_NONE || session->started == IQ_TIME_NONE ||
+	    step->ts < session->started)
+		return -1;
+	return (step->ts - session->started + 50 * IQ_NS_PER_MS) / (100 * IQ_NS_PER_MS);
+}
+
+static int compare_ages(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* The age that most of them have. */
+static int64_t commonest_age(int64_t *ages, size_t count, size_t *ret_often)
+{
+	int64_t commonest = -1;
+	size_t from = 0;
+
+	*ret_often = 0;
+	qsort(ages, count, sizeof(*ages), compare_ages);
+	for (size_t i = 1; i <= count; i++) {
+		if (i < count && ages[i] == ages[from])
+			continue;
+		if (ages[from] >= 0 && i - from > *ret_often) {
+			*ret_often = i - from;
+			commonest = ages[from];
+		}
+		from = i;
+	}
+	return commonest;
+}
+
+/* `11 of 14 at age 300.0 s`: a time-out somewhere on the way. Fewer than three, or than half, say nothing. */
+static void append_age(struct report *report, const struct pattern *pattern)
+{
+	int64_t *ages = malloc((pattern->count + 1) * sizeof(*ages));
+	size_t often;
+	int64_t age;
+
+	if (!ages) {
+		report->out->failed = true;
+		return;
+	}
+	for (size_t i = 0; i < pattern->count; i++)
+		ages[i] = age_at(report, &pattern->places[i]);
+	age = commonest_age(ages, pattern->count, &often);
+	free(ages);
+	if (often >= 3 && often * 2 >= pattern->count && age >= SHORTEST_AGE)
+		(void)iq_buf_appendf(report->out, ", %zu of %zu at age %lld.%lld s", often, pattern->count,
+				     (long long)(age / 10), (long long)(age % 10));
+}
+
+/* The event that all of them follow. */
+static void append_common_predecessor(struct report *report, const struct pattern *pattern)
+{
+	struct iq_view type = pattern->places[0].finding->after.type;
+
+	for (size_t i = 0; i < pattern->count; i++)
+		if (!iq_view_eq(pattern->places[i].finding->after.type, type))
+			return;
+	if (pattern->count < 2 || !type.data || iq_view_find(pattern->places[0].finding->message, type) != SIZE_MAX)
+		return;
+	append(report, ", all after ");
+	append_safe(report, type);
+}
+
 static void append_shared(struct report *report, const struct pattern *pattern)
 {
 	const struct iq_step *first = anchor(pattern->places[0].finding);
@@ -411,6 +508,8 @@ static void append_shared(struct report *report, const struct pattern *pattern)
 		append(report, pattern->count > 1 ? ", all on " : ", on ");
 		append_safe(report, first->source);
 	}
+	append_common_predecessor(report, pattern);
+	append_age(report, pattern);
 }
 
 static void append_step(struct report *report, const char *label, const struct iq_step *step)
@@ -500,6 +599,23 @@ static void append_also(struct report *report, const struct pattern *pattern)
 	append(report, pattern->count > 1 ? "\n" : "");
 }
 
+/* An order says itself what was expected; other rules are shown. */
+static void append_rule(struct report *report, const struct iq_finding *finding)
+{
+	const char *severity = finding->severity ? iq_severity_name(finding->severity) : NULL;
+
+	if (!finding->rule.data || iq_view_find(finding->rule, IQ_LIT("(")) == 0)
+		return;
+	if (finding->kind != IQ_FINDING_LATE && finding->kind != IQ_FINDING_SEQUENCE_GAP &&
+	    finding->severity >= IQ_SEVERITY_ERROR)
+		return;
+	append(report, "   rule     ");
+	append_safe(report, finding->rule);
+	if (severity && finding->severity < IQ_SEVERITY_ERROR)
+		(void)iq_buf_appendf(report->out, " (%s)", severity);
+	append(report, "\n");
+}
+
 static int append_pattern(struct report *report, const struct pattern *pattern, size_t index)
 {
 	const struct place *first = &pattern->places[0];
@@ -513,6 +629,7 @@ static int append_pattern(struct report *report, const struct pattern *pattern, 
 	append_shared(report, pattern);
 	append(report, "\n");
 	append_owner(report, first);
+	append_rule(report, first->finding);
 	append_step(report, "event", &first->finding->moved);
 	append_step(report, "after", &first->finding->after);
 	append_step(report, "instead", &first->finding->instead);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "query/query.h"
+#include "query/sql_module.h"
 #include "query/sql_output.h"
 
 /* See docs/security.md. */
@@ -105,6 +106,12 @@ static void set_limits(struct iq_sql *sql)
 
 int iq_sql_open(const char *store_path, int64_t timeout_ns, struct iq_sql **ret_sql, struct iq_error *error)
 {
+	return iq_sql_open_judged(store_path, NULL, timeout_ns, ret_sql, error);
+}
+
+int iq_sql_open_judged(const char *store_path, const struct iq_spec *spec, int64_t timeout_ns, struct iq_sql **ret_sql,
+		       struct iq_error *error)
+{
 	struct iq_sql *sql = calloc(1, sizeof(*sql));
 	int rc;
 
@@ -116,7 +123,7 @@ int iq_sql_open(const char *store_path, int64_t timeout_ns, struct iq_sql **ret_
 		return iq_error_nomem(error);
 	}
 	(void)sqlite3_exec(sql->db, "PRAGMA temp_store = MEMORY", NULL, NULL, NULL);
-	rc = iq_sql_register(sql->db, store_path, error);
+	rc = iq_sql_register_judged(sql->db, store_path, spec, error);
 	if (rc < 0) {
 		iq_sql_close(sql);
 		return rc;

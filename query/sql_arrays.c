@@ -1,4 +1,4 @@
-/* The small tables of a store, which lie in memory: sessions, sources, evidence, gaps, templates. */
+/* The small tables of a store, which lie in memory: sessions, sources, evidence, gaps, templates, findings. */
 #include <stdlib.h>
 
 #include "query/sql_module.h"
@@ -13,38 +13,40 @@ struct cursor {
 struct array {
 	struct iq_sql_table table;
 	int store_column;
-	int (*load)(struct iq_open_store *store, struct iq_error *error);
-	size_t (*count)(struct iq_store *store);
-	int (*column)(struct iq_open_store *store, size_t row, int column, sqlite3_context *context,
-		      struct iq_error *error);
+	int (*load)(struct iq_sql_module *module, struct iq_open_store *store, struct iq_error *error);
+	size_t (*count)(const struct iq_open_store *store);
+	int (*column)(struct iq_sql_module *module, struct iq_open_store *store, size_t row, int column,
+		      sqlite3_context *context, struct iq_error *error);
 };
 
 /* ---- The tables ---- */
 
-static int load_tables(struct iq_open_store *store, struct iq_error *error)
+static int load_tables(struct iq_sql_module *module, struct iq_open_store *store, struct iq_error *error)
 {
+	(void)module;
 	return iq_store_load(store->store, error);
 }
 
-static size_t session_count(struct iq_store *store)
+static size_t session_count(const struct iq_open_store *store)
 {
 	size_t count;
 
-	(void)iq_store_sessions(store, &count);
+	(void)iq_store_sessions(store->store, &count);
 	return count;
 }
 
-static int session_verdict(struct iq_open_store *store, size_t row, sqlite3_context *context, struct iq_error *error)
+static int session_verdict(struct iq_sql_module *module, struct iq_open_store *store, size_t row,
+			   sqlite3_context *context, struct iq_error *error)
 {
-	int rc = iq_sql_store_judge(store, error);
+	int rc = iq_sql_store_judge(module, store, error);
 
 	if (rc == 0 && store->verdicts.sessions[row].instances)
 		sqlite3_result_text(context, iq_verdict_name(store->verdicts.sessions[row].verdict), -1, SQLITE_STATIC);
 	return rc;
 }
 
-static int session_column(struct iq_open_store *store, size_t row, int column, sqlite3_context *context,
-			  struct iq_error *error)
+static int session_column(struct iq_sql_module *module, struct iq_open_store *store, size_t row, int column,
+			  sqlite3_context *context, struct iq_error *error)
 {
 	size_t count;
 	const struct iq_session *session = &iq_store_sessions(store->store, &count)[row];
@@ -89,25 +91,26 @@ static int session_column(struct iq_open_store *store, size_t row, int column, s
 		sqlite3_result_text(context, iq_session_state_name(session->state), -1, SQLITE_STATIC);
 		break;
 	default:
-		return session_verdict(store, row, context, error);
+		return session_verdict(module, store, row, context, error);
 	}
 	return 0;
 }
 
-static size_t source_count(struct iq_store *store)
+static size_t source_count(const struct iq_open_store *store)
 {
 	size_t count;
 
-	(void)iq_store_sources(store, &count);
+	(void)iq_store_sources(store->store, &count);
 	return count;
 }
 
-static int source_column(struct iq_open_store *store, size_t row, int column, sqlite3_context *context,
-			 struct iq_error *error)
+static int source_column(struct iq_sql_module *module, struct iq_open_store *store, size_t row, int column,
+			 sqlite3_context *context, struct iq_error *error)
 {
 	size_t count;
 	const struct iq_source *source = &iq_store_sources(store->store, &count)[row];
 
+	(void)module;
 	(void)error;
 	if (column == 0)
 		iq_sql_result_text(context, source->name);
@@ -118,16 +121,16 @@ static int source_column(struct iq_open_store *store, size_t row, int column, sq
 	return 0;
 }
 
-static size_t evidence_count(struct iq_store *store)
+static size_t evidence_count(const struct iq_open_store *store)
 {
 	size_t count;
 
-	(void)iq_store_evidence(store, &count);
+	(void)iq_store_evidence(store->store, &count);
 	return count;
 }
 
-static int evidence_column(struct iq_open_store *store, size_t row, int column, sqlite3_context *context,
-			   struct iq_error *error)
+static int evidence_column(struct iq_sql_module *module, struct iq_open_store *store, size_t row, int column,
+			   sqlite3_context *context, struct iq_error *error)
 {
 	size_t count;
 	const struct iq_evidence *evidence = &iq_store_evidence(store->store, &count)[row];
@@ -135,6 +138,7 @@ static int evidence_column(struct iq_open_store *store, size_t row, int column, 
 				     evidence->dropped };
 	char hash[IQ_SHA256_HEX_SIZE];
 
+	(void)module;
 	(void)error;
 	switch (column) {
 	case 0:
@@ -164,20 +168,21 @@ static int evidence_column(struct iq_open_store *store, size_t row, int column, 
 	return 0;
 }
 
-static size_t gap_count(struct iq_store *store)
+static size_t gap_count(const struct iq_open_store *store)
 {
 	size_t count;
 
-	(void)iq_store_gaps(store, &count);
+	(void)iq_store_gaps(store->store, &count);
 	return count;
 }
 
-static int gap_column(struct iq_open_store *store, size_t row, int column, sqlite3_context *context,
-		      struct iq_error *error)
+static int gap_column(struct iq_sql_module *module, struct iq_open_store *store, size_t row, int column,
+		      sqlite3_context *context, struct iq_error *error)
 {
 	size_t count;
 	const struct iq_gap *gap = &iq_store_gaps(store->store, &count)[row];
 
+	(void)module;
 	(void)error;
 	switch (column) {
 	case 0:
@@ -223,11 +228,12 @@ static int gap_column(struct iq_open_store *store, size_t row, int column, sqlit
 	return 0;
 }
 
-static int load_templates(struct iq_open_store *store, struct iq_error *error)
+static int load_templates(struct iq_sql_module *module, struct iq_open_store *store, struct iq_error *error)
 {
 	const struct iq_template *templates;
 	size_t count;
 
+	(void)module;
 	return iq_store_templates(store->store, &templates, &count, error);
 }
 
@@ -239,19 +245,20 @@ static const struct iq_template *templates_of(struct iq_store *store, size_t *re
 	return iq_store_templates(store, &templates, ret_count, NULL) < 0 ? NULL : templates;
 }
 
-static size_t template_count(struct iq_store *store)
+static size_t template_count(const struct iq_open_store *store)
 {
 	size_t count;
 
-	return templates_of(store, &count) ? count : 0;
+	return templates_of(store->store, &count) ? count : 0;
 }
 
-static int template_column(struct iq_open_store *store, size_t row, int column, sqlite3_context *context,
-			   struct iq_error *error)
+static int template_column(struct iq_sql_module *module, struct iq_open_store *store, size_t row, int column,
+			   sqlite3_context *context, struct iq_error *error)
 {
 	size_t count;
 	const struct iq_template *template = &templates_of(store->store, &count)[row];
 
+	(void)module;
 	(void)error;
 	switch (column) {
 	case 0:
@@ -270,7 +277,66 @@ static int template_column(struct iq_open_store *store, size_t row, int column, 
 	return 0;
 }
 
+/* ---- Findings ---- */
+
+static int load_findings(struct iq_sql_module *module, struct iq_open_store *store, struct iq_error *error)
+{
+	return iq_sql_store_judge(module, store, error);
+}
+
+static size_t finding_count(const struct iq_open_store *store)
+{
+	return store->found_count;
+}
+
+static void result_session(sqlite3_context *context, const struct iq_instance *instance)
+{
+	char name[IQ_SESSION_NAME_SIZE];
+
+	if (instance->session_count)
+		iq_sql_result_text(context, iq_session_name(instance->sessions[0], name));
+}
+
+/* The event that a finding is about: the one that is wrong, else the one before the place where something is missing. */
+static uint64_t anchor_of(const struct iq_finding *finding)
+{
+	return finding->moved.id ? finding->moved.id : finding->after.id ? finding->after.id : finding->instead.id;
+}
+
+static int finding_column(struct iq_sql_module *module, struct iq_open_store *store, size_t row, int column,
+			  sqlite3_context *context, struct iq_error *error)
+{
+	const struct iq_found *found = &store->found[row];
+	const struct iq_finding *finding = found->finding;
+	const uint64_t ids[] = { anchor_of(finding), finding->moved.id, finding->after.id, finding->instead.id };
+	const struct iq_view texts[] = { finding->expected, finding->rule, finding->message, finding->repair };
+
+	(void)module;
+	(void)error;
+	if (column == 0)
+		iq_sql_result_text(context, found->lifecycle->name);
+	else if (column == 1)
+		iq_sql_result_text(context, found->instance->key);
+	else if (column == 2)
+		result_session(context, found->instance);
+	else if (column == 3)
+		iq_sql_result_text(context, iq_view_cstr(iq_finding_kind_name(finding->kind)));
+	else if (column == 4)
+		iq_sql_result_text(context,
+				   iq_view_cstr(finding->severity ? iq_severity_name(finding->severity) : NULL));
+	else if (column < 9)
+		iq_sql_result_number(context, (int64_t)ids[column - 5], 0);
+	else
+		iq_sql_result_text(context, texts[column - 9]);
+	return 0;
+}
+
 /* ---- The module ---- */
+
+static struct iq_sql_module *module_of(const sqlite3_vtab *base)
+{
+	return ((const struct iq_sql_vtab *)base)->module;
+}
 
 static const struct array *array_of(const sqlite3_vtab *base)
 {
@@ -342,10 +408,10 @@ static int filter(sqlite3_vtab_cursor *base, int plan, const char *text, int cou
 	(void)text;
 	if (rc != SQLITE_OK)
 		return rc;
-	if (array_of(base->pVtab)->load(cursor->base.store, &error) < 0)
+	if (array_of(base->pVtab)->load(module_of(base->pVtab), cursor->base.store, &error) < 0)
 		return iq_sql_fail(base->pVtab, &error);
 	cursor->row = 0;
-	cursor->end = array_of(base->pVtab)->count(cursor->base.store->store);
+	cursor->end = array_of(base->pVtab)->count(cursor->base.store);
 	if (plan & 2)
 		seek_session(cursor, values[count - 1]);
 	return SQLITE_OK;
@@ -374,7 +440,7 @@ static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int index
 		sqlite3_result_text(context, iq_store_path(cursor->base.store->store), -1, SQLITE_TRANSIENT);
 		return SQLITE_OK;
 	}
-	if (array->column(cursor->base.store, cursor->row, index, context, &error) < 0)
+	if (array->column(module_of(base->pVtab), cursor->base.store, cursor->row, index, context, &error) < 0)
 		return iq_sql_fail(base->pVtab, &error);
 	return SQLITE_OK;
 }
@@ -422,6 +488,11 @@ static const struct array arrays[] = {
 		"CREATE TABLE templates(id INTEGER, text TEXT, count INTEGER, first INTEGER, last INTEGER, store "
 		"HIDDEN)"),
 	  5, load_templates, template_count, template_column },
+	{ TABLE("findings",
+		"CREATE TABLE findings(lifecycle TEXT, instance TEXT, session TEXT, kind TEXT, severity TEXT, event "
+		"INTEGER, moved INTEGER, after INTEGER, instead INTEGER, expected TEXT, rule TEXT, message TEXT, repair "
+		"TEXT, store HIDDEN)"),
+	  13, load_findings, finding_count, finding_column },
 };
 
 const struct iq_sql_table *iq_sql_array(size_t index)

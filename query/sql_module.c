@@ -10,6 +10,7 @@ static void free_store(struct iq_open_store *store)
 {
 	if (store->judged)
 		iq_check_result_release(&store->verdicts);
+	free(store->found);
 	iq_store_close(store->store);
 	free(store->path);
 	free(store);
@@ -85,20 +86,50 @@ void iq_sql_store_put(struct iq_open_store *store)
 		store->users--;
 }
 
-int iq_sql_store_judge(struct iq_open_store *store, struct iq_error *error)
+static size_t count_findings(const struct iq_check_result *result)
 {
-	struct iq_spec *spec;
-	int rc;
+	size_t count = 0;
 
-	if (store->judged)
-		return 0;
-	rc = iq_spec_presets_for(store->store, &spec, error);
-	if (rc < 0)
+	for (size_t i = 0; i < result->lifecycle_count; i++)
+		for (size_t j = 0; j < result->lifecycles[i].instance_count; j++)
+			count += result->lifecycles[i].instances[j].finding_count;
+	return count;
+}
+
+static int list_findings(struct iq_open_store *store, struct iq_error *error)
+{
+	const struct iq_check_result *result = &store->verdicts;
+	size_t count = 0;
+
+	store->found = calloc(count_findings(result) + 1, sizeof(*store->found));
+	if (!store->found)
+		return iq_error_nomem(error);
+	for (size_t i = 0; i < result->lifecycle_count; i++) {
+		const struct iq_lifecycle_result *lifecycle = &result->lifecycles[i];
+
+		for (size_t j = 0; j < lifecycle->instance_count; j++)
+			for (size_t k = 0; k < lifecycle->instances[j].finding_count; k++)
+				store->found[count++] = (struct iq_found){ lifecycle, &lifecycle->instances[j],
+									   &lifecycle->instances[j].findings[k] };
+	}
+	store->found_count = count;
+	return 0;
+}
+
+int iq_sql_store_judge(struct iq_sql_module *module, struct iq_open_store *store, struct iq_error *error)
+{
+	struct iq_spec *presets = NULL;
+	int rc = store->judged ? 0 : iq_store_load(store->store, error);
+
+	if (rc < 0 || store->judged)
 		return rc;
-	rc = iq_check(store->store, spec, &store->verdicts, error);
-	iq_spec_free(spec);
+	if (!module->spec)
+		rc = iq_spec_presets_for(store->store, &presets, error);
+	if (rc == 0)
+		rc = iq_check(store->store, module->spec ? module->spec : presets, &store->verdicts, error);
+	iq_spec_free(presets);
 	store->judged = rc == 0;
-	return rc;
+	return rc < 0 ? rc : list_findings(store, error);
 }
 
 /* ---- Results ---- */
@@ -173,7 +204,7 @@ static int register_table(sqlite3 *db, struct iq_sql_module *module, const struc
 	return sqlite3_create_module_v2(db, table->name, &table->methods, registered, release_table);
 }
 
-int iq_sql_register(sqlite3 *db, const char *default_store, struct iq_error *error)
+int iq_sql_register_judged(sqlite3 *db, const char *default_store, const struct iq_spec *spec, struct iq_error *error)
 {
 	struct iq_sql_module *module = calloc(1, sizeof(*module));
 	int rc;
@@ -181,6 +212,7 @@ int iq_sql_register(sqlite3 *db, const char *default_store, struct iq_error *err
 	if (!module)
 		return iq_error_nomem(error);
 	module->references = 1;
+	module->spec = spec;
 	module->default_store = default_store ? strdup(default_store) : NULL;
 	module->names = iq_sql_names_new();
 	rc = !module->names || (default_store && !module->default_store) ? SQLITE_NOMEM : iq_sql_functions_register(db);
@@ -196,6 +228,11 @@ int iq_sql_register(sqlite3 *db, const char *default_store, struct iq_error *err
 	return rc == SQLITE_OK
 		       ? 0
 		       : iq_error_set(error, IQ_ERR_USAGE, "cannot register the tables: %s", sqlite3_errmsg(db));
+}
+
+int iq_sql_register(sqlite3 *db, const char *default_store, struct iq_error *error)
+{
+	return iq_sql_register_judged(db, default_store, NULL, error);
 }
 
 /* ---- The life of a table ---- */

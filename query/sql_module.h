@@ -25,13 +25,23 @@ struct iq_open_store {
 	unsigned users;	    /* cursors */
 	struct iq_store *store;
 	bool judged;
-	struct iq_check_result verdicts; /* by the presets, when a statement asked for them */
+	struct iq_check_result verdicts; /* by the spec, else the presets, when a statement asked for them */
+	struct iq_found *found;		 /* every finding of these */
+	size_t found_count;
+};
+
+/* One finding and whose it is. */
+struct iq_found {
+	const struct iq_lifecycle_result *lifecycle;
+	const struct iq_instance *instance;
+	const struct iq_finding *finding;
 };
 
 /* One a database, shared by its tables. */
 struct iq_sql_module {
 	unsigned references; /* registered tables */
 	char *default_store;
+	const struct iq_spec *spec; /* that verdicts are by; NULL: the built-in lifecycles that fit */
 	struct iq_open_store *stores;
 	struct iq_sql_names *names;
 };
@@ -41,8 +51,12 @@ struct iq_sql_module {
 int iq_sql_store_get(struct iq_sql_module *module, const char *path, struct iq_open_store **ret_store,
 		     char **ret_message);
 void iq_sql_store_put(struct iq_open_store *store); /* NULL allowed */
-/* The verdict of each session by the built-in lifecycles, made at the first call. 0 or negative. */
-int iq_sql_store_judge(struct iq_open_store *store, struct iq_error *error);
+/* Verdicts and findings, made at the first call. 0 or negative. */
+int iq_sql_store_judge(struct iq_sql_module *module, struct iq_open_store *store, struct iq_error *error);
+
+/* As iq_sql_register(), with verdicts and findings by a spec, which must outlive the database; NULL: by the built-in
+ * lifecycles that fit. */
+int iq_sql_register_judged(sqlite3 *db, const char *default_store, const struct iq_spec *spec, struct iq_error *error);
 
 /* A result value; NULL for the NULL view. */
 void iq_sql_result_text(sqlite3_context *context, struct iq_view text);

@@ -327,7 +327,7 @@ int iq_watch_step(struct iq_checker *checker, struct iq_follower *follower, stru
 			rc = watch_deadline(&now, is_final, symbol, part);
 		else if (rule->kind == IQ_RULE_SEQUENCE && part == IQ_PART_WHOLE)
 			rc = watch_sequence(&now, symbol);
-		else if (!rule->automaton && symbol != IQ_SYMBOL_NONE)
+		else if (rule->kind == IQ_RULE_IDLE || rule->kind == IQ_RULE_TOTAL)
 			rc = watch_span(&now);
 	}
 	return rc;
