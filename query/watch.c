@@ -415,7 +415,7 @@ static int64_t waited_until(const struct deadline *now, bool over)
 	int64_t until = coverage_of(now->checker, now->track);
 
 	for (const struct iq_track *track = now->track; track && over; track = track->parent) {
-		int64_t ended = track->over || track->ended ? track->last_ts : sessions_end(now->checker, track);
+		int64_t ended = track->over ? track->last_ts : sessions_end(now->checker, track);
 
 		if (ended != IQ_TIME_NONE && (until == IQ_TIME_NONE || ended < until))
 			until = ended;
