@@ -9,11 +9,28 @@
 
 /* The best comes first. */
 static const struct iq_view time_names[] = {
-	{ "ts", 2 },	  { "time", 4 },	{ "timestamp", 9 }, { "@timestamp", 10 },
-	{ "t", 1 },	  { "@t", 2 },		{ "datetime", 8 },  { "date", 4 },
-	{ "asctime", 7 }, { "eventTime", 9 },	{ "instant", 7 },   { "Timestamp", 9 },
-	{ "Time", 4 },	  { "timeMillis", 10 }, { "created", 7 },   { "created_at", 10 },
+	{ "ts", 2 },	      { "time", 4 },	      { "timestamp", 9 },   { "@timestamp", 10 }, { "t", 1 },
+	{ "@t", 2 },	      { "datetime", 8 },      { "date", 4 },	    { "asctime", 7 },	  { "eventTime", 9 },
+	{ "instant", 7 },     { "Timestamp", 9 },     { "Time", 4 },	    { "timeMillis", 10 }, { "created", 7 },
+	{ "created_at", 10 }, { "time_iso8601", 12 }, { "time_local", 10 }, { "msec", 4 },
 };
+
+/* Seconds and nanoseconds, as log4j and Google's agents write them. */
+static bool read_parts(struct iq_view object, int64_t *ret_ts)
+{
+	static const struct iq_view names[][2] = { { { "epochSecond", 11 }, { "nanoOfSecond", 12 } },
+						   { { "seconds", 7 }, { "nanos", 5 } } };
+	int64_t seconds, nanos;
+
+	for (size_t i = 0; i < COUNT(names) && object.len > 0 && object.data[0] == '{'; i++)
+		if (iq_view_to_int64(iq_member_find(object, names[i][0]), &seconds) &&
+		    iq_view_to_int64(iq_member_find(object, names[i][1]), &nanos) && seconds > 0 &&
+		    seconds < INT64_MAX / IQ_NS_PER_S && nanos >= 0 && nanos < IQ_NS_PER_S) {
+			*ret_ts = seconds * IQ_NS_PER_S + nanos;
+			return true;
+		}
+	return false;
+}
 
 static bool read_value(const struct iq_member *member, const struct iq_parser_options *options, struct iq_buf *scratch,
 		       int64_t *ret_ts)
@@ -27,6 +44,8 @@ static bool read_value(const struct iq_member *member, const struct iq_parser_op
 		*ret_ts = time.ns;
 		return true;
 	}
+	if (read_parts(member->raw, ret_ts))
+		return true;
 	/* MongoDB */
 	nested = iq_json_pointer(member->raw, IQ_LIT("/$date"), scratch);
 	return nested.type == IQ_JSON_STRING && iq_time_parse(nested.text, ret_ts);
@@ -42,7 +61,10 @@ static bool sounds_like_time(const struct iq_member *member)
 						  { "_at", 3 }, { "At", 2 },	   { "ate", 3 } };
 	const struct iq_view name = member->name;
 
-	for (size_t i = 0; member->value.type == IQ_JSON_STRING && i < COUNT(endings); i++)
+	/* A mere number may be how long it took. */
+	if (member->value.type != IQ_JSON_STRING || iq_view_find(member->value.raw, IQ_LIT(":")) == SIZE_MAX)
+		return false;
+	for (size_t i = 0; i < COUNT(endings); i++)
 		if (name.len >= endings[i].len && iq_view_eq(iq_view_from(name, name.len - endings[i].len), endings[i]))
 			return true;
 	return false;

@@ -145,6 +145,19 @@ static bool is_host(struct iq_view word)
 	return word.len > 0;
 }
 
+/* What a program sends to its own machine has no host: ` su[230]: failed`. */
+static bool take_only_tag(const struct iq_view *text, struct message *message)
+{
+	struct iq_view rest = *text;
+
+	if (!iq_take(&rest, IQ_LIT(" ")) || !take_tag(&rest, message)) {
+		message->app = message->pid = IQ_VIEW_NULL;
+		return false;
+	}
+	message->text = rest;
+	return true;
+}
+
 static const char *read_3164(struct iq_view text, const struct iq_parser_options *options, struct message *message)
 {
 	struct iq_time time;
@@ -154,6 +167,8 @@ static const char *read_3164(struct iq_view text, const struct iq_parser_options
 		return "no time: not a syslog line";
 	text = iq_view_from(text, time.len);
 	message->ts = time.ns;
+	if (has_priority && take_only_tag(&text, message))
+		return NULL;
 	if (!iq_take(&text, IQ_LIT(" ")) || !iq_take_until(&text, ' ', &message->host) || !is_host(message->host))
 		return "no host: not a syslog line";
 	if (!take_tag(&text, message)) {

@@ -31,8 +31,11 @@ struct iq_input {
 	int64_t modified;
 	bool regular;
 	bool file_ended;
-	bool exhausted;	 /* nothing more can be had from the decoder */
-	bool frame_open; /* in the middle of a gzip member or zstd frame */
+	bool exhausted;	       /* nothing more can be had from the decoder */
+	bool frame_open;       /* in the middle of a gzip member or zstd frame */
+	unsigned char unit[2]; /* of UTF-16, as far as it has come */
+	size_t unit_len;
+	uint32_t high_surrogate; /* that waits for the other half; 0: none */
 	char problem[160];
 	const struct codec *codec; /* NULL until the first bytes are there */
 	unsigned char *in;
@@ -209,6 +212,62 @@ static size_t filter_step(struct iq_input *input)
 	return got > 0 ? (size_t)got : 0;
 }
 
+/* ---- UTF-16 (RFC 2781), which Windows writes: given as UTF-8, without its byte order mark ---- */
+
+static uint32_t utf16_unit(const unsigned char *bytes, bool big)
+{
+	return big ? (uint32_t)bytes[0] << 8 | bytes[1] : (uint32_t)bytes[1] << 8 | bytes[0];
+}
+
+/* The next byte that was not decoded yet, also from the block before; false: there is none in this one. */
+static bool utf16_byte(struct iq_input *input, unsigned char *ret_byte)
+{
+	if (input->in_used == input->in_len)
+		return false;
+	*ret_byte = input->in[input->in_used++];
+	return true;
+}
+
+/* Appends what the unit at hand, after the one before it, stands for. */
+static void utf16_take(struct iq_input *input, uint32_t unit, struct iq_buf *text)
+{
+	const uint32_t high = input->high_surrogate;
+	const bool is_low = unit >= 0xdc00 && unit < 0xe000, is_high = unit >= 0xd800 && unit < 0xdc00;
+
+	input->high_surrogate = is_high ? unit : 0;
+	if (high && is_low) {
+		(void)iq_utf8_encode(text, 0x10000 + ((high - 0xd800) << 10) + (unit - 0xdc00));
+		return;
+	}
+	if (high)
+		(void)iq_utf8_encode(text, 0xfffd);
+	if (is_high || (unit == 0xfeff && input->given == 0 && text->len == 0))
+		return;
+	(void)iq_utf8_encode(text, is_low ? 0xfffd : unit);
+}
+
+static size_t utf16_step(struct iq_input *input)
+{
+	const bool big = input->codec->magic.data[0] == '\xfe';
+	struct iq_buf text = IQ_BUF_INIT;
+	size_t len;
+
+	while (text.len + 8 <= BLOCK_BYTES && utf16_byte(input, &input->unit[input->unit_len])) {
+		if (++input->unit_len < 2)
+			continue;
+		input->unit_len = 0;
+		utf16_take(input, utf16_unit(input->unit, big), &text);
+	}
+	input->frame_open = input->unit_len > 0 || input->high_surrogate != 0;
+	if (text.failed)
+		damaged(input, "out of memory");
+	len = text.len;
+	if (len > 0)
+		memcpy(input->out, text.data, len);
+	iq_buf_release(&text);
+	return len;
+}
+
 /* ---- plain ---- */
 
 static int plain_open(struct iq_input *input, struct iq_error *error)
@@ -238,6 +297,8 @@ static const struct codec codecs[] = {
 	  filter_step },
 	{ "bzip2", { "BZh", 3 }, filter_open, filter_step },
 	{ "lz4", { "\x04\x22\x4d\x18", 4 }, filter_open, filter_step },
+	{ "UTF-16", { "\xff\xfe", 2 }, plain_open, utf16_step },
+	{ "UTF-16", { "\xfe\xff", 2 }, plain_open, utf16_step },
 	{ "plain", { "", 0 }, plain_open, plain_step }, /* everything begins with nothing */
 };
 /* So much of a file tells what it is, also whether it is an archive. */
@@ -328,6 +389,8 @@ static void close_codec(struct iq_input *input)
 	input->zstd = NULL;
 	input->filter = NULL;
 	input->codec = NULL;
+	input->unit_len = 0;
+	input->high_surrogate = 0;
 }
 
 static void close_source(struct iq_input *input)

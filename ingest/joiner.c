@@ -261,12 +261,35 @@ static bool names_exception(struct iq_view text)
 /* `main.run(0x1, ...)`, `created by main.main`: the lines of a goroutine between those that are indented. */
 static bool is_call(struct iq_view text)
 {
-	return text.data[text.len - 1] == ')' || iq_view_starts_with(text, IQ_LIT("created by "));
+	return text.data[text.len - 1] == ')' || iq_view_starts_with(text, IQ_LIT("created by ")) ||
+	       iq_view_starts_with(text, IQ_LIT("[signal "));
 }
 
 static bool is_traceback(struct iq_view text)
 {
 	return iq_view_starts_with(text, IQ_LIT("Traceback (most recent call last):"));
+}
+
+/* `java.lang.IllegalStateException: no`, `org.example.RefusedError`: what a logger writes behind the line of an error. */
+static bool is_throwable(struct iq_view text)
+{
+	static const struct iq_view endings[] = { { "Exception", 9 }, { "Error", 5 } };
+	size_t len = 0, dots = 0;
+
+	while (len < text.len &&
+	       (is_digit(text.data[len]) || text.data[len] == '.' || text.data[len] == '_' || text.data[len] == '$' ||
+		((text.data[len] | 0x20) >= 'a' && (text.data[len] | 0x20) <= 'z')))
+		dots += text.data[len++] == '.';
+	if (dots == 0 || (len < text.len && text.data[len] != ':'))
+		return false;
+	text.len = len;
+	return iq_view_ends_with(text, endings[0]) || iq_view_ends_with(text, endings[1]);
+}
+
+static bool begins_trace_of(const struct iq_joiner_stream *stream, struct iq_view text)
+{
+	return stream->lines == 1 && is_throwable(text) &&
+	       iq_text_severity(iq_buf_view(&stream->body)) >= IQ_SEVERITY_ERROR;
 }
 
 static const struct iq_view trace_beginnings = { " \t})].CDSTagps", 14 };
@@ -282,6 +305,8 @@ static bool goes_on_with(const struct iq_joiner *joiner, const struct iq_joiner_
 	const struct iq_view trimmed = without_indent(text);
 	const bool within = stream->trace != IQ_TRACE_NONE;
 
+	if (!within && begins_trace_of(stream, text))
+		return true;
 	if (!within && !may_be_of_trace(text))
 		return false;
 	if (trimmed.len == 0)

@@ -229,7 +229,8 @@ static bool read_container_link(struct iq_origin *origin, struct iq_view name)
 static void read_file(struct iq_origin *origin, struct iq_view name)
 {
 	static const struct iq_view formats[] = {
-		{ ".log", 4 }, { ".har", 4 }, { ".ndjson", 7 }, { ".jsonl", 6 }, { ".json", 5 }, { ".txt", 4 },
+		{ ".log", 4 },	{ ".har", 4 }, { ".ndjson", 7 }, { ".jsonl", 6 },
+		{ ".json", 5 }, { ".txt", 4 }, { ".csv", 4 },	 { ".xml", 4 },
 	};
 	struct iq_rotation ignored = { .date = IQ_VIEW_NULL };
 	bool is_id;
