@@ -41,6 +41,8 @@ struct iq_parser_options {
 	 * A hole that the evidence itself declares is a gap but no problem. Borrowed until the call returns. May be
 	 * NULL. */
 	void (*problem)(void *context, const char *text);
+	/* Is a file that lies beside the evidence, or below it, taken in as well? NULL: that is not known. */
+	bool (*beside)(void *context, struct iq_view file);
 	void *context;
 };
 #define IQ_INGEST_MAX_LINE (1u << 20)
@@ -87,6 +89,8 @@ struct iq_format {
 	X(docker_text, "docker-text") \
 	X(google_cloud, "google-cloud") \
 	X(har, "har") \
+	X(har_content, "har-content") \
+	X(har_messages, "har-messages") \
 	X(journal_export, "journal-export") \
 	X(journal_json, "journal-json") \
 	X(jsonl, "jsonl") \

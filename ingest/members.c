@@ -97,22 +97,33 @@ struct iq_view iq_member_find(struct iq_view object, struct iq_view name)
 	return IQ_VIEW_NULL;
 }
 
+bool iq_elements_open(struct iq_elements *elements, struct iq_view array)
+{
+	struct iq_json_token token;
+
+	iq_json_init(&elements->json, array);
+	return array.len > 0 && iq_json_next(&elements->json, &token) > 0 && token.type == IQ_JSON_ARRAY_BEGIN;
+}
+
+int iq_elements_next(struct iq_elements *elements, struct iq_view *ret_element)
+{
+	struct iq_json_token token;
+
+	if (iq_json_next(&elements->json, &token) <= 0 || token.type == IQ_JSON_ARRAY_END)
+		return 0;
+	*ret_element = iq_json_skip(&elements->json, &token);
+	return ret_element->data ? 1 : 0;
+}
+
 int iq_elements_each(struct iq_view array, int (*each)(void *context, struct iq_view element, struct iq_error *error),
 		     void *context, struct iq_error *error)
 {
-	struct iq_json json;
-	struct iq_json_token token;
+	struct iq_elements elements;
+	struct iq_view element;
 	int rc = 0;
 
-	iq_json_init(&json, array);
-	if (array.len == 0 || iq_json_next(&json, &token) <= 0 || token.type != IQ_JSON_ARRAY_BEGIN)
-		return 0;
-	while (rc == 0 && iq_json_next(&json, &token) > 0 && token.type != IQ_JSON_ARRAY_END) {
-		struct iq_view element = iq_json_skip(&json, &token);
-
-		if (!element.data)
-			break;
-		rc = each(context, element, error);
-	}
+	if (iq_elements_open(&elements, array))
+		while (rc == 0 && iq_elements_next(&elements, &element) > 0)
+			rc = each(context, element, error);
 	return rc;
 }

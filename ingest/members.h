@@ -36,6 +36,19 @@ bool iq_member_time(const struct iq_member *member, struct iq_buf *scratch, int6
 
 /* The member of an object, its value raw; the NULL view if it has none of that name, or is no object. */
 struct iq_view iq_member_find(struct iq_view object, struct iq_view name);
+/* The elements of an array, one after the other:
+ *
+ *	if (iq_elements_open(&elements, array))
+ *		while (iq_elements_next(&elements, &element) > 0)
+ *			...
+ */
+struct iq_elements {
+	struct iq_json json;
+};
+/* False if it is no array. */
+bool iq_elements_open(struct iq_elements *elements, struct iq_view array);
+/* 1 and a complete element, raw; 0 at the end, or where the text ends or is no JSON. Borrowed until the text goes. */
+int iq_elements_next(struct iq_elements *elements, struct iq_view *ret_element);
 /* Calls `each` with every element of an array, raw; nothing is done with anything else. 0, or what a call returned. */
 int iq_elements_each(struct iq_view array, int (*each)(void *context, struct iq_view element, struct iq_error *error),
 		     void *context, struct iq_error *error);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "ingest/attached.h"
 #include "ingest/bundle.h"
 #include "ingest/docker_event.h"
 #include "ingest/record.h"
@@ -253,6 +254,8 @@ int iq_origin_read_path(struct iq_origin *origin, const char *path)
 
 	if (strcmp(path, "-") == 0)
 		(void)iq_buf_append_cstr(&origin->source, "stdin");
+	else if (iq_attached_of(iq_view_cstr(path)) != IQ_ATTACHED_NOT || iq_view_eq(name, IQ_LIT("har.har")))
+		iq_attached_source(IQ_VIEW_NULL, iq_view_cstr(path), &origin->source);
 	else if (!read_pod_log(origin, directory, name) && !read_container_link(origin, name))
 		read_file(origin, name);
 	return origin->source.failed || origin->attrs.failed ? IQ_ERR_NOMEM : 0;

@@ -36,6 +36,7 @@ struct iq_origin {
  *  - /var/log/pods/NAMESPACE_POD_UID/CONTAINER/N.log: source POD/CONTAINER; attrs pod, container, namespace
  *  - /var/log/containers/POD_NAMESPACE_CONTAINER-ID.log: likewise, and container_id
  *  - /var/lib/docker/containers/ID/ID-json.log: source and attr container are the first 12 digits of the id
+ *  - har.har, and what lies beside a HAR (ingest/attached.h): the name of the directory or archive
  *  - anything else: the base name without compression, rotation (see below), format (.log .har .ndjson .jsonl .json .txt) and
  *    `-json`; `-` is `stdin`
  * 0 or IQ_ERR_NOMEM. Caller owns; release with iq_origin_release(), also after a failure. */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "ingest/attached.h"
 #include "ingest/bundle.h"
 #include "ingest/contents.h"
 #include "ingest/history.h"
@@ -15,6 +16,9 @@
 #define PLACE_BYTES (1u << 20)
 #define PLACES (IQ_DIALECT_WINDOW / PLACE_BYTES + 2)
 
+/* Percent, of a file that nothing but its name tells. */
+#define ATTACHED_SURE 60
+
 /* The whole run. */
 struct ingest {
 	const struct iq_ingest_options *options;
@@ -26,6 +30,8 @@ struct ingest {
 	const struct iq_format *carried_by; /* what that was */
 	bool carry_is_new;		    /* it was taken in by this run */
 	bool recalled;			    /* the describer knows the handshakes of the store */
+	const struct iq_walk *walk;
+	struct iq_map paths; /* of the files in that, once it was asked for one */
 	struct iq_ingest_result result;
 	const struct iq_input *file; /* at hand, which may be an archive; NULL: none */
 	uint64_t position;	     /* in that, once it is closed */
@@ -118,6 +124,31 @@ static void note_history(struct intake *intake, const struct iq_event *event)
 				   iq_json_pointer(event->attrs, IQ_LIT("/name"), &scratch).text, event->ts, limit);
 	}
 	iq_buf_release(&scratch);
+}
+
+static int read_paths(struct ingest *ingest)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < ingest->walk->count && rc == 0 && ingest->paths.count < ingest->walk->count; i++)
+		rc = iq_map_set(&ingest->paths, iq_view_cstr(ingest->walk->files[i].path), 1);
+	return rc;
+}
+
+/* What an archive still holds is not known. */
+static bool is_taken_too(void *context, struct iq_view file)
+{
+	const struct intake *intake = context;
+	const char *path = intake->file->path;
+	struct iq_buf beside = IQ_BUF_INIT;
+	bool taken = true;
+
+	(void)iq_buf_append(&beside, iq_view_make(path, (size_t)(iq_path_base(path) - path)));
+	(void)iq_buf_append(&beside, file);
+	if (!strstr(path, "!/") && strcmp(path, "-") != 0 && read_paths(intake->ingest) == 0 && !beside.failed)
+		taken = iq_map_get(&intake->ingest->paths, iq_buf_view(&beside)) != NULL;
+	iq_buf_release(&beside);
+	return taken;
 }
 
 static int take_event(void *context, const struct iq_event *event, struct iq_error *error)
@@ -289,7 +320,12 @@ static int recognise(struct intake *intake, struct iq_error *error)
 static const struct iq_format *find_format(struct intake *intake)
 {
 	const char *name = intake->ingest->options->format;
+	const bool attached = iq_attached_of(iq_view_cstr(intake->file->path)) == IQ_ATTACHED_CONTENT;
 
+	if (!name && attached) {
+		name = "har-content";
+		intake->sure = ATTACHED_SURE;
+	}
 	if (intake->recognised.outcome == IQ_STREAM_CONTINUES)
 		return iq_format_by_name(intake->recognised.format);
 	if (!name && intake->in_bundle && iq_bundle_is_note(intake->in_bundle))
@@ -350,6 +386,7 @@ static struct iq_parser_options parser_options(struct intake *intake)
 		.collected = intake->in_bundle && ingest->bundle.ended != IQ_TIME_NONE ? ingest->bundle.ended : 0,
 		.limit = intake->limit,
 		.problem = take_problem,
+		.beside = is_taken_too,
 		.context = intake,
 	};
 }
@@ -1173,6 +1210,7 @@ static int ingest_files(struct ingest *ingest, const struct iq_walk *walk, struc
 {
 	int rc = 0, committed;
 
+	ingest->walk = walk;
 	for (size_t i = 0; i < walk->count; i++)
 		ingest->bytes_total += walk->files[i].bytes;
 	for (size_t i = 0; i < walk->count && rc == 0; i++)
@@ -1215,6 +1253,7 @@ int iq_ingest(const char *store_path, const char *const *paths, size_t path_coun
 	iq_history_free(ingest.history);
 	iq_carry_release(&ingest.carry);
 	iq_bundle_release(&ingest.bundle);
+	iq_map_release(&ingest.paths);
 	iq_walk_release(&walk);
 	if (rc == 0 || rc == IQ_ERR_INTERRUPTED)
 		*ret_result = ingest.result;

@@ -61,8 +61,16 @@ static int skip_dotfiles(const struct dirent *entry)
 	return entry->d_name[0] != '.';
 }
 
+static bool is_har(const char *name)
+{
+	return iq_view_ends_with(iq_view_cstr(name), IQ_LIT(".har"));
+}
+
+/* A HAR says how the sessions began that files beside it hold the rest of (ingest/attached.h): it comes first. */
 static int by_name(const struct dirent **a, const struct dirent **b)
 {
+	if (is_har((*a)->d_name) != is_har((*b)->d_name))
+		return is_har((*a)->d_name) ? -1 : 1;
 	return strcmp((*a)->d_name, (*b)->d_name);
 }
 

@@ -1,6 +1,6 @@
 /* ingest/walk.h - from the paths of a command line to the files to take in.
  *
- * A named file is taken as it is. A directory is walked in sorted order (bytewise, each directory's entries together);
+ * A named file is taken as it is. A directory is walked in sorted order (bytewise but HARs first, each directory's entries together);
  * dotfiles, sockets, pipes and devices in it are passed over, links are followed to files within it only (which are
  * visited under their own name anyway), and the store that is being written is left out.
  */

@@ -70,13 +70,86 @@ Test(har, gives_each_message_its_own_bytes)
 	collected_release(&collected);
 }
 
-Test(har, takes_http_entries_as_one_event_each)
+#define ENTRY(response, more) \
+	"{" STARTED ",\"time\":12.5" more \
+	",\"request\":{\"method\":\"POST\",\"url\":\"http://h/login\",\"httpVersion\":\"HTTP/1.1\"," \
+	"\"headers\":[{\"name\":\"Cookie\",\"value\":\"sid=1\"}],\"postData\":{\"mimeType\":\"text/plain\",\"text\":\"a\\u0062\"}}," \
+	"\"response\":" response "}"
+#define REQUEST_FIELDS \
+	"event http.request ts=2026-11-23T03:07:12.418000000Z source=\"file\" direction=\"client\" type=\"http.request\" " \
+	"key=\"http1 h/login 03:07:12.418\" body=\"ab\" attrs=\"{\\\"url\\\":\\\"http://h/login\\\",\\\"method\\\":\\\"POST\\\"," \
+	"\\\"version\\\":\\\"HTTP/1.1\\\",\\\"headers\\\":{\\\"Cookie\\\":\\\"sid=1\\\"}}\"\n"
+#define NO_SOCKETS "no WebSocket messages: export the HAR with the network panel open before the page connects\n"
+
+Test(har, takes_http_entries_as_a_request_and_a_response)
 {
-	expect(IQ_LIT(HEAD "{" STARTED ",\"request\":{\"method\":\"POST\",\"url\":\"http://h/"
-			   "login\"},\"response\":{\"status\":404}},\n" SOCKET TAIL),
-	       "event http.response ts=2026-11-23T03:07:12.418000000Z source=\"file\" type=\"http.response\" "
-	       "attrs=\"{\\\"url\\\":\\\"http://h/login\\\",\\\"method\\\":\\\"POST\\\",\\\"status\\\":404}\"\n"
-	       "event " OPEN_FIELDS "event " SENT_FIELDS "event " RECEIVED_FIELDS,
+	expect(IQ_LIT(HEAD ENTRY(
+		       "{\"status\":503,\"headers\":[{\"name\":\"Set-Cookie\",\"value\":\"a=1\"},{\"name\":\"set-cookie\","
+		       "\"value\":\"b=2\"},{\"name\":\"set-cookie\",\"value\":\"c=3\"},{\"name\":\"Via\",\"value\":\"x\"}],"
+		       "\"content\":{\"size\":2,\"text\":\"b2s=\",\"encoding\":\"base64\"}}",
+		       ",\"timings\":{\"wait\":12}") TAIL),
+	       REQUEST_FIELDS
+	       "event http.response ts=2026-11-23T03:07:12.430500000Z source=\"file\" direction=\"server\" "
+	       "type=\"http.response\" key=\"http1 h/login 03:07:12.418\" severity=\"error\" body=\"ok\" "
+	       "attrs=\"{\\\"url\\\":\\\"http://h/login\\\",\\\"method\\\":\\\"POST\\\",\\\"status\\\":503,\\\"timings\\\":{\\\"wait\\\":12},"
+	       "\\\"bytes\\\":2,\\\"headers\\\":{\\\"Set-Cookie\\\":[\\\"a=1\\\",\\\"b=2\\\",\\\"c=3\\\"],\\\"Via\\\":\\\"x\\\"}}\"\n",
+	       NO_SOCKETS);
+}
+
+/* Chrome and mitmproxy write status 0, Playwright -1. */
+Test(har, takes_an_exchange_without_a_response_as_failed)
+{
+	const char *lines = REQUEST_FIELDS
+		"event net.error ts=2026-11-23T03:07:12.430500000Z source=\"file\" type=\"failed\" key=\"http1 h/login "
+		"03:07:12.418\" attrs=\"{\\\"url\\\":\\\"http://h/login\\\",\\\"method\\\":\\\"POST\\\",\\\"error\\\":"
+		"\\\"net::ERR_CONNECTION_REFUSED\\\"}\"\n";
+
+	expect(IQ_LIT(HEAD ENTRY("{\"status\":0,\"_error\":\"net::ERR_CONNECTION_REFUSED\"}", "") TAIL), lines,
+	       NO_SOCKETS);
+	expect(IQ_LIT(HEAD ENTRY("{\"status\":-1,\"_failureText\":\"net::ERR_CONNECTION_REFUSED\"}", "") TAIL), lines,
+	       NO_SOCKETS);
+}
+
+/* A proxy writes the URL that was asked for. */
+Test(har, knows_an_upgrade_by_its_headers)
+{
+	expect(IQ_LIT(HEAD
+		      "{\"request\":{\"url\":\"http://h/p\",\"headers\":[{\"name\":\"Upgrade\",\"value\":\"WebSocket\"}]},"
+		      "\"response\":{\"status\":403,\"content\":{\"text\":\"no\"}}}" TAIL),
+	       "event net.error source=\"file\" session=\"ws1 h/p\" type=\"refused\" seq=0 body=\"no\" "
+	       "attrs=\"{\\\"url\\\":\\\"http://h/p\\\",\\\"status\\\":403,\\\"headers\\\":{\\\"Upgrade\\\":\\\"WebSocket\\\"}}\"\n",
+	       "");
+}
+
+Test(har, takes_a_failure_after_the_handshake_as_a_cut)
+{
+	expect(IQ_LIT(HEAD
+		      "{\"_webSocketMessages\":[{\"data\":\"a\"}],\"response\":{\"status\":101,\"_failureText\":\"Invalid frame "
+		      "header\"}}" TAIL),
+	       "event ws.open source=\"file\" session=\"ws1\" type=\"ws.open\" seq=0 attrs=\"{\\\"status\\\":101}\"\n"
+	       "event ws.message source=\"file\" session=\"ws1\" seq=1 body=\"a\"\n"
+	       "event net.error source=\"file\" session=\"ws1\" type=\"cut\" attrs=\"{\\\"error\\\":\\\"Invalid frame header\\\"}\"\n",
+	       "");
+}
+
+/* Its messages lie beside the HAR. */
+Test(har, names_a_session_after_the_file_that_holds_it)
+{
+	expect(IQ_LIT(HEAD "{\"_resourceType\":\"websocket\",\"response\":{\"status\":101,\"content\":{\"_file\":"
+			   "\"016e0e1d65925c83c960f409cc82c848.jsonl\"}}}" TAIL),
+	       "event ws.open source=\"logs\" session=\"ws 016e0e1d6592\" type=\"ws.open\" seq=0 "
+	       "attrs=\"{\\\"status\\\":101,\\\"file\\\":\\\"016e0e1d65925c83c960f409cc82c848.jsonl\\\"}\"\n",
+	       "");
+}
+
+Test(har, reads_a_close_frame)
+{
+	expect(IQ_LIT(HEAD "{\"_webSocketMessages\":[{\"type\":\"receive\",\"opcode\":8,\"data\":\"A+hieWU=\"}],"
+			   "\"response\":{\"status\":101}}" TAIL),
+	       "event ws.open source=\"file\" session=\"ws1\" type=\"ws.open\" seq=0 attrs=\"{\\\"status\\\":101}\"\n"
+	       "event ws.close source=\"file\" session=\"ws1\" direction=\"server\" type=\"ws.close\" seq=1 "
+	       "binary=\"\\u0003\xef\xbf\xbd"
+	       "bye\" attrs=\"{\\\"opcode\\\":8,\\\"code\\\":1000,\\\"reason\\\":\\\"bye\\\"}\"\n",
 	       "");
 }
 
@@ -123,7 +196,9 @@ Test(har, says_that_there_are_no_websockets)
 		"no WebSocket messages: export the HAR with the network panel open before the page connects\n";
 
 	expect(IQ_LIT(HEAD TAIL), "gap source=\"file\" reason=\"a HAR without entries\" count=0\n", problem);
-	expect(IQ_LIT(HEAD "{}" TAIL), "event http.response source=\"file\" type=\"http.response\"\n", problem);
+	expect(IQ_LIT(HEAD "{}" TAIL),
+	       "event http.response source=\"file\" direction=\"server\" type=\"http.response\" key=\"http1\"\n",
+	       problem);
 }
 
 Test(har, keeps_what_was_complete_before_a_truncation)
@@ -190,6 +265,6 @@ Test(har, cuts_a_long_message)
 	cr_expect_neq(iq_view_find(iq_buf_view(&collected.lines),
 				   IQ_LIT("body=\"01234567\" attrs=\"{\\\"body_bytes\\\":10}\"")),
 		      SIZE_MAX);
-	cr_expect_str_eq(collected.problems.data, "byte 0: message cut at 8 of 10 bytes; the store keeps it whole\n");
+	cr_expect_str_eq(collected.problems.data, "byte 0: body cut at 8 of 10 bytes; the store keeps it whole\n");
 	collected_release(&collected);
 }
