@@ -1,4 +1,4 @@
-#include "event/event.h"
+#include "event/dialects.h"
 
 /* A member of interest and its rank: the lowest rank that is present wins, wherever it stands in the object. */
 struct candidate {
@@ -19,6 +19,14 @@ static const struct candidate key_members[] = {
 };
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
+
+size_t iq_key_rank(struct iq_view name)
+{
+	for (size_t rank = 0; rank < COUNT(key_members); rank++)
+		if (iq_view_eq(key_members[rank].name, name))
+			return rank;
+	return SIZE_MAX;
+}
 
 struct best {
 	size_t rank;

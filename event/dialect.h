@@ -55,8 +55,15 @@ uint64_t iq_dialects_place(const struct iq_dialects *dialects, uint64_t position
  * 0 or IQ_ERR_NOMEM. */
 int iq_dialects_describe(struct iq_dialects *dialects, struct iq_event *event);
 /* Describes the event and gives it to the sink; a frame of several messages as several events, whose bodies
- * make up the frame's and whose range is the frame's. 0, or negative from the sink. */
+ * make up the frame's (but for the brackets and commas of a batch, whose messages are numbered) and whose range is the frame's. 0, or negative from the sink. */
 int iq_dialects_take(struct iq_dialects *dialects, struct iq_event *event, const struct iq_sink *sink,
 		     struct iq_error *error);
+
+/* What a JSON Pointer finds in the body of a message: in its JSON as it is, else in that of the message without the dialect's framing
+ * (`42["join",{...}]` has an array), else in what the message carries (the event's first argument, `payload`, `params`, `result`). Which
+ * dialect it is is told from the message alone. As iq_json_pointer() otherwise; see docs/design/0022-pointers-into-payloads.md. */
+struct iq_json_value iq_dialect_pointer(struct iq_view body, struct iq_view pointer, struct iq_buf *scratch);
+/* What the message carries, one JSON object; the NULL view where that is nothing else than the message itself. */
+struct iq_view iq_dialect_payload(struct iq_view body);
 
 #endif

@@ -33,6 +33,18 @@ static enum iq_fit read(struct iq_view message, struct iq_reading *reading, stru
 	return iq_view_starts_with(reading->type, IQ_LIT("connection_")) ? IQ_FIT_SURE : IQ_FIT_LIKELY;
 }
 
+static bool documents(struct iq_view message, struct iq_documents *ret_documents)
+{
+	struct iq_pick picks[] = { { .name = { "type", 4 } }, { .name = { "payload", 7 } } };
+
+	if (!iq_has(message, IQ_LIT("\"payload\"")) || !iq_pick(message, picks, 2) ||
+	    !iq_picked(&picks[0], IQ_JSON_STRING) || !iq_picked(&picks[1], IQ_JSON_OBJECT_BEGIN) ||
+	    !iq_is_listed(picks[0].token.raw, types, sizeof(types) / sizeof(types[0])))
+		return false;
+	*ret_documents = (struct iq_documents){ .message = message, .payload = picks[1].raw };
+	return true;
+}
+
 static bool handshake(struct iq_view url, struct iq_view subprotocol)
 {
 	(void)url;
@@ -42,4 +54,5 @@ static bool handshake(struct iq_view url, struct iq_view subprotocol)
 const struct iq_dialect iq_dialect_graphql = {
 	.handshake = handshake,
 	.read = read,
+	.documents = documents,
 };

@@ -52,13 +52,16 @@ static void read_key(const struct iq_pick *parts, struct iq_reading *reading, st
 		reading->key = iq_pick_text(&parts[TOPIC], scratch);
 }
 
+#define PARTS_INIT \
+	{ \
+		[JOIN_REF] = { .name = { "join_ref", 8 } }, [REF] = { .name = { "ref", 3 } }, \
+		[TOPIC] = { .name = { "topic", 5 } }, [EVENT] = { .name = { "event", 5 } }, \
+		[PAYLOAD] = { .name = { "payload", 7 } }, \
+	}
+
 static enum iq_fit read(struct iq_view message, struct iq_reading *reading, struct iq_buf *scratch)
 {
-	struct iq_pick parts[PARTS] = {
-		[JOIN_REF] = { .name = { "join_ref", 8 } }, [REF] = { .name = { "ref", 3 } },
-		[TOPIC] = { .name = { "topic", 5 } },	    [EVENT] = { .name = { "event", 5 } },
-		[PAYLOAD] = { .name = { "payload", 7 } },
-	};
+	struct iq_pick parts[PARTS] = PARTS_INIT;
 	struct iq_view status;
 
 	if (!read_parts(message, parts))
@@ -73,6 +76,16 @@ static enum iq_fit read(struct iq_view message, struct iq_reading *reading, stru
 	return IQ_FIT_SURE;
 }
 
+static bool documents(struct iq_view message, struct iq_documents *ret_documents)
+{
+	struct iq_pick parts[PARTS] = PARTS_INIT;
+
+	if ((message.data[0] == '{' && !iq_has(message, IQ_LIT("\"payload\""))) || !read_parts(message, parts))
+		return false;
+	*ret_documents = (struct iq_documents){ .message = message, .payload = parts[PAYLOAD].raw };
+	return true;
+}
+
 static bool handshake(struct iq_view url, struct iq_view subprotocol)
 {
 	(void)subprotocol;
@@ -82,4 +95,5 @@ static bool handshake(struct iq_view url, struct iq_view subprotocol)
 const struct iq_dialect iq_dialect_phoenix = {
 	.handshake = handshake,
 	.read = read,
+	.documents = documents,
 };

@@ -35,14 +35,19 @@ static bool take_attachments(struct iq_view *text, uint32_t *ret_count)
 	return true;
 }
 
-static void pass_namespace(struct iq_view *text)
+/* `/admin,`, in protocol 3 of Engine.IO also `/admin?query,`; the NULL view for the main namespace. */
+static struct iq_view take_namespace(struct iq_view *text)
 {
-	size_t comma;
+	struct iq_view name;
+	size_t comma, query;
 
 	if (!iq_view_starts_with(*text, IQ_LIT("/")))
-		return;
+		return IQ_VIEW_NULL;
 	comma = iq_view_find(*text, IQ_LIT(","));
+	name = iq_view_make(text->data, comma == SIZE_MAX ? text->len : comma);
 	*text = iq_view_from(*text, comma == SIZE_MAX ? text->len : comma + 1);
+	query = iq_view_find(name, IQ_LIT("?"));
+	return iq_view_make(name.data, query == SIZE_MAX ? name.len : query);
 }
 
 /* ["name", argument, ...]: the name, and the key in the first argument. */
@@ -79,7 +84,7 @@ static enum iq_fit read_packet(struct iq_view text, struct iq_reading *reading, 
 
 	if (packet >= BINARY_EVENT && !take_attachments(&rest, &reading->attachments))
 		return IQ_FIT_NONE;
-	pass_namespace(&rest);
+	reading->scope = take_namespace(&rest);
 	id = take_digits(&rest);
 	reading->key = id.len > 0 ? id : IQ_VIEW_NULL;
 	switch (packet) {
@@ -136,6 +141,49 @@ static enum iq_fit read(struct iq_view message, struct iq_reading *reading, stru
 	return iq_view_eq(rest, IQ_LIT("probe")) ? IQ_FIT_SURE : IQ_FIT_NONE;
 }
 
+/* The arguments of a packet; the NULL view if it has none. */
+static struct iq_view packet_json(struct iq_view message)
+{
+	struct iq_view rest = iq_view_from(message, 2);
+	uint32_t attachments;
+
+	if (message.len < 3 || message.data[0] != '4' || message.data[1] < '0' || message.data[1] > '6')
+		return IQ_VIEW_NULL;
+	if (message.data[1] - '0' >= BINARY_EVENT && !take_attachments(&rest, &attachments))
+		return IQ_VIEW_NULL;
+	(void)take_namespace(&rest);
+	(void)take_digits(&rest);
+	return rest;
+}
+
+/* The first argument, behind the name of an event. */
+static struct iq_view first_argument(struct iq_view arguments)
+{
+	struct iq_json json;
+	struct iq_json_token token;
+
+	iq_json_init(&json, arguments);
+	if (iq_json_next(&json, &token) <= 0 || token.type != IQ_JSON_ARRAY_BEGIN || iq_json_next(&json, &token) <= 0)
+		return IQ_VIEW_NULL;
+	if (token.type == IQ_JSON_STRING && iq_json_next(&json, &token) <= 0)
+		return IQ_VIEW_NULL;
+	return token.type == IQ_JSON_OBJECT_BEGIN ? iq_json_skip(&json, &token) : IQ_VIEW_NULL;
+}
+
+static bool documents(struct iq_view message, struct iq_documents *ret_documents)
+{
+	struct iq_view json = packet_json(message);
+
+	/* `0{...}`, or a message of Engine.IO that is no packet */
+	if (!json.data && message.len > 1 && (message.data[0] == '0' || message.data[0] == '4'))
+		json = iq_view_from(message, 1);
+	if (json.len == 0 || (json.data[0] != '[' && json.data[0] != '{'))
+		return false;
+	*ret_documents = (struct iq_documents){ .message = json };
+	ret_documents->payload = json.data[0] == '[' ? first_argument(json) : json;
+	return true;
+}
+
 static bool handshake(struct iq_view url, struct iq_view subprotocol)
 {
 	(void)subprotocol;
@@ -146,4 +194,5 @@ const struct iq_dialect iq_dialect_socket_io = {
 	.separator = '\x1e',
 	.handshake = handshake,
 	.read = read,
+	.documents = documents,
 };

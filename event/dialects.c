@@ -47,6 +47,7 @@ struct iq_dialects {
 	struct iq_buf key;
 	struct iq_buf scratch;
 	struct iq_buf type;
+	struct iq_buf attrs;
 };
 
 /* ---- Life ---- */
@@ -94,6 +95,7 @@ void iq_dialects_free(struct iq_dialects *dialects)
 	iq_buf_release(&dialects->key);
 	iq_buf_release(&dialects->scratch);
 	iq_buf_release(&dialects->type);
+	iq_buf_release(&dialects->attrs);
 	free(dialects);
 }
 
@@ -124,13 +126,14 @@ static bool begin_key(struct iq_dialects *dialects, const struct iq_event *event
 
 /* NULL for what is not remembered. */
 static struct iq_view message_key(struct iq_dialects *dialects, const struct iq_event *event, enum about about,
-				  enum iq_direction direction, struct iq_view id)
+				  enum iq_direction direction, struct iq_view scope, struct iq_view id)
 {
 	const char tag[2] = { (char)about, (char)direction };
 
-	if (id.len > LONGEST || !begin_key(dialects, event))
+	if (id.len > LONGEST || scope.len > LONGEST || !begin_key(dialects, event))
 		return IQ_VIEW_NULL;
 	(void)iq_buf_append(&dialects->key, iq_view_make(tag, sizeof(tag)));
+	add_key(dialects, scope);
 	(void)iq_buf_append(&dialects->key, id);
 	return iq_buf_view(&dialects->key);
 }
@@ -286,10 +289,11 @@ static struct choice known_dialect(struct iq_dialects *dialects, const struct iq
 		dialect = iq_map_get(&dialects->handshakes, iq_buf_view(&dialects->key));
 	if (dialect && *dialect)
 		return (struct choice){ (uint32_t)*dialect, false };
-	item = remembers(dialects)
-		       ? recall(dialects, message_key(dialects, event, ABOUT_SESSION, IQ_DIRECTION_NONE, IQ_VIEW_NULL),
-				event->offset, &generation)
-		       : NULL;
+	item = remembers(dialects) ? recall(dialects,
+					    message_key(dialects, event, ABOUT_SESSION, IQ_DIRECTION_NONE, IQ_VIEW_NULL,
+							IQ_VIEW_NULL),
+					    event->offset, &generation)
+				   : NULL;
 	return (struct choice){ item ? item->dialect : 0, true };
 }
 
@@ -314,16 +318,22 @@ static struct iq_view without_separator(const struct iq_dialect *dialect, struct
 	return message;
 }
 
-/* The first message of a frame, with its separators. */
-static struct iq_view first_message(const struct iq_dialect *dialect, struct iq_view frame)
+/* The message at `at` in a frame, with its separators. */
+static struct iq_part part_at(const struct iq_dialect *dialect, struct iq_view frame, size_t at)
 {
-	const char *end =
-		dialect->separator && frame.len > 0 ? memchr(frame.data, dialect->separator, frame.len) : NULL;
-	size_t len = end ? (size_t)(end - frame.data) : frame.len;
+	const struct iq_view rest = iq_view_from(frame, at);
+	struct iq_part part = { .number = 0 };
+	const char *found = dialect->separator && rest.len > 0 ? memchr(rest.data, dialect->separator, rest.len) : NULL;
+	size_t len = found ? (size_t)(found - rest.data) : rest.len;
 
-	while (end && len < frame.len && frame.data[len] == dialect->separator)
+	if (dialect->part && dialect->part(frame, at, &part))
+		return part;
+	while (found && len < rest.len && rest.data[len] == dialect->separator)
 		len++;
-	return iq_view_make(frame.data, len);
+	part.body = iq_view_make(rest.data, len);
+	part.message = without_separator(dialect, part.body);
+	part.end = at + len;
+	return part;
 }
 
 static enum iq_fit read_message(struct iq_dialects *dialects, const struct iq_dialect *dialect, struct iq_view message,
@@ -331,14 +341,14 @@ static enum iq_fit read_message(struct iq_dialects *dialects, const struct iq_di
 {
 	*ret_reading = (struct iq_reading){ .role = IQ_ROLE_NONE };
 	iq_buf_clear(&dialects->scratch);
-	return dialect->read(without_separator(dialect, message), ret_reading, &dialects->scratch);
+	return dialect->read(message, ret_reading, &dialects->scratch);
 }
 
 /* SignalR has no message that is sure by itself, but ends each as nobody else does. */
-static bool is_sure(const struct iq_dialect *dialect, enum iq_fit fit, struct iq_view message)
+static bool is_sure(const struct iq_dialect *dialect, enum iq_fit fit, struct iq_view body)
 {
-	return fit == IQ_FIT_SURE || (fit == IQ_FIT_LIKELY && dialect->separator && message.data[0] == '{' &&
-				      message.data[message.len - 1] == dialect->separator);
+	return fit == IQ_FIT_SURE || (fit == IQ_FIT_LIKELY && dialect->separator && body.data[0] == '{' &&
+				      body.data[body.len - 1] == dialect->separator);
 }
 
 static uint32_t identify(struct iq_dialects *dialects, const struct iq_event *event)
@@ -346,10 +356,10 @@ static uint32_t identify(struct iq_dialects *dialects, const struct iq_event *ev
 	struct iq_reading reading;
 
 	for (uint32_t i = 0; i < DIALECTS; i++) {
-		struct iq_view message = first_message(dialects_by_order[i], event->body);
+		const struct iq_dialect *dialect = dialects_by_order[i];
+		const struct iq_part part = part_at(dialect, event->body, 0);
 
-		if (is_sure(dialects_by_order[i], read_message(dialects, dialects_by_order[i], message, &reading),
-			    message))
+		if (is_sure(dialect, read_message(dialects, dialect, part.message, &reading), part.body))
 			return i + 1;
 	}
 	return 0;
@@ -359,8 +369,9 @@ static int note_session(struct iq_dialects *dialects, const struct iq_event *eve
 {
 	const struct remembered item = { .offset = event->offset, .dialect = dialect };
 
-	return remember(dialects, message_key(dialects, event, ABOUT_SESSION, IQ_DIRECTION_NONE, IQ_VIEW_NULL), item,
-			IQ_VIEW_NULL, IQ_VIEW_NULL);
+	return remember(dialects,
+			message_key(dialects, event, ABOUT_SESSION, IQ_DIRECTION_NONE, IQ_VIEW_NULL, IQ_VIEW_NULL),
+			item, IQ_VIEW_NULL, IQ_VIEW_NULL);
 }
 
 /* ---- What a message says ---- */
@@ -378,8 +389,9 @@ static void name_answer(struct iq_dialects *dialects, const struct iq_event *eve
 	const enum iq_direction asker =
 		reading->role == IQ_ROLE_ANSWER ? other_side(event->direction) : event->direction;
 	const struct generation *generation;
-	const struct remembered *request = recall(
-		dialects, message_key(dialects, event, ABOUT_REQUEST, asker, reading->key), event->offset, &generation);
+	const struct remembered *request =
+		recall(dialects, message_key(dialects, event, ABOUT_REQUEST, asker, reading->scope, reading->key),
+		       event->offset, &generation);
 
 	if (!request)
 		return;
@@ -396,13 +408,17 @@ static int bind(struct iq_dialects *dialects, const struct iq_event *event, stru
 	int rc = 0;
 
 	if (reading->key.data && reading->role == IQ_ROLE_REQUEST)
-		rc = remember(dialects, message_key(dialects, event, ABOUT_REQUEST, event->direction, reading->key),
-			      item, reading->type, IQ_VIEW_NULL);
+		rc = remember(
+			dialects,
+			message_key(dialects, event, ABOUT_REQUEST, event->direction, reading->scope, reading->key),
+			item, reading->type, IQ_VIEW_NULL);
 	else if (reading->key.data && reading->role != IQ_ROLE_NONE)
 		name_answer(dialects, event, reading);
 	if (rc == 0 && reading->attachments > 0)
-		rc = remember(dialects, message_key(dialects, event, ABOUT_ATTACHMENTS, event->direction, IQ_VIEW_NULL),
-			      item, reading->type, reading->key);
+		rc = remember(
+			dialects,
+			message_key(dialects, event, ABOUT_ATTACHMENTS, event->direction, IQ_VIEW_NULL, IQ_VIEW_NULL),
+			item, reading->type, reading->key);
 	return rc;
 }
 
@@ -410,9 +426,9 @@ static int bind(struct iq_dialects *dialects, const struct iq_event *event, stru
 static bool read_attachment(struct iq_dialects *dialects, const struct iq_event *event, struct iq_reading *reading)
 {
 	const struct generation *generation;
-	struct remembered *item =
-		recall(dialects, message_key(dialects, event, ABOUT_ATTACHMENTS, event->direction, IQ_VIEW_NULL),
-		       event->offset, &generation);
+	struct remembered *item = recall(
+		dialects, message_key(dialects, event, ABOUT_ATTACHMENTS, event->direction, IQ_VIEW_NULL, IQ_VIEW_NULL),
+		event->offset, &generation);
 
 	if (!item || item->frames == 0)
 		return false;
@@ -426,14 +442,24 @@ static bool read_attachment(struct iq_dialects *dialects, const struct iq_event 
 	return true;
 }
 
-/* 1: the dialect has read the message; 0: it is none of its. */
+/* Says the evidence that the frame is binary? Text and bytes that are valid UTF-8 are told apart by nothing else. */
+static bool is_binary(const struct iq_event *event)
+{
+	return event->body_is_binary || iq_has(event->attrs, IQ_LIT("\"opcode\":2"));
+}
+
+/* 1: the dialect has read the message; 0: it is none of its. `message` is what is to be read of the body. */
 static int read_as(struct iq_dialects *dialects, const struct choice *choice, const struct iq_event *event,
-		   struct iq_reading *reading)
+		   struct iq_view message, struct iq_reading *reading)
 {
 	const struct iq_dialect *dialect = dialects_by_order[choice->dialect - 1];
-	const enum iq_fit fit = read_message(dialects, dialect, event->body, reading);
+	enum iq_fit fit;
 	int rc = 0;
 
+	*reading = (struct iq_reading){ .role = IQ_ROLE_NONE };
+	if (is_binary(event) && read_attachment(dialects, event, reading))
+		return 1;
+	fit = read_message(dialects, dialect, message, reading);
 	if (fit == IQ_FIT_NONE) {
 		*reading = (struct iq_reading){ .role = IQ_ROLE_NONE };
 		return read_attachment(dialects, event, reading);
@@ -471,10 +497,34 @@ static struct choice choose(struct iq_dialects *dialects, struct iq_event *event
 	return choice;
 }
 
-static int describe_as(struct iq_dialects *dialects, const struct choice *choice, struct iq_event *event)
+/* Puts what has no column of its own in front of the other attrs. */
+static void add_attrs(struct iq_dialects *dialects, struct iq_event *event, struct iq_view scope, uint32_t number)
+{
+	const struct iq_view rest = event->attrs.len > 2 ? iq_view_from(event->attrs, 1) : IQ_LIT("}");
+
+	if (!scope.data && !number)
+		return;
+	iq_buf_clear(&dialects->attrs);
+	(void)iq_buf_append_char(&dialects->attrs, '{');
+	if (number)
+		(void)iq_buf_appendf(&dialects->attrs, "\"batch\":%u", number);
+	if (scope.data) {
+		(void)iq_buf_append_cstr(&dialects->attrs, number ? ",\"namespace\":" : "\"namespace\":");
+		(void)iq_json_append_string(&dialects->attrs, scope);
+	}
+	if (rest.len > 1)
+		(void)iq_buf_append_char(&dialects->attrs, ',');
+	(void)iq_buf_append(&dialects->attrs, rest);
+	event->attrs = iq_buf_view(&dialects->attrs);
+}
+
+static int describe_as(struct iq_dialects *dialects, const struct choice *choice, const struct iq_part *part,
+		       struct iq_event *event)
 {
 	struct iq_reading reading;
-	int rc = read_as(dialects, choice, event, &reading);
+	int rc = read_as(dialects, choice, event, part->message, &reading);
+
+	add_attrs(dialects, event, rc > 0 ? reading.scope : IQ_VIEW_NULL, part->number);
 
 	if (rc == 0) {
 		iq_buf_clear(&dialects->scratch);
@@ -486,7 +536,7 @@ static int describe_as(struct iq_dialects *dialects, const struct choice *choice
 		event->type = reading.type;
 	if (!event->key.data)
 		event->key = reading.key;
-	return dialects->type.failed || dialects->key.failed ? IQ_ERR_NOMEM : 0;
+	return dialects->type.failed || dialects->key.failed || dialects->attrs.failed ? IQ_ERR_NOMEM : 0;
 }
 
 static bool is_message(const struct iq_event *event)
@@ -506,6 +556,7 @@ static int learn(struct iq_dialects *dialects, const struct iq_event *event)
 
 int iq_dialects_describe(struct iq_dialects *dialects, struct iq_event *event)
 {
+	struct iq_part whole = { .body = event->body };
 	struct choice choice;
 
 	if (!is_message(event))
@@ -515,31 +566,37 @@ int iq_dialects_describe(struct iq_dialects *dialects, struct iq_event *event)
 	if (reserve(dialects, event) < 0)
 		return IQ_ERR_NOMEM;
 	choice = choose(dialects, event);
-	return choice.dialect ? describe_as(dialects, &choice, event) : 0;
+	if (choice.dialect)
+		whole.message = without_separator(dialects_by_order[choice.dialect - 1], event->body);
+	return choice.dialect ? describe_as(dialects, &choice, &whole, event) : 0;
 }
 
 /* The frame's messages one after the other. */
 static int take_frame(struct iq_dialects *dialects, const struct choice *choice, const struct iq_event *frame,
 		      const struct iq_sink *sink, struct iq_error *error)
 {
-	struct iq_view left = frame->body;
-	unsigned count = 0;
-	int rc = 0;
+	const struct iq_dialect *dialect = dialects_by_order[choice->dialect - 1];
+	uint32_t count = 0;
+	size_t at = 0;
+	int rc;
 
 	do {
+		struct iq_part part = part_at(dialect, frame->body, at);
 		struct iq_event event = *frame;
 
-		event.body = left;
-		if (++count < IQ_DIALECT_MESSAGES)
-			event.body = first_message(dialects_by_order[choice->dialect - 1], left);
-		left = iq_view_from(left, event.body.len);
+		if (++count == IQ_DIALECT_MESSAGES)
+			part.body = part.message = iq_view_from(frame->body, at), part.end = frame->body.len;
+		if (part.number)
+			part.number = count;
+		event.body = part.body;
+		at = part.end;
 		if (event.body.len < frame->body.len)
 			event.body_length = 0;
-		if (describe_as(dialects, choice, &event) < 0)
-			return iq_error_nomem(error);
 		event.body_is_binary = frame->body_is_binary && !iq_utf8_valid(event.body);
+		if (describe_as(dialects, choice, &part, &event) < 0)
+			return iq_error_nomem(error);
 		rc = sink->event(sink->context, &event, error);
-	} while (rc == 0 && left.len > 0);
+	} while (rc == 0 && at < frame->body.len);
 	return rc;
 }
 
@@ -559,4 +616,35 @@ int iq_dialects_take(struct iq_dialects *dialects, struct iq_event *event, const
 		return iq_error_nomem(error);
 	return choice.dialect ? take_frame(dialects, &choice, event, sink, error)
 			      : sink->event(sink->context, event, error);
+}
+
+/* ---- Pointers ---- */
+
+static bool find_documents(struct iq_view body, struct iq_documents *ret_documents)
+{
+	for (uint32_t i = 0; i < DIALECTS && body.len > 0; i++)
+		if (dialects_by_order[i]->documents && dialects_by_order[i]->documents(body, ret_documents))
+			return true;
+	return false;
+}
+
+struct iq_view iq_dialect_payload(struct iq_view body)
+{
+	struct iq_documents documents;
+
+	return find_documents(body, &documents) ? documents.payload : IQ_VIEW_NULL;
+}
+
+struct iq_json_value iq_dialect_pointer(struct iq_view body, struct iq_view pointer, struct iq_buf *scratch)
+{
+	struct iq_json_value value = iq_json_pointer(body, pointer, scratch);
+	struct iq_documents documents;
+
+	if (value.type != IQ_JSON_NONE || !find_documents(body, &documents))
+		return value;
+	if (documents.message.data != body.data)
+		value = iq_json_pointer(documents.message, pointer, scratch);
+	if (value.type == IQ_JSON_NONE && documents.payload.data)
+		value = iq_json_pointer(documents.payload, pointer, scratch);
+	return value;
 }

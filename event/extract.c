@@ -441,7 +441,7 @@ static void read_pointers(const struct rule *rule, struct iq_view body, struct i
 {
 	for (uint32_t field = 0; field < IQ_EXTRACT_FIELDS; field++) {
 		for (size_t i = 0; i < rule->pointers[field].count && !fields[field].data; i++) {
-			struct iq_json_value value = iq_json_pointer(body, rule->pointers[field].items[i], scratch);
+			struct iq_json_value value = iq_dialect_pointer(body, rule->pointers[field].items[i], scratch);
 
 			if (value.type == IQ_JSON_STRING || value.type == IQ_JSON_NUMBER)
 				set_field(fields, rule, field, value.text);
@@ -468,7 +468,8 @@ void iq_extract_read(struct iq_extract *extract, const struct iq_event *event,
 
 		if (!(applies >> i & 1) || !(rule->kinds >> event->kind & 1))
 			continue;
-		if (is_json(event->body))
+		/* Messages may have something around their JSON. */
+		if (is_json(event->body) || event->kind == IQ_KIND_WS_MESSAGE)
 			read_pointers(rule, event->body, ret_fields, scratch);
 		for (size_t j = 0; j < rule->pattern_count; j++)
 			if (run(extract, &rule->patterns[j], event->body))

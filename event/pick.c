@@ -46,6 +46,18 @@ struct iq_view iq_pick_within(const struct iq_pick *pick, struct iq_view name, s
 	return iq_pick_text(&inner, scratch);
 }
 
+struct iq_view iq_first_object(struct iq_view array)
+{
+	struct iq_json json;
+	struct iq_json_token token;
+
+	iq_json_init(&json, array);
+	if (array.len == 0 || iq_json_next(&json, &token) <= 0 || token.type != IQ_JSON_ARRAY_BEGIN ||
+	    iq_json_next(&json, &token) <= 0 || token.type != IQ_JSON_OBJECT_BEGIN)
+		return IQ_VIEW_NULL;
+	return iq_json_skip(&json, &token);
+}
+
 struct iq_view iq_argument_key(struct iq_view json, struct iq_buf *scratch)
 {
 	struct iq_event event = IQ_EVENT_INIT;

@@ -142,7 +142,8 @@ struct iq_view iq_field_read(const struct iq_field *field, const struct iq_event
 
 	if (field->place == IQ_FIELD_COLUMN)
 		return read_column(field->column, event);
-	value = iq_json_pointer(field->place == IQ_FIELD_BODY ? event->body : event->attrs, field->pointer, scratch);
+	value = field->place == IQ_FIELD_BODY ? iq_dialect_pointer(event->body, field->pointer, scratch)
+					      : iq_json_pointer(event->attrs, field->pointer, scratch);
 	return value.type == IQ_JSON_NONE || value.type == IQ_JSON_NULL ? IQ_VIEW_NULL : value.text;
 }
 

@@ -1,4 +1,4 @@
-/* REGEXP and has(). */
+/* REGEXP, has() and payload(). */
 #define PCRE2_CODE_UNIT_WIDTH 8
 
 #include <pcre2.h>
@@ -141,11 +141,33 @@ void iq_sql_has(sqlite3_context *context, int argc, sqlite3_value **argv)
 	sqlite3_result_int(context, iq_view_find(value_bytes(argv[0]), value_bytes(argv[1])) != SIZE_MAX);
 }
 
+/* payload(body): what a message of a dialect carries, an object; else the body itself. */
+static void sql_payload(sqlite3_context *context, int argc, sqlite3_value **argv)
+{
+	const void *body = sqlite3_value_blob(argv[0]);
+	struct iq_view payload = IQ_VIEW_NULL;
+
+	(void)argc;
+	if (body)
+		payload = iq_dialect_payload(iq_view_make(body, (size_t)sqlite3_value_bytes(argv[0])));
+	if (payload.data)
+		sqlite3_result_text64(context, payload.data, payload.len, SQLITE_TRANSIENT, SQLITE_UTF8);
+	else
+		sqlite3_result_value(context, argv[0]);
+}
+
 int iq_sql_functions_register(sqlite3 *db)
 {
+	static const struct {
+		const char *name;
+		int arguments;
+		void (*call)(sqlite3_context *context, int argc, sqlite3_value **argv);
+	} functions[] = { { "regexp", 2, iq_sql_regexp }, { "has", 2, iq_sql_has }, { "payload", 1, sql_payload } };
 	const int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS;
-	int rc = sqlite3_create_function_v2(db, "regexp", 2, flags, NULL, iq_sql_regexp, NULL, NULL, NULL);
+	int rc = SQLITE_OK;
 
-	return rc != SQLITE_OK ? rc
-			       : sqlite3_create_function_v2(db, "has", 2, flags, NULL, iq_sql_has, NULL, NULL, NULL);
+	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]) && rc == SQLITE_OK; i++)
+		rc = sqlite3_create_function_v2(db, functions[i].name, functions[i].arguments, flags, NULL,
+						functions[i].call, NULL, NULL, NULL);
+	return rc;
 }

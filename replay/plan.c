@@ -83,22 +83,35 @@ static bool goes_on(const struct iq_plan *plan, const struct iq_event *event)
 	       event->offset == plan->last_offset && event->length == plan->last_length;
 }
 
+/* Appends `body` to what the frame has so far. The messages of a batch stand in an array, which their bodies leave out. */
+static int append_body(struct iq_plan *plan, struct iq_view *frame, const struct iq_event *event)
+{
+	const bool batch = number_at(event->attrs, "/batch") > 0;
+	const size_t kept = frame->len - (batch && frame->len > 0 ? 1 : 0);
+	char *joined = iq_arena_alloc(&plan->memory, kept + event->body.len + 3);
+	size_t len = kept;
+
+	if (!joined)
+		return IQ_ERR_NOMEM;
+	if (kept > 0)
+		memcpy(joined, frame->data, kept);
+	if (batch)
+		joined[len++] = kept > 0 ? ',' : '[';
+	if (event->body.len > 0)
+		memcpy(joined + len, event->body.data, event->body.len);
+	len += event->body.len;
+	if (batch)
+		joined[len++] = ']';
+	*frame = iq_view_make(joined, len);
+	return 0;
+}
+
 static int join_message(struct iq_plan *plan, const struct iq_event *event, struct iq_error *error)
 {
-	struct iq_plan_message *message = &plan->messages[plan->message_count - 1];
-	char *joined;
-
 	if (plan->memory.used > IQ_PLAN_MAX_BYTES)
 		return iq_error_set(error, IQ_ERR_LIMIT, "the session holds more than %llu bytes to send",
 				    IQ_PLAN_MAX_BYTES);
-	joined = iq_arena_alloc(&plan->memory, message->body.len + event->body.len + 1);
-	if (!joined)
-		return iq_error_nomem(error);
-	memcpy(joined, message->body.data, message->body.len);
-	if (event->body.len > 0)
-		memcpy(joined + message->body.len, event->body.data, event->body.len);
-	message->body = iq_view_make(joined, message->body.len + event->body.len);
-	return 0;
+	return append_body(plan, &plan->messages[plan->message_count - 1].body, event) < 0 ? iq_error_nomem(error) : 0;
 }
 
 static int add_message(struct iq_plan *plan, struct counts *counts, const struct iq_event *event,
@@ -119,8 +132,8 @@ static int add_message(struct iq_plan *plan, struct counts *counts, const struct
 		return iq_error_nomem(error);
 	message = &plan->messages[plan->message_count++];
 	*message = (struct iq_plan_message){ .is_binary = is_binary(event) };
-	message->body = iq_arena_copy(&plan->memory, event->body.data ? event->body : IQ_LIT(""));
-	if (!message->body.data || take_needs(plan, counts, &message->needs, &message->need_count) < 0)
+	if (append_body(plan, &message->body, event) < 0 ||
+	    take_needs(plan, counts, &message->needs, &message->need_count) < 0)
 		return iq_error_nomem(error);
 	return 0;
 }

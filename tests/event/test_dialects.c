@@ -82,7 +82,9 @@ Test(dialects, socket_io)
 		{ 's', "437[true]", "join.ack 7" },
 		{ 's', "42/admin,[\"stats\",{\"id\":3}]", "stats 3" },
 		{ 'c', "42/admin,12[\"kick\",\"bob\"]", "kick 12" },
+		{ 'c', "4212[\"pick\"]", "pick 12" },
 		{ 's', "43/admin,12[]", "kick.ack 12" },
+		{ 's', "4312[]", "pick.ack 12" },
 		{ 's', "451-[\"file\",{\"_placeholder\":true,\"num\":0}]", "file -" },
 		{ 's', "\xff\x01\x02", "file.attachment -" },
 		{ 's', "\xff\x01\x02", "- -" },
@@ -152,6 +154,52 @@ Test(dialects, signalr)
 	EXPECT(lines);
 }
 
+/* The MessagePack protocol, each message behind its length. */
+Test(dialects, signalr_in_messagepack)
+{
+	static const struct line lines[] = {
+		{ 'c', "{\"protocol\":\"messagepack\",\"version\":1}\x1e", "signalr.handshake -" },
+		{ 's', "{}\x1e", "signalr.handshake.result -" },
+		{ 'c',
+		  "\x0e\x95\x01\x80\xa1"
+		  "5"
+		  "\xa4"
+		  "Send"
+		  "\x91\xa2"
+		  "hi",
+		  "Send 5" },
+		{ 's',
+		  "\x07\x95\x03\x80\xa1"
+		  "5"
+		  "\x03\x2a",
+		  "Send.result 5" },
+		{ 's',
+		  "\x08\x95\x03\x80\xa1"
+		  "5"
+		  "\x01\xa1"
+		  "x",
+		  "Send.error 5" },
+		{ 's',
+		  "\x15\x95\x01\x80\xc0\xa6"
+		  "Typing"
+		  "\x91\x81\xa6"
+		  "run_id"
+		  "\x07"
+		  "\x02\x91\x06",
+		  "Typing 7 | signalr.ping -" },
+		{ 's',
+		  "\x16\x95\x01\x80\xc0\xa6"
+		  "Typing"
+		  "\x91\x82\xa2"
+		  "id"
+		  "\x01\xa3"
+		  "a",
+		  "- -" },
+		{ 'c', "\x02\x91\x63", "- -" },
+	};
+	EXPECT(lines);
+}
+
 Test(dialects, phoenix)
 {
 	static const struct line lines[] = {
@@ -179,7 +227,11 @@ Test(dialects, json_rpc)
 		{ 'c', "{\"jsonrpc\":\"2.0\",\"method\":\"notified\",\"params\":{\"run_id\":\"r\"}}", "notified r" },
 		{ 's', "{\"jsonrpc\":\"2.0\",\"id\":99,\"result\":null}", "result 99" },
 		{ 's', "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32700}}", "error -" },
-		{ 'c', "[{\"jsonrpc\":\"2.0\",\"method\":\"a\"}]", "batch -" },
+		{ 'c', " [ {\"jsonrpc\":\"2.0\",\"method\":\"a\",\"id\":2} , {\"jsonrpc\":\"2.0\",\"method\":\"b\"}]\n",
+		  "a 2 | b -" },
+		{ 's', "[{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":[]}]", "a.result 2" },
+		{ 'c', "[{\"jsonrpc\":\"2.0\",\"method\":\"a\"},7]", "batch -" },
+		{ 'c', "[{\"jsonrpc\":\"2.0\",\"method\":\"a\"},", "- -" },
 		{ 'c', "{\"type\":\"else\",\"id\":5}", "else 5" },
 	};
 	EXPECT(lines);
@@ -311,4 +363,65 @@ Test(dialects, remember_for_a_window)
 		cr_expect(iq_view_eq(event.type, past ? IQ_LIT("result") : IQ_LIT("m.result")));
 	}
 	iq_dialects_free(dialects);
+}
+
+/* ---- Pointers ---- */
+
+struct sought {
+	const char *body;
+	const char *pointer;
+	const char *found; /* NULL: nothing */
+};
+
+#define EVENT "42[\"agent_started\",{\"run_id\":\"7f3a\",\"0\":\"own\"}]"
+#define REPLY "[\"3\",\"4\",\"room:1\",\"phx_reply\",{\"status\":\"ok\",\"response\":{\"run_id\":\"r\"}}]"
+#define NEXT "{\"id\":\"1\",\"type\":\"next\",\"payload\":{\"id\":9,\"data\":{\"run_id\":\"r\"}}}"
+#define CALL "{\"type\":1,\"target\":\"Send\",\"arguments\":[{\"run_id\":\"r\",\"type\":\"own\"}]}\x1e"
+
+/* The message as it is comes first, then what it carries. */
+Test(pointers, look_into_what_a_message_carries)
+{
+	static const struct sought sought[] = {
+		{ EVENT, "/run_id", "7f3a" },
+		{ EVENT, "/0", "agent_started" },
+		{ EVENT, "/1/run_id", "7f3a" },
+		{ EVENT, "/none", NULL },
+		{ "42/admin,12[\"kick\",{\"user\":\"bob\"}]", "/user", "bob" },
+		{ "451-7[\"file\",{\"name\":\"a\"},{\"_placeholder\":true,\"num\":0}]", "/name", "a" },
+		{ "437[{\"ok\":true}]", "/ok", "true" },
+		{ "40{\"token\":\"t\"}", "/token", "t" },
+		{ "0{\"sid\":\"x\"}", "/sid", "x" },
+		{ "4{\"run_id\":\"r\"}", "/run_id", "r" },
+		{ REPLY, "/response/run_id", "r" },
+		{ REPLY, "/3", "phx_reply" },
+		{ "{\"topic\":\"t\",\"event\":\"e\",\"payload\":{\"run_id\":\"r\"},\"ref\":\"6\"}", "/run_id", "r" },
+		{ NEXT, "/data/run_id", "r" },
+		{ NEXT, "/id", "1" },
+		{ NEXT, "/payload/id", "9" },
+		{ CALL, "/run_id", "r" },
+		{ CALL, "/type", "1" },
+		{ CALL, "/arguments/0/type", "own" },
+		{ "{\"type\":3,\"invocationId\":\"1\",\"result\":{\"run_id\":\"r\"}}\x1e", "/run_id", "r" },
+		{ "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{\"run_id\":\"r\"}}", "/run_id", "r" },
+		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"run_id\":\"r\"}}", "/run_id", "r" },
+		/* Plain JSON has no other document than itself. */
+		{ "{\"type\":\"done\",\"result\":{\"run_id\":\"r\"},\"params\":{\"run_id\":\"r\"}}", "/run_id", NULL },
+		{ "{\"type\":\"done\",\"payload\":{\"run_id\":\"r\"}}", "/run_id", NULL },
+		{ "text", "/run_id", NULL },
+		{ "", "/run_id", NULL },
+		{ "4", "/run_id", NULL },
+		{ "42", "/run_id", NULL },
+		{ "42[\"a\",", "/run_id", NULL },
+	};
+
+	for (size_t i = 0; i < sizeof(sought) / sizeof(sought[0]); i++) {
+		struct iq_buf scratch = IQ_BUF_INIT;
+		struct iq_json_value value =
+			iq_dialect_pointer(iq_view_cstr(sought[i].body), iq_view_cstr(sought[i].pointer), &scratch);
+
+		cr_expect(sought[i].found ? iq_view_eq(value.text, iq_view_cstr(sought[i].found))
+					  : value.type == IQ_JSON_NONE,
+			  "%s in %s gives %.*s", sought[i].pointer, sought[i].body, IQ_VIEW_ARG(value.text));
+		iq_buf_release(&scratch);
+	}
 }

@@ -16,6 +16,7 @@ static const char *const names[] = { "json", IQ_DIALECTS(NAME) };
 struct frame {
 	struct iq_view left; /* of its body */
 	uint64_t offset;
+	bool batch;
 	struct iq_sha256 *digest;
 };
 
@@ -26,15 +27,29 @@ static void digest_view(struct frame *frame, struct iq_view view)
 		iq_sha256_update(frame->digest, view.data, view.len);
 }
 
+/* Between the messages of a batch, and around them. */
+static bool is_punctuation(struct iq_view text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (!memchr("[], \t\r\n", text.data[i], 7))
+			return false;
+	return true;
+}
+
 /* Bodies follow each other in the frame. */
 static int take_event(void *context, const struct iq_event *event, struct iq_error *error)
 {
 	struct frame *frame = context;
+	size_t before;
 
 	(void)error;
-	require(event->body.data == frame->left.data && event->body.len <= frame->left.len);
+	require(event->body.data >= frame->left.data);
+	before = (size_t)(event->body.data - frame->left.data);
+	require(before <= frame->left.len && event->body.len <= frame->left.len - before);
+	require(before == 0 || (event->attrs.data && is_punctuation(iq_view_make(frame->left.data, before))));
 	require(event->offset == frame->offset);
-	frame->left = iq_view_from(frame->left, event->body.len);
+	frame->batch = event->attrs.data && iq_view_starts_with(event->attrs, IQ_LIT("{\"batch\":"));
+	frame->left = iq_view_from(frame->left, before + event->body.len);
 	digest_view(frame, event->type);
 	digest_view(frame, event->key);
 	return 0;
@@ -55,7 +70,8 @@ static void take_frame(struct iq_dialects *dialects, struct iq_view line, uint64
 	event.body_is_binary = !iq_utf8_valid(event.body);
 	event.attrs = opens ? frame.left : IQ_VIEW_NULL;
 	require(iq_dialects_take(dialects, &event, &sink, NULL) == 0);
-	require(frame.left.len == 0);
+	require(frame.left.len == 0 || (frame.batch && is_punctuation(frame.left)));
+	(void)iq_dialect_payload(line);
 }
 
 static void converse(const char *dialect, struct iq_view text, uint8_t ret_digest[IQ_SHA256_SIZE])

@@ -119,3 +119,24 @@ Test(plan, refuses_what_cannot_be_sent_again)
 	cr_expect_eq(read_plan(cut, COUNT(cut), 1, &plan, &error), IQ_ERR_LIMIT);
 	cr_expect(strstr(error.message, "was cut"), "%s", error.message);
 }
+
+/* The messages of a batch are events of their own, without its brackets. */
+Test(plan, puts_a_batch_together_again)
+{
+	static const struct line lines[] = {
+		OPEN("{\"url\":\"ws://h/mcp\",\"subprotocol\":\"mcp\"}"),
+		CLIENT("[ {\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"a\"}, {\"jsonrpc\":\"2.0\",\"method\":\"b\"} ]"),
+		CLIENT("[{\"jsonrpc\":\"2.0\",\"method\":\"c\"}]"),
+	};
+	struct iq_plan plan;
+
+	cr_assert_eq(read_plan(lines, COUNT(lines), 1, &plan, NULL), 0);
+	cr_assert_eq(plan.message_count, 2);
+	cr_expect(
+		iq_view_eq(
+			plan.messages[0].body,
+			IQ_LIT("[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"a\"},{\"jsonrpc\":\"2.0\",\"method\":\"b\"}]")),
+		"%.*s", IQ_VIEW_ARG(plan.messages[0].body));
+	cr_expect(iq_view_eq(plan.messages[1].body, IQ_LIT("[{\"jsonrpc\":\"2.0\",\"method\":\"c\"}]")));
+	iq_plan_release(&plan);
+}
