@@ -4,24 +4,32 @@
 #include <stdlib.h>
 
 #include "ingest/attached.h"
+#include "ingest/engine_io.h"
 #include "ingest/formats.h"
 #include "ingest/har_entry.h"
 #include "ingest/har_message.h"
+#include "ingest/held.h"
 #include "ingest/names.h"
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
+
+/* Sessions of Engine.IO that began by polling, of which so many are remembered. */
+#define MAX_POLLED 65536u
 
 static const struct iq_view path[] = { { "log", 3 }, { "entries", 7 } };
 
 struct iq_parser {
 	struct iq_output output;
 	struct iq_element_scan scan;
-	uint64_t reached;   /* end of the last range given out */
-	uint64_t sockets;   /* entries that are WebSockets */
-	uint64_t exchanges; /* entries that are not */
-	bool ended;	    /* everything was given out */
-	bool is_named;	    /* a person has said what the source is called */
-	struct iq_buf name; /* of the session, or the key of an exchange */
+	uint64_t reached;     /* end of the last range given out */
+	uint64_t sockets;     /* entries that are WebSockets */
+	uint64_t exchanges;   /* entries that are not */
+	bool ended;	      /* everything was given out */
+	bool is_named;	      /* a person has said what the source is called */
+	struct iq_map polled; /* names of sessions that polling has opened */
+	struct iq_held held;  /* what their servers said, until the time is reached at which it came */
+	int64_t packets;      /* numbers them */
+	struct iq_buf name;   /* of the session, or the key of an exchange */
 	struct iq_buf source;
 	struct iq_buf attrs;
 	struct iq_buf object;  /* of attrs */
@@ -64,15 +72,28 @@ static bool is_attached(const struct iq_har_entry *entry)
 	return entry->response.file.data && !entry->messages.data;
 }
 
+/* What was polled before an upgrade and what the WebSocket carries after it is one session. */
+static struct iq_view name_polled(struct iq_parser *parser, struct iq_view sid)
+{
+	iq_buf_clear(&parser->name);
+	(void)iq_buf_append_cstr(&parser->name, "eio ");
+	(void)iq_buf_append(&parser->name, sid);
+	return iq_buf_view(&parser->name);
+}
+
 static void name_session(struct iq_parser *parser, const struct iq_har_entry *entry)
 {
+	const struct iq_engine_io engine = iq_engine_io_of(entry->url);
+
 	parser->sockets++;
-	if (!is_attached(entry)) {
+	if (is_attached(entry)) {
+		iq_buf_clear(&parser->name);
+		iq_attached_session(entry->response.file, &parser->name);
+	} else if (engine.sid.len > 0) {
+		(void)name_polled(parser, engine.sid);
+	} else {
 		(void)name_entry(parser, entry, "ws", parser->sockets);
-		return;
 	}
-	iq_buf_clear(&parser->name);
-	iq_attached_session(entry->response.file, &parser->name);
 }
 
 static struct iq_view source_of(struct iq_parser *parser, const struct iq_har_entry *entry)
@@ -156,13 +177,18 @@ static bool out_of_memory(const struct iq_parser *parser)
 	       parser->source.failed || parser->message.failed;
 }
 
-static int give(struct iq_parser *parser, struct iq_event *event, struct iq_error *error)
+static int finish(struct iq_parser *parser, struct iq_event *event, struct iq_error *error)
 {
 	cut_body(parser, event);
 	event->attrs = iq_attrs_end(&parser->attrs);
-	if (out_of_memory(parser))
-		return iq_error_nomem(error);
-	return iq_output_event(&parser->output, event, error);
+	return out_of_memory(parser) ? iq_error_nomem(error) : 0;
+}
+
+static int give(struct iq_parser *parser, struct iq_event *event, struct iq_error *error)
+{
+	int rc = finish(parser, event, error);
+
+	return rc == 0 ? iq_output_event(&parser->output, event, error) : rc;
 }
 
 /* An event that has the range of the entry, and its attrs begun. */
@@ -181,14 +207,22 @@ static struct iq_event begin_event(struct iq_parser *parser, const struct iq_har
 
 /* ---- HTTP ---- */
 
-static int give_request(struct iq_parser *parser, const struct iq_har_entry *entry, struct iq_view key,
-			struct iq_error *error)
+/* Of an exchange: its key, and what of its bodies is told otherwise. */
+struct exchange {
+	const struct iq_har_entry *entry;
+	struct iq_buf key;
+	struct iq_view request; /* bodies */
+	struct iq_view response;
+};
+
+static int give_request(struct iq_parser *parser, const struct exchange *exchange, struct iq_error *error)
 {
+	const struct iq_har_entry *entry = exchange->entry;
 	struct iq_event event = begin_event(parser, entry, IQ_KIND_HTTP_REQUEST);
 
 	event.direction = IQ_DIRECTION_CLIENT;
-	event.key = key;
-	event.body = iq_har_content_text(&entry->request, &parser->message);
+	event.key = iq_buf_view(&exchange->key);
+	event.body = exchange->request;
 	add_text(parser, IQ_LIT("method"), entry->method);
 	add_text(parser, IQ_LIT("version"), entry->version);
 	add_text(parser, IQ_LIT("resource"), entry->resource);
@@ -206,19 +240,19 @@ static void add_outcome(struct iq_parser *parser, const struct iq_har_entry *ent
 }
 
 /* Without a status there was no response: the browser says why. */
-static int give_response(struct iq_parser *parser, const struct iq_har_entry *entry, struct iq_view key,
-			 struct iq_error *error)
+static int give_response(struct iq_parser *parser, const struct exchange *exchange, struct iq_error *error)
 {
+	const struct iq_har_entry *entry = exchange->entry;
 	const bool answered = entry->status > 0 || !entry->has_request;
 	struct iq_event event = begin_event(parser, entry, answered ? IQ_KIND_HTTP_RESPONSE : IQ_KIND_NET_ERROR);
 
 	event.ts = entry->ended;
-	event.key = key;
+	event.key = iq_buf_view(&exchange->key);
 	event.severity = entry->status >= 500 ? IQ_SEVERITY_ERROR : IQ_SEVERITY_NONE;
 	add_outcome(parser, entry);
 	if (answered) {
 		event.direction = IQ_DIRECTION_SERVER;
-		event.body = iq_har_content_text(&entry->response, &parser->message);
+		event.body = exchange->response;
 		add_text(parser, IQ_LIT("file"), entry->response.file);
 		add_bytes(parser, entry->response.bytes);
 		add_headers(parser, entry->response_headers);
@@ -228,24 +262,146 @@ static int give_response(struct iq_parser *parser, const struct iq_har_entry *en
 	return give(parser, &event, error);
 }
 
-static int give_exchange(struct iq_parser *parser, const struct iq_har_entry *entry, struct iq_error *error)
+/* ---- Engine.IO by polling ---- */
+
+/* A server answers a poll long after it was asked, and after what the client posted meanwhile, of which the HAR tells later. */
+static int hold(struct iq_parser *parser, struct iq_event *event, struct iq_error *error)
 {
-	const struct iq_view key = name_entry(parser, entry, "http", ++parser->exchanges);
+	int rc = finish(parser, event, error);
+
+	return rc == 0 && iq_held_add(&parser->held, event) < 0 ? iq_error_nomem(error) : rc;
+}
+
+/* Bytes as a WebSocket would have them. */
+static struct iq_view decode_packet(struct iq_parser *parser, const struct iq_engine_packet *packet, unsigned revision)
+{
+	const size_t start = parser->message.len;
+
+	if (revision == 3)
+		(void)iq_buf_append_char(&parser->message, '\x04');
+	if (iq_base64_decode(packet->text, &parser->message) < 0)
+		return packet->text;
+	return iq_view_from(iq_buf_view(&parser->message), start);
+}
+
+static int give_packet(struct iq_parser *parser, const struct iq_har_entry *entry, unsigned revision,
+		       const struct iq_engine_packet *packet, bool by_client, struct iq_error *error)
+{
+	struct iq_event event = begin_event(parser, entry, IQ_KIND_WS_MESSAGE);
+
+	iq_buf_clear(&parser->attrs);
+	(void)iq_buf_append(&parser->attrs, parser->output.options.attrs);
+	event.session = iq_buf_view(&parser->name);
+	event.direction = by_client ? IQ_DIRECTION_CLIENT : IQ_DIRECTION_SERVER;
+	event.ts = by_client ? entry->started : entry->ended;
+	event.body = packet->is_base64 ? decode_packet(parser, packet, revision) : packet->text;
+	if (packet->is_binary)
+		iq_attrs_number(&parser->attrs, IQ_LIT("opcode"), 2);
+	if (!by_client)
+		return hold(parser, &event, error);
+	event.seq = ++parser->packets;
+	return give(parser, &event, error);
+}
+
+static int give_packets(struct iq_parser *parser, const struct iq_har_entry *entry, unsigned revision, bool by_client,
+			struct iq_view body, struct iq_error *error)
+{
+	struct iq_engine_packet packet;
+	int rc = 0;
+
+	while (rc == 0 && iq_engine_io_next(&body, revision, &packet) > 0)
+		rc = give_packet(parser, entry, revision, &packet, by_client, error);
+	return rc;
+}
+
+/* The handshake by polling is that of the session. */
+static int give_polled_open(struct iq_parser *parser, const struct iq_har_entry *entry, struct iq_error *error)
+{
+	struct iq_event event = begin_event(parser, entry, IQ_KIND_WS_OPEN);
+
+	event.session = iq_buf_view(&parser->name);
+	event.seq = 0;
+	add_status(parser, entry);
+	add_headers(parser, entry->request_headers);
+	if (parser->polled.count < MAX_POLLED && iq_map_set(&parser->polled, event.session, 1) < 0)
+		return iq_error_nomem(error);
+	return give(parser, &event, error);
+}
+
+/* The body is one of packets: then it is not told as the exchange's. */
+static struct iq_view take_payload(struct iq_view *body, unsigned revision)
+{
+	const struct iq_view payload = *body;
+
+	if (!iq_engine_io_is_payload(payload, revision))
+		return IQ_VIEW_NULL;
+	*body = IQ_VIEW_NULL;
+	return payload;
+}
+
+/* The client posts its packets and gets those of the server; what it gets when it posts is `ok`. */
+static int give_polling(struct iq_parser *parser, struct exchange *exchange, const struct iq_engine_io *engine,
+			struct iq_error *error)
+{
+	const struct iq_har_entry *entry = exchange->entry;
+	const bool posts = iq_view_eq(entry->method, IQ_LIT("POST"));
+	const struct iq_view opened = posts ? IQ_VIEW_NULL : iq_engine_io_opened(exchange->response, engine->revision);
+	struct iq_view sent = IQ_VIEW_NULL, got = IQ_VIEW_NULL;
+	int rc;
+
+	if (posts && engine->sid.data)
+		sent = take_payload(&exchange->request, engine->revision);
+	else if (engine->sid.data || opened.data)
+		got = take_payload(&exchange->response, engine->revision);
+	(void)name_polled(parser, engine->sid.data ? engine->sid : opened);
+	rc = give_request(parser, exchange, error);
+	if (rc == 0)
+		rc = give_packets(parser, entry, engine->revision, true, sent, error);
+	if (rc == 0)
+		rc = give_response(parser, exchange, error);
+	if (rc == 0 && !engine->sid.data && opened.data)
+		rc = give_polled_open(parser, entry, error);
+	parser->sockets += got.data || sent.data;
+	return rc == 0 ? give_packets(parser, entry, engine->revision, false, got, error) : rc;
+}
+
+/* ---- Any exchange ---- */
+
+static int give_bodies(struct iq_parser *parser, struct exchange *exchange, struct iq_error *error)
+{
+	const struct iq_har_entry *entry = exchange->entry;
+	const struct iq_engine_io engine = iq_engine_io_of(entry->url);
 	int rc = 0;
 
 	iq_buf_clear(&parser->message);
-	if (iq_buf_reserve(&parser->message, 2 * entry->scanned->text.len) < 0)
+	if (iq_buf_append(&exchange->key, name_entry(parser, entry, "http", ++parser->exchanges)) < 0 ||
+	    iq_buf_reserve(&parser->message, 4 * entry->scanned->text.len) < 0)
 		return iq_error_nomem(error);
+	exchange->request = iq_har_content_text(&entry->request, &parser->message);
+	exchange->response = iq_har_content_text(&entry->response, &parser->message);
+	if (engine.is_polling && entry->has_request)
+		return give_polling(parser, exchange, &engine, error);
 	if (entry->has_request)
-		rc = give_request(parser, entry, key, error);
-	return rc == 0 ? give_response(parser, entry, key, error) : rc;
+		rc = give_request(parser, exchange, error);
+	return rc == 0 ? give_response(parser, exchange, error) : rc;
+}
+
+static int give_exchange(struct iq_parser *parser, const struct iq_har_entry *entry, struct iq_error *error)
+{
+	struct exchange exchange = { .entry = entry, .key = IQ_BUF_INIT };
+	int rc = give_bodies(parser, &exchange, error);
+
+	iq_buf_release(&exchange.key);
+	return rc;
 }
 
 /* ---- WebSockets ---- */
 
+/* A session that polling has opened goes on: its upgrade is a response. */
 static int give_open(struct iq_parser *parser, const struct iq_har_entry *entry, struct iq_error *error)
 {
-	struct iq_event event = begin_event(parser, entry, IQ_KIND_WS_OPEN);
+	const bool is_upgrade = iq_map_get(&parser->polled, iq_buf_view(&parser->name)) != NULL;
+	struct iq_event event = begin_event(parser, entry, is_upgrade ? IQ_KIND_HTTP_RESPONSE : IQ_KIND_WS_OPEN);
 	struct iq_view subprotocol = iq_har_header(entry->response_headers, IQ_LIT("sec-websocket-protocol"));
 
 	event.session = iq_buf_view(&parser->name);
@@ -415,6 +571,7 @@ static int take_entry(void *context, const struct iq_element *scanned, struct iq
 	struct iq_parser *parser = context;
 	struct iq_har_entry entry;
 	uint64_t place;
+	int rc;
 
 	iq_buf_clear(&parser->scratch);
 	parser->output.gap_session = IQ_VIEW_NULL;
@@ -429,6 +586,9 @@ static int take_entry(void *context, const struct iq_element *scanned, struct iq
 		return iq_error_nomem(error);
 	if (iq_har_entry_read(scanned, &parser->scratch, &entry, &place) < 0)
 		return scanned->ended ? 0 : leave_out(parser, scanned, place, error);
+	rc = iq_held_give(&parser->held, entry.started, scanned->start, &parser->packets, &parser->output, error);
+	if (rc < 0)
+		return rc;
 	if (!scanned->complete)
 		return give_truncated(parser, &entry, error);
 	return entry.is_socket ? give_socket(parser, &entry, error) : give_exchange(parser, &entry, error);
@@ -465,6 +625,8 @@ static int har_end(struct iq_parser *parser, struct iq_error *error)
 	if (parser->ended)
 		return 0;
 	parser->ended = true;
+	if (rc == 0)
+		rc = iq_held_give(&parser->held, INT64_MAX, parser->reached, &parser->packets, &parser->output, error);
 	/* Within the last session, its rest is missing; after it, all that is. */
 	if (!within_entry) {
 		parser->output.gap_session = IQ_VIEW_NULL;
@@ -506,6 +668,8 @@ static void har_close(struct iq_parser *parser)
 	if (!parser)
 		return;
 	iq_element_scan_release(&parser->scan);
+	iq_map_release(&parser->polled);
+	iq_held_release(&parser->held);
 	iq_buf_release(&parser->name);
 	iq_buf_release(&parser->source);
 	iq_buf_release(&parser->attrs);

@@ -76,11 +76,11 @@ static int refuse_cut(const struct iq_plan *plan, const struct iq_event *event, 
 			    plan->message_count + 1, event->id);
 }
 
-/* Messages that share their bytes were one frame (docs/dialects.md), and are sent as one. */
+/* Messages that share their bytes and their number were one frame (docs/dialects.md), and are sent as one. */
 static bool goes_on(const struct iq_plan *plan, const struct iq_event *event)
 {
 	return plan->message_count > 0 && event->length > 0 && event->evidence == plan->last_evidence &&
-	       event->offset == plan->last_offset && event->length == plan->last_length;
+	       event->offset == plan->last_offset && event->length == plan->last_length && event->seq == plan->last_seq;
 }
 
 /* Appends `body` to what the frame has so far. The messages of a batch stand in an array, which their bodies leave out. */
@@ -124,6 +124,7 @@ static int add_message(struct iq_plan *plan, struct counts *counts, const struct
 	plan->last_evidence = event->evidence;
 	plan->last_offset = event->offset;
 	plan->last_length = event->length;
+	plan->last_seq = event->seq;
 	if (plan->message_count == IQ_PLAN_MAX_MESSAGES || plan->memory.used > IQ_PLAN_MAX_BYTES)
 		return iq_error_set(error, IQ_ERR_LIMIT,
 				    "the session holds more than %u messages or %llu bytes to send",

@@ -36,6 +36,7 @@ struct iq_plan {
 	uint32_t last_evidence; /* where the bytes of the last message are */
 	uint64_t last_offset;
 	uint64_t last_length;
+	int64_t last_seq;
 	const struct iq_plan_need *last_needs; /* after the last client message */
 	size_t last_need_count;
 	uint64_t expected; /* server messages in all */

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "collect.h"
+#include "ingest/engine_io.h"
 
 #define HEAD "{\"log\":{\"version\":\"1.2\",\"creator\":{\"name\":\"t\",\"entries\":[{}]},\"pages\":[],\"entries\":["
 #define TAIL "]}}\n"
@@ -267,4 +268,74 @@ Test(har, cuts_a_long_message)
 		      SIZE_MAX);
 	cr_expect_str_eq(collected.problems.data, "byte 0: body cut at 8 of 10 bytes; the store keeps it whole\n");
 	collected_release(&collected);
+}
+
+/* ---- Engine.IO by polling ---- */
+
+struct payload {
+	const char *body;
+	size_t bytes; /* 0: as many as it has before a NUL */
+	unsigned revision;
+	const char *packets; /* with | between them, ! before bytes, % before base64; NULL: it is none */
+};
+
+Test(engine_io, divides_a_payload_into_packets)
+{
+	static const struct payload payloads[] = {
+		{ "0{\"sid\":\"x\"}\x1e"
+		  "40\x1e"
+		  "bAP8=",
+		  0, 4, "0{\"sid\":\"x\"}|40|%AP8=" },
+		{ "2", 0, 4, "2" },
+		{ "ok", 0, 4, NULL },
+		{ "", 0, 4, NULL },
+		{ "40\x1e\x1e"
+		  "40",
+		  0, 4, NULL },
+		{ "2:40"
+		  "7:42[\"\xf0\x9d\x84\x9e\""
+		  "6:b4AP8=",
+		  0, 3, "40|42[\"\xf0\x9d\x84\x9e\"|%AP8=" },
+		{ "3:40", 0, 3, NULL },
+		{ "ok", 0, 3, NULL },
+		{ "1:\xf0\x9d\x84\x9e", 0, 3, NULL },
+		{ "\0\2\xff"
+		  "40"
+		  "\1\3\xff"
+		  "\4\0\1",
+		  11, 3, "40|!\4" },
+		{ "\0\1\0\xff"
+		  "40",
+		  6, 3, NULL },
+	};
+
+	for (size_t i = 0; i < sizeof(payloads) / sizeof(payloads[0]); i++) {
+		struct iq_view body = iq_view_make(payloads[i].body,
+						   payloads[i].bytes ? payloads[i].bytes : strlen(payloads[i].body));
+		struct iq_engine_packet packet;
+		struct iq_buf got = IQ_BUF_INIT;
+
+		cr_expect_eq(iq_engine_io_is_payload(body, payloads[i].revision), payloads[i].packets != NULL, "%zu",
+			     i);
+		while (payloads[i].packets && iq_engine_io_next(&body, payloads[i].revision, &packet) > 0) {
+			(void)iq_buf_append_cstr(&got, got.len > 0 ? "|" : "");
+			(void)iq_buf_append_cstr(&got, packet.is_base64 ? "%" : packet.is_binary ? "!" : "");
+			(void)iq_buf_append(&got, packet.text);
+		}
+		if (payloads[i].packets)
+			cr_expect_str_eq(got.data, payloads[i].packets, "%zu", i);
+		iq_buf_release(&got);
+	}
+}
+
+Test(engine_io, reads_a_url)
+{
+	struct iq_engine_io engine = iq_engine_io_of(IQ_LIT("http://h/socket.io/?transport=polling&EIO=3&sid=a-_b#x"));
+
+	cr_expect_eq(engine.revision, 3);
+	cr_expect(engine.is_polling && iq_view_eq(engine.sid, IQ_LIT("a-_b")));
+	engine = iq_engine_io_of(IQ_LIT("ws://h/socket.io/?EIO=4&transport=websocket"));
+	cr_expect(engine.revision == 4 && !engine.is_polling && !engine.sid.data);
+	cr_expect_eq(iq_engine_io_of(IQ_LIT("http://h/?EIO=9&transport=polling")).revision, 0);
+	cr_expect_eq(iq_engine_io_of(IQ_LIT("http://h/EIO=4")).revision, 0);
 }
