@@ -9,4 +9,7 @@
  * Engine has now. What went wrong is the status. */
 void cli_record_docker(struct cli *cli, const char *store, const char *address, bool follow);
 
+/* --covers FROM..TO: whether it is there, and what it says. False where it is no such thing: the status is set. */
+bool cli_covers(struct cli *cli, bool *ret_given, int64_t *ret_from, int64_t *ret_to);
+
 #endif

@@ -296,25 +296,6 @@ static bool read_zone(struct cli *cli, int32_t *ret_zone)
 	return false;
 }
 
-/* `FROM..TO` */
-static bool read_covers(struct cli *cli, struct iq_ingest_options *options)
-{
-	const char *word = cli_get(cli, CLI_OPTION_COVERS);
-	const char *dots = word ? strstr(word, "..") : NULL;
-
-	if (!word)
-		return true;
-	options->has_covers = dots && iq_time_parse(iq_view_make(word, (size_t)(dots - word)), &options->covers_from) &&
-			      iq_time_parse(iq_view_cstr(dots + 2), &options->covers_to) &&
-			      options->covers_from <= options->covers_to;
-	if (!options->has_covers)
-		(void)cli_set_status(
-			cli, CLI_USAGE,
-			"--covers: `%.100s` is no time from and to: write 2026-11-24T03:00:00Z..2026-11-24T04:00:00Z",
-			word);
-	return options->has_covers;
-}
-
 /* ---- Rules ---- */
 
 static int add_rules(struct iq_extract *extract, const char *path_or_preset, struct iq_error *error)
@@ -372,7 +353,8 @@ bool cli_ingest(struct cli *cli, const char *store, const char *const *paths, si
 	if (!quiet && (!read_zone(cli, &options.zone) || !read_max_line(cli, &options.max_line)))
 		return false;
 	if (!load_rules(cli, &options.extract) ||
-	    (!quiet && (!read_covers(cli, &options) || !cli_redactor(cli, store, &options.redactor)))) {
+	    (!quiet && (!cli_covers(cli, &options.has_covers, &options.covers_from, &options.covers_to) ||
+			!cli_redactor(cli, store, &options.redactor)))) {
 		iq_extract_free(options.extract);
 		return false;
 	}
@@ -403,11 +385,6 @@ int cli_run_ingest(struct cli *cli)
 	else if (cli->operand_count > 1)
 		(void)cli_set_status(cli, CLI_USAGE,
 				     "docker:// is taken in by itself: give the files in another command");
-	else if (cli_has(cli, CLI_OPTION_REDACT) || cli_has(cli, CLI_OPTION_COVERS))
-		(void)cli_set_status(
-			cli, CLI_USAGE,
-			"docker:// keeps what the Engine gives as it is: for --redact and --covers, write the logs "
-			"to files (docker logs -t, inquest collect) and take these in");
 	else
 		cli_record_docker(cli, cli_store(cli), NULL, false);
 	return (int)cli->status;

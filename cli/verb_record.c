@@ -4,6 +4,7 @@
 
 #include "cli/cli.h"
 #include "cli/record.h"
+#include "cli/redaction.h"
 #include "ingest/ingest.h"
 
 static void tell(void *context, const char *line)
@@ -67,6 +68,21 @@ static bool get_since(struct cli *cli, int64_t *ret_since)
 	return false;
 }
 
+bool cli_covers(struct cli *cli, bool *ret_given, int64_t *ret_from, int64_t *ret_to)
+{
+	const char *word = cli_get(cli, CLI_OPTION_COVERS);
+	const char *dots = word ? strstr(word, "..") : NULL;
+
+	*ret_given = dots && iq_time_parse(iq_view_make(word, (size_t)(dots - word)), ret_from) &&
+		     iq_time_parse(iq_view_cstr(dots + 2), ret_to) && *ret_from <= *ret_to;
+	if (word && !*ret_given)
+		(void)cli_set_status(
+			cli, CLI_USAGE,
+			"--covers: `%.100s` is no time from and to: write 2026-11-24T03:00:00Z..2026-11-24T04:00:00Z",
+			word);
+	return !word || *ret_given;
+}
+
 void cli_record_docker(struct cli *cli, const char *store, const char *address, bool follow)
 {
 	struct iq_docker_options options = { .address = address, .follow = follow, .tell = tell, .stop = &cli_stop };
@@ -79,15 +95,21 @@ void cli_record_docker(struct cli *cli, const char *store, const char *address, 
 	options.containers = containers;
 	if (!projects || !containers) {
 		(void)cli_set_status(cli, CLI_FAILED, "out of memory");
-	} else if (get_since(cli, &options.since)) {
+	} else if (get_since(cli, &options.since) &&
+		   cli_covers(cli, &options.has_covers, &options.covers_from, &options.covers_to) &&
+		   cli_redactor(cli, store, &options.redactor)) {
 		cli_catch_signals();
 		if (iq_docker_record(store, &options, &result, &error) < 0) {
 			(void)cli_set_error(cli, &error);
 		} else {
 			print_summary(store, &result);
+			if (options.redactor)
+				(void)printf("secrets were replaced (%.*s)\n",
+					     IQ_VIEW_ARG(iq_redactor_label(options.redactor)));
 			set_record_status(cli, &result);
 		}
 	}
+	iq_redactor_free(options.redactor);
 	free(projects);
 	free(containers);
 }

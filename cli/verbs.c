@@ -128,6 +128,23 @@ static const struct cli_option help_options[] = {
 			"the store to fill; made if it is not there. Default: $INQUEST_STORE, else ./case", NULL, \
 			false \
 	}
+/* What is known of the evidence, and what of it is not to be kept. */
+#define KEEPING_OPTIONS \
+	{ CLI_OPTION_COVERS, "FROM..TO", \
+	  "the evidence is complete for this time, though its records begin later or end earlier: " \
+	  "2026-11-24T03:00:00Z..2026-11-24T04:00:00Z", \
+	  NULL, false }, \
+		{ CLI_OPTION_REDACT, "[PRESET,...]", \
+		  "replace secrets by keyed tags and keep no raw bytes of files; without PRESET all of them: authorization, cookies, bearer " \
+		  "(tokens in URLs and Sec-WebSocket-Protocol), jwt, pem, vendor (known key prefixes), fields (password, token, ...), " \
+		  "email", \
+		  "all|authorization|cookies|bearer|jwt|pem|vendor|fields|email", false }, \
+	{ \
+		CLI_OPTION_REDACT_KEY, "FILE", \
+			"the key of the tags: 64 hexadecimal digits; made if it is not there. Default: redact.key in " \
+			"$XDG_CONFIG_HOME/inquest, else ~/.config/inquest", \
+			NULL, false \
+	}
 #define DOCKER_OPTIONS \
 	{ CLI_OPTION_PROJECT, "P", "docker: the containers of this Compose project; may be given several times", NULL, \
 	  true }, \
@@ -150,19 +167,7 @@ static const struct cli_option ingest_options[] = {
 	  "given several times",
 	  NULL, true },
 	{ CLI_OPTION_SOURCE, "NAME", "name of what produced the evidence, where the records name none", NULL, false },
-	{ CLI_OPTION_COVERS, "FROM..TO",
-	  "the evidence is complete for this time, though its records begin later or end earlier: "
-	  "2026-11-24T03:00:00Z..2026-11-24T04:00:00Z",
-	  NULL, false },
-	{ CLI_OPTION_REDACT, "[PRESET,...]",
-	  "replace secrets by keyed tags and keep no raw bytes; without PRESET all of them: authorization, cookies, bearer "
-	  "(tokens in URLs and Sec-WebSocket-Protocol), jwt, pem, vendor (known key prefixes), fields (password, token, ...), "
-	  "email",
-	  "all|authorization|cookies|bearer|jwt|pem|vendor|fields|email", false },
-	{ CLI_OPTION_REDACT_KEY, "FILE",
-	  "the key of the tags: 64 hexadecimal digits; made if it is not there. Default: redact.key in "
-	  "$XDG_CONFIG_HOME/inquest, else ~/.config/inquest",
-	  NULL, false },
+	KEEPING_OPTIONS,
 	DOCKER_OPTIONS,
 	{ CLI_OPTION_MAX_LINE, "BYTES",
 	  "of a line or text kept in its event, which is whole in the evidence all the same. Default: 1048576", NULL,
@@ -173,7 +178,7 @@ static const struct cli_option ingest_options[] = {
 	END,
 };
 
-static const struct cli_option record_options[] = { STORE_OPTION, DOCKER_OPTIONS, HELP_OPTION, END };
+static const struct cli_option record_options[] = { STORE_OPTION, KEEPING_OPTIONS, DOCKER_OPTIONS, HELP_OPTION, END };
 
 static const struct cli_option replay_options[] = {
 	{ CLI_OPTION_TARGET, "URL",

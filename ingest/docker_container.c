@@ -228,16 +228,19 @@ static void check_unbroken(struct iq_docker_container *container, int64_t ts)
 			    "its log was rotated away while it could not be read: lines may be missing");
 }
 
-static uint64_t hash_line(const struct iq_docker_line *line)
+/* Of a line of the store, or of the Engine, as the store will have it. How long it was before it was redacted the store does not say. */
+static uint64_t hash_line(const struct iq_docker_container *container, const struct iq_docker_line *line)
 {
-	return iq_hash64(line_body(line)) ^ (line->stream * 0x9E3779B97F4A7C15u) ^ line->bytes;
+	const uint64_t bytes = container->recorder->options->redactor ? 0 : line->bytes;
+
+	return iq_docker_hash(container->recorder, line_body(line)) ^ (line->stream * 0x9E3779B97F4A7C15u) ^ bytes;
 }
 
 static int take_line(void *context, const struct iq_docker_line *line, struct iq_error *error)
 {
 	struct iq_docker_container *container = context;
 	struct iq_docker_recorder *recorder = container->recorder;
-	const uint64_t hash = hash_line(line);
+	const uint64_t hash = hash_line(container, line);
 
 	if (recorder->ended)
 		return IQ_ERR_INTERRUPTED;
@@ -484,8 +487,9 @@ static int remember_line(void *context, const struct iq_docker_line *line, struc
 {
 	struct iq_docker_container *container = context;
 
-	return iq_docker_seen_add(&container->seen, line->ts, hash_line(line), IQ_TIME_NONE) < 0 ? iq_error_nomem(error)
-												 : 0;
+	return iq_docker_seen_add(&container->seen, line->ts, hash_line(container, line), IQ_TIME_NONE) < 0
+		       ? iq_error_nomem(error)
+		       : 0;
 }
 
 /* What the store has of it already. */

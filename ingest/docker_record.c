@@ -134,7 +134,7 @@ static void take_event(struct iq_docker_recorder *recorder, struct iq_view json)
 	struct iq_arena memory = IQ_ARENA_INIT;
 	struct iq_docker_action action;
 	struct iq_docker_container *container;
-	const uint64_t hash = iq_hash64(json);
+	const uint64_t hash = iq_docker_hash(recorder, json);
 
 	recorder->history++;
 	if (recorder->history_from == IQ_TIME_NONE)
@@ -311,7 +311,13 @@ static void open_live(struct iq_docker_recorder *recorder, struct iq_view name)
 
 	(void)iq_buf_append_cstr(&evidence, "docker ");
 	(void)iq_utf8_append_safe(&evidence, name.len > 0 ? name : iq_view_cstr(iq_engine_address(recorder->engine)));
+	if (recorder->options->redactor)
+		(void)iq_buf_appendf(&evidence, " (redacted: %.*s)",
+				     IQ_VIEW_ARG(iq_redactor_label(recorder->options->redactor)));
 	options.name = evidence.data ? evidence.data : "docker";
+	options.has_covers = recorder->options->has_covers;
+	options.covers_from = recorder->options->covers_from;
+	options.covers_to = recorder->options->covers_to;
 	options.format = "ndjson";
 	rc = iq_live_open(recorder->store_path, &options, &recorder->live, recorder->error);
 	iq_buf_release(&evidence);

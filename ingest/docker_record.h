@@ -26,9 +26,14 @@ struct iq_docker_options {
 	size_t project_count;
 	const char *const *containers;
 	size_t container_count;
-	bool follow;				       /* go on until `stop`; else end with what there is */
-	int64_t since;				       /* IQ_TIME_NONE: all that the Engine has */
-	size_t max_line;			       /* 0: IQ_INGEST_MAX_LINE */
+	bool follow;	 /* go on until `stop`; else end with what there is */
+	int64_t since;	 /* IQ_TIME_NONE: all that the Engine has */
+	size_t max_line; /* 0: IQ_INGEST_MAX_LINE */
+	struct iq_redactor *
+		redactor; /* takes secrets out before anything is kept; then the raw bytes are what is left. May be NULL */
+	bool has_covers; /* the recording is complete from covers_from to covers_to */
+	int64_t covers_from;
+	int64_t covers_to;
 	void (*tell)(void *context, const char *line); /* what a person shall hear, in one line; may be NULL */
 	const volatile int *stop;		       /* set to non-zero (by a signal handler) to end; may be NULL */
 	void *context;

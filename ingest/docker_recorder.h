@@ -58,8 +58,8 @@ struct iq_docker_recorder {
 	struct iq_map told;	 /* the latest time of each action of a container */
 
 	/* On the way into the store. */
-	struct iq_sink sink; /* into the spool, behind: */
-	struct iq_describer *describer;
+	struct iq_sink sink;		/* into the spool, behind: */
+	struct iq_describer *describer; /* behind this, where there is one, the redactor */
 	const struct iq_sink *described;
 	struct iq_buf line;
 	struct iq_buf body;
@@ -123,6 +123,8 @@ void iq_docker_write_action(struct iq_docker_recorder *recorder, const struct iq
 			    struct iq_view source);
 void iq_docker_write_gap(struct iq_docker_recorder *recorder, struct iq_view source, int64_t from, int64_t to,
 			 const char *reason);
+/* The hash of a text as the store has it. */
+uint64_t iq_docker_hash(struct iq_docker_recorder *recorder, struct iq_view text);
 /* The name under which a container is recorded: of Compose `backend-1`, else its own. Where another project or container has that, its
  * own name. Lives as long as the recorder; the NULL view when memory is out. */
 struct iq_view iq_docker_source(struct iq_docker_recorder *recorder, const struct iq_docker_names *names);

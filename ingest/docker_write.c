@@ -35,12 +35,28 @@ static int take_gap(void *context, const struct iq_gap *gap, struct iq_error *er
 
 int iq_docker_write_begin(struct iq_docker_recorder *recorder)
 {
+	struct iq_redactor *redactor = recorder->options->redactor;
+
 	recorder->sink = (struct iq_sink){ take_event, take_gap, recorder };
 	recorder->describer = iq_describer_new(NULL, NULL);
 	if (!recorder->describer)
 		return iq_error_nomem(recorder->error);
-	recorder->described = iq_describer_begin(recorder->describer, NULL, &recorder->sink);
+	recorder->described = iq_describer_begin(
+		recorder->describer, NULL, redactor ? iq_redactor_sink(redactor, &recorder->sink) : &recorder->sink);
 	return 0;
+}
+
+uint64_t iq_docker_hash(struct iq_docker_recorder *recorder, struct iq_view text)
+{
+	struct iq_buf scratch = IQ_BUF_INIT;
+	struct iq_view kept = text;
+	uint64_t hash;
+
+	if (recorder->options->redactor)
+		(void)iq_redactor_text(recorder->options->redactor, text, &scratch, &kept);
+	hash = iq_hash64(kept);
+	iq_buf_release(&scratch);
+	return hash;
 }
 
 void iq_docker_write_event(struct iq_docker_recorder *recorder, struct iq_event *event)

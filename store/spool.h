@@ -54,6 +54,9 @@ struct iq_spool_io {
 struct iq_live_options {
 	const char *name;   /* of the evidence */
 	const char *format; /* how its raw bytes are to be read: that of a parser */
+	bool has_covers;    /* it is complete from covers_from to covers_to, whatever its events say */
+	int64_t covers_from;
+	int64_t covers_to;
 	const struct iq_spool_io *io;
 	uint64_t spool_bytes;
 	uint64_t reserve_bytes;

@@ -58,7 +58,8 @@ static void append_zeros(struct iq_buf *buf, size_t count)
 
 /* Offsets in the identity; the names follow each other from NAMES_AT, the CRC is the last thing before the watermark. */
 enum { VERSION_AT = 8, NUMBER_AT = 12, EVIDENCE_AT = 16, NAME_LENGTH_AT = 20, FORMAT_LENGTH_AT = 24 };
-enum { SEQ_AT = 32, ID_AT = 40, CREATED_AT = 48, NAMES_AT = 64, CRC_AT = IQ_SPOOL_WATERMARK_AT - 4 };
+enum { COVERS_AT = 28, SEQ_AT = 32, ID_AT = 40, CREATED_AT = 48, FROM_AT = 56, TO_AT = 64, NAMES_AT = 72 };
+enum { CRC_AT = IQ_SPOOL_WATERMARK_AT - 4 };
 
 int iq_spool_append_header(struct iq_buf *buf, const struct iq_spool_header *header)
 {
@@ -72,11 +73,12 @@ int iq_spool_append_header(struct iq_buf *buf, const struct iq_spool_header *hea
 	append_u32(buf, header->evidence);
 	append_u32(buf, (uint32_t)header->name.len);
 	append_u32(buf, (uint32_t)header->format.len);
-	append_u32(buf, 0);
+	append_u32(buf, header->has_covers);
 	append_u64(buf, header->seq_first);
 	append_u64(buf, header->id_first);
 	append_u64(buf, (uint64_t)header->created);
-	append_u64(buf, 0);
+	append_u64(buf, header->has_covers ? (uint64_t)header->covers_from : 0);
+	append_u64(buf, header->has_covers ? (uint64_t)header->covers_to : 0);
 	(void)iq_buf_append(buf, header->name);
 	(void)iq_buf_append(buf, header->format);
 	append_zeros(buf, CRC_AT - (buf->len - start));
@@ -106,10 +108,13 @@ int iq_spool_parse_header(struct iq_view bytes, struct iq_spool_header *ret_head
 		.seq_first = u64_at(bytes, SEQ_AT),
 		.id_first = u64_at(bytes, ID_AT),
 		.created = (int64_t)u64_at(bytes, CREATED_AT),
+		.has_covers = u32_at(bytes, COVERS_AT) == 1,
+		.covers_from = (int64_t)u64_at(bytes, FROM_AT),
+		.covers_to = (int64_t)u64_at(bytes, TO_AT),
 	};
 	if (name_length > IQ_SPOOL_MAX_NAME || format_length > IQ_SPOOL_MAX_NAME ||
 	    ret_header->seq_first - 1 >= MAX_NUMBER || ret_header->id_first - 1 >= MAX_NUMBER ||
-	    ret_header->evidence - 1 >= INT32_MAX)
+	    ret_header->evidence - 1 >= INT32_MAX || ret_header->covers_from > ret_header->covers_to)
 		return IQ_ERR_CORRUPT;
 	ret_header->name = iq_view_make(bytes.data + NAMES_AT, name_length);
 	ret_header->format = iq_view_make(bytes.data + NAMES_AT + name_length, format_length);

@@ -31,6 +31,9 @@ struct iq_spool_header {
 	int64_t created;
 	struct iq_view name; /* of the evidence: its path and format */
 	struct iq_view format;
+	bool has_covers; /* the evidence is complete from covers_from to covers_to */
+	int64_t covers_from;
+	int64_t covers_to;
 };
 
 enum iq_spool_type { IQ_SPOOL_EVENT = 1, IQ_SPOOL_GAP, IQ_SPOOL_END };

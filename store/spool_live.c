@@ -119,6 +119,9 @@ static int make_spool(struct iq_live *live, uint64_t seq, uint64_t id, size_t ro
 					  .seq_first = seq,
 					  .id_first = id,
 					  .created = iq_clock_now(),
+					  .has_covers = live->options.has_covers,
+					  .covers_from = live->options.covers_from,
+					  .covers_to = live->options.covers_to,
 					  .format = iq_view_cstr(live->format) };
 	int rc;
 

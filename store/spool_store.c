@@ -108,11 +108,14 @@ int iq_spool_feed(struct iq_spool_reader *reader, struct iq_store_writer *writer
 	struct feed feed = {
 		.reader = reader, .writer = writer, .sink = iq_store_writer_sink(writer), .expected = header->seq_first
 	};
+	const struct iq_evidence_facts facts = { .covers_from = header->covers_from, .covers_to = header->covers_to };
 	struct iq_evidence evidence;
 	int rc = iq_store_writer_expect(writer, header->evidence, header->id_first, error);
 
 	if (rc == 0)
 		rc = iq_store_writer_evidence_begin(writer, header->name, header->format, error);
+	if (rc == 0 && header->has_covers)
+		rc = iq_store_writer_evidence_facts(writer, &facts, error);
 	if (rc == 0)
 		rc = feed_records(&feed, error);
 	if (rc == 0)

@@ -96,6 +96,7 @@ class OwnEngine(Engine):
         (self.place / "containerd.toml").write_text('version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n')
         self.log = open(self.place / "log", "ab")
         self.process = None
+        self.more = []  # options of dockerd
         self.containerd = self.spawn("containerd", "--config", self.place / "containerd.toml", "--root", self.place / "containerd", "--state",
                                      self.place / "state", "--address", self.place / "containerd.sock")
         try:
@@ -115,7 +116,7 @@ class OwnEngine(Engine):
     def start(self):
         self.process = self.spawn("dockerd", "--data-root", self.place / "data", "--exec-root", self.place / "exec", "--pidfile", self.place / "pid",
                                   "--config-file", self.place / "daemon.json", "--containerd", self.place / "containerd.sock", "-H", self.host,
-                                  "--storage-driver=vfs", "--iptables=false", "--ip6tables=false", "--bridge=none", "--live-restore")
+                                  "--storage-driver=vfs", "--iptables=false", "--ip6tables=false", "--bridge=none", "--live-restore", *self.more)
         until = time.monotonic() + 30
         while not self.answers():
             if self.process.poll() is not None or time.monotonic() > until:

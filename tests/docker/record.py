@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+import uuid
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
@@ -310,6 +311,75 @@ def test_addresses(engine, work):
     point(done.returncode == 0 and lines(work / "by-tcp", "iq-far") == ["far away"], "tcp://", done.stderr)
 
 
+def test_redaction(engine, work):
+    """Secrets of logs, labels and commands are gone before anything is kept; a recording that goes on knows what it has."""
+    store, secret = work / "redacted", "hunter2" + uuid.uuid4().hex
+    token = f"ghp_{uuid.uuid4().hex}abcd"
+    script = f"echo 'password={secret} ok'; echo '{{\"token\":\"{secret}\"}}' >&2; echo {token}; echo plain"
+    engine.run("iq-secret", script, "--label", f"api_token={secret}", "-e", f"PASSWORD={secret}")
+    engine.wait("iq-secret")
+    options = ["--container", "iq-secret", "--redact", "--redact-key", work / "redact.key", "--covers", "2020-01-01T00:00:00Z..2020-01-02T00:00:00Z"]
+    first, again = ingest(engine.host, store, *options), ingest(engine.host, store, *options)
+    known = [line for line, _ in [(row["body"], 0) for row in query(store, "SELECT body FROM events WHERE kind = 'log' ORDER BY id")]]
+    point(first.returncode == 0 and again.returncode == 0 and sorted(line.split("\u2039")[0] for line in known) == sorted(["password=", '{"token":"', "", "plain"]),
+          "a redacted recording has the lines, each once", (first.stderr, again.stderr, known))
+    texts = query(store, "SELECT source || ' ' || coalesce(body, '') || ' ' || coalesce(attrs, '') AS text FROM events")
+    exported = subprocess.run([INQUEST, "export", store, "--format", "raw", "--output", work / "raw"], capture_output=True, text=True)
+    files = [path for place in (store, work / "raw") for path in place.rglob("*") if path.is_file()]
+    found = [path for path in files if any(word.encode() in path.read_bytes() for word in (secret, token))]
+    point(not found and not any(word in row["text"] for row in texts for word in (secret, token)) and exported.returncode == 0 and verify(store)[0],
+          "and no secret is anywhere in it, nor in its raw bytes", (found, exported.stderr))
+    evidence = query(store, "SELECT path, covers_from FROM evidence")
+    point(all("redacted: all key " in row["path"] and row["covers_from"] == 1577836800000000000 for row in evidence), "its evidence says so, and what it covers", evidence)
+
+
+def certificates(place):
+    """An authority, and what it has signed for a server on this machine and for its client."""
+    def openssl(*words):
+        subprocess.run(["openssl", *words], cwd=place, check=True, capture_output=True)
+
+    place.mkdir()
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=authority", "-keyout", "ca-key.pem", "-out", "ca.pem")
+    for name, more in (("server", "subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth"), ("client", "extendedKeyUsage=clientAuth")):
+        (place / "extensions").write_text(more)
+        openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", f"{name}-key.pem", "-out", f"{name}.csr")
+        openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca-key.pem", "-CAcreateserial", "-days", "2", "-extfile", "extensions",
+                "-out", f"{name}-cert.pem")
+    # As the Docker client names them.
+    (place / "client-cert.pem").rename(place / "cert.pem")
+    (place / "client-key.pem").rename(place / "key.pem")
+
+
+def test_tls(engine, work):
+    """The Engine wants a certificate of its client, and the client one of the Engine."""
+    mine, foreign = work / "mine", work / "foreign"
+    certificates(mine)
+    certificates(foreign)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    engine.stop()
+    engine.more = ["-H", f"tcp://127.0.0.1:{port}", "--tlsverify", "--tlscacert", mine / "ca.pem", "--tlscert", mine / "server-cert.pem", "--tlskey",
+                   mine / "server-key.pem"]
+    engine.start()
+    engine.run("iq-tls", "echo over TLS")
+    engine.wait("iq-tls")
+
+    def ask(store, **environment):
+        return subprocess.run([INQUEST, "ingest", "docker://", "--store", work / store, "--container", "iq-tls"], capture_output=True, text=True,
+                              timeout=60, env={**os.environ, "DOCKER_HOST": f"tcp://127.0.0.1:{port}", **environment})
+
+    done = ask("tls", DOCKER_TLS_VERIFY="1", DOCKER_CERT_PATH=str(mine))
+    point(done.returncode == 0 and lines(work / "tls", "iq-tls") == ["over TLS"], "tcp:// with TLS and certificates of both sides", done.stderr)
+    for what, environment in (("certificates of another authority", {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(foreign)}), ("no TLS", {})):
+        done = ask("refused", **environment)
+        point(done.returncode == 4 and not (work / "refused").exists(), f"{what}: exit 4, and no store is made", (done.returncode, done.stderr))
+    engine.stop()
+    engine.more = []
+    engine.start()
+    engine.remove_all()
+
+
 def test_restart(engine, work):
     """The Engine is stopped, and killed, while containers write."""
     store = work / "restarted"
@@ -352,7 +422,7 @@ def get_engine():
         return there, None, str(why)
 
 
-WITH_ENGINE = [test_what_there_is, test_follow, test_compose, test_cuts, test_addresses]
+WITH_ENGINE = [test_what_there_is, test_follow, test_compose, test_cuts, test_addresses, test_redaction]
 
 
 def run_tests(there, own, why, work):
@@ -367,8 +437,10 @@ def run_tests(there, own, why, work):
         else:
             skip(test.__name__.removeprefix("test_").replace("_", " "), why)
     if own:
+        test_tls(own, work)
         test_restart(own, work)
     else:
+        skip("an Engine with TLS", why)
         skip("an Engine that is restarted", why)
 
 

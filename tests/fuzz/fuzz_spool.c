@@ -54,7 +54,9 @@ static void read_file(const char *path)
 /* The input is a whole file, or, behind an R, payloads of records: a byte for the type, a byte for the length, the payload. */
 static void append_records(struct iq_buf *file, struct iq_view rest)
 {
-	const struct iq_spool_header header = { 1, 1, 1, 1, 0, IQ_LIT("x"), IQ_LIT("log") };
+	const struct iq_spool_header header = {
+		.number = 1, .evidence = 1, .seq_first = 1, .id_first = 1, .name = IQ_LIT("x"), .format = IQ_LIT("log")
+	};
 	uint64_t seq = 1;
 
 	(void)iq_spool_append_header(file, &header);

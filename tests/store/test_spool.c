@@ -677,7 +677,12 @@ Test(spool, counts_nothing_twice_that_is_sealed)
 
 Test(spool, passes_over_one_that_is_not_the_stores_own)
 {
-	const struct iq_spool_header header = { 9, 7, 1, 50, 0, IQ_LIT("foreign"), IQ_LIT("log") };
+	const struct iq_spool_header header = { .number = 9,
+						.evidence = 7,
+						.seq_first = 1,
+						.id_first = 50,
+						.name = IQ_LIT("foreign"),
+						.format = IQ_LIT("log") };
 	struct iq_buf bytes = IQ_BUF_INIT;
 	struct scene scene;
 	char path[160], message[512];
