@@ -19,6 +19,7 @@
 
 enum anchor {
 	ANCHOR_NAME,
+	ANCHOR_VALUE, /* of a pair whose name may come after it */
 	ANCHOR_QUERY, /* a name with `=`, in a URL only */
 	ANCHOR_JWT,
 	ANCHOR_PEM,
@@ -54,6 +55,7 @@ static const struct {
 	{ { "otp", 3 }, ANCHOR_NAME },
 	{ { "subprotocol", 11 }, ANCHOR_NAME },
 	{ { "websocket-protocol", 18 }, ANCHOR_NAME },
+	{ { "value", 5 }, ANCHOR_VALUE },
 	{ { "auth=", 5 }, ANCHOR_QUERY },
 	{ { "auth%3d", 7 }, ANCHOR_QUERY },
 	{ { "sig=", 4 }, ANCHOR_QUERY },
@@ -879,6 +881,54 @@ static void match_name(struct scan *scan, size_t start, size_t end)
 		replace_named(scan, name, class);
 }
 
+/* `,"name":"Authorization"` behind a value: what it names; the NULL view for anything else. */
+static struct iq_view named_after(const struct scan *scan, size_t pos)
+{
+	struct iq_quote quote, close;
+	size_t at = skip_spaces(scan, pos);
+
+	if (byte_at(scan, at) != ',')
+		return IQ_VIEW_NULL;
+	quote = iq_quote_at(scan->text, skip_spaces(scan, at + 1));
+	at = quote.end;
+	if (!quote.mark.data || (!takes(scan, &at, "name") && !takes(scan, &at, "key")))
+		return IQ_VIEW_NULL;
+	quote = iq_quote_at(scan->text, at);
+	at = skip_spaces(scan, quote.end);
+	if (!quote.mark.data || byte_at(scan, at) != ':')
+		return IQ_VIEW_NULL;
+	quote = iq_quote_at(scan->text, skip_spaces(scan, at + 1));
+	if (!quote.mark.data ||
+	    !iq_quote_close(iq_view_make(scan->text.data, quote.end + IQ_REDACT_MAX_NAME < scan->text.len
+								  ? quote.end + IQ_REDACT_MAX_NAME
+								  : scan->text.len),
+			    &quote, &close))
+		return IQ_VIEW_NULL;
+	return iq_view_make(scan->text.data + quote.end, close.begin - quote.end);
+}
+
+/* `"value":"Bearer abc","name":"Authorization"`, as some write the headers of a HAR. */
+static void match_value(struct scan *scan, size_t end)
+{
+	const size_t reach = scan->text.len - end > IQ_REDACT_MAX_VALUE ? end + IQ_REDACT_MAX_VALUE : scan->text.len;
+	struct iq_quote quote = iq_quote_at(scan->text, end), close;
+	struct value value = { .class = IQ_NAME_PLAIN };
+	struct iq_view name;
+	size_t at = skip_spaces(scan, quote.end);
+
+	if (!quote.mark.data || byte_at(scan, at) != ':')
+		return;
+	quote = iq_quote_at(scan->text, skip_spaces(scan, at + 1));
+	if (!quote.mark.data || !iq_quote_close(iq_view_make(scan->text.data, reach), &quote, &close))
+		return;
+	name = named_after(scan, close.end);
+	if (name.len == 0)
+		return;
+	value.class = iq_name_classify(name);
+	if (value.class != IQ_NAME_PLAIN && class_is_wanted(scan, value.class, name))
+		(void)replace_string(scan, &quote, &value);
+}
+
 /* ---- The other candidates ---- */
 
 static void match_query(struct scan *scan, size_t start, size_t end)
@@ -999,6 +1049,9 @@ static void match(struct scan *scan, size_t found, size_t end)
 	switch (anchor) {
 	case ANCHOR_NAME:
 		match_name(scan, start, end);
+		break;
+	case ANCHOR_VALUE:
+		match_value(scan, end);
 		break;
 	case ANCHOR_QUERY:
 		match_query(scan, start, end);

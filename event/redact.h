@@ -19,6 +19,8 @@
 #define IQ_REDACT_KEY_SIZE 32
 /* Characters on each side that may belong to a name; what is longer is no name. */
 #define IQ_REDACT_MAX_NAME 96
+/* Characters of a value whose name may come behind it. */
+#define IQ_REDACT_MAX_VALUE 8192
 /* Secrets of one event that are looked for in its names. */
 #define IQ_REDACT_MAX_REMEMBERED 32
 /* Keys in PEM form that are open at a time, each a line an event; events until one is given up. */

@@ -107,6 +107,7 @@ def headers(secret):
     name, value = random.choice([("Authorization", "Bearer " + secret), ("Cookie", f"theme=dark; sid={secret}"), ("x-api-key", secret),
                                  ("Set-Cookie", f"sid={secret}; Path=/; HttpOnly"), ("Sec-WebSocket-Protocol", f"bearer, {secret}")])
     return json.dumps(random.choice([{"headers": {name: value}}, {"headers": {name: [value]}}, {"headers": [{"name": name, "value": value}]},
+                                     {"headers": [{"value": value, "name": name}]}, {"pairs": [{"value": value, "key": name}]},
                                      ["Host", "x", name, value]]))
 
 
@@ -220,6 +221,20 @@ def docker(cores):
     return "\n".join(lines).encode() + b"\n"
 
 
+def exchange(i, cores):
+    """A request of a HAR: pairs in either order, several cookies, bodies as they are and in base64."""
+    sent, found = planted()
+    got, more = planted()
+    cores += found + more
+    pairs = [("Authorization", "Bearer " + opaque_into(cores)), ("X-Api-Key", opaque_into(cores)), ("Cookie", f"a=1; sid={opaque_into(cores)}")]
+    cookies = [{"name": "Set-Cookie", "value": f"s{n}={opaque_into(cores)}; Path=/"} for n in range(3)]
+    return {"startedDateTime": time(i), "time": 7.5,
+            "request": {"method": "POST", "url": url(opaque_into(cores)).split()[1].replace("wss:", "https:"),
+                        "headers": [random.choice([{"name": name, "value": value}, {"value": value, "name": name}]) for name, value in pairs],
+                        "postData": {"mimeType": "text/plain", "text": sent}},
+            "response": {"status": 200, "headers": cookies, "content": {"mimeType": "x", "text": base64.b64encode(got.encode()).decode(), "encoding": "base64"}}}
+
+
 def har(cores):
     entries = []
     for i in range(5):
@@ -232,6 +247,7 @@ def har(cores):
         entries.append({"startedDateTime": time(i), "time": 1, "_resourceType": "websocket", "_webSocketMessages": messages,
                         "request": {"method": "GET", "url": url(opaque_into(cores)).split()[1], "headers": request, "cookies": []},
                         "response": {"status": 101, "headers": []}})
+        entries.append(exchange(i, cores))
     return json.dumps({"log": {"version": "1.2", "creator": {"name": "t", "version": "1"}, "entries": entries}}).encode()
 
 

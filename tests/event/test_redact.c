@@ -81,6 +81,12 @@ Test(redact, headers)
 	expect("{\"Authorization\":[\"Bearer abc\"]}", "{\"Authorization\":[\"Bearer ‹secret›\"]}");
 	expect("{\"name\":\"Authorization\",\"value\":\"Basic dXNlcjpw\"}",
 	       "{\"name\":\"Authorization\",\"value\":\"Basic ‹secret›\"}");
+	expect("[{\"value\":\"Bearer abc\",\"name\":\"Authorization\"},{\"value\":\"v\",\"name\":\"Accept\"}]",
+	       "[{\"value\":\"Bearer ‹secret›\",\"name\":\"Authorization\"},{\"value\":\"v\",\"name\":\"Accept\"}]");
+	expect("{ \"value\" : \"a=b; c=d\" , \"name\" : \"Cookie\" }",
+	       "{ \"value\" : \"a=‹secret›; c=‹secret›\" , \"name\" : \"Cookie\" }");
+	expect("\"{\\\"value\\\":\\\"h\\\",\\\"key\\\":\\\"api_key\\\"}\"",
+	       "\"{\\\"value\\\":\\\"‹secret›\\\",\\\"key\\\":\\\"api_key\\\"}\"");
 	expect("[\"Cookie\",\"a=b; c=d\",\"Accept\",\"x\"]",
 	       "[\"Cookie\",\"a=‹secret›; c=‹secret›\",\"Accept\",\"x\"]");
 	expect("Set-Cookie: sid=\"a b\"; Path=/; HttpOnly", "Set-Cookie: sid=‹secret›; Path=/; HttpOnly");
