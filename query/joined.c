@@ -15,8 +15,11 @@ struct finder {
 	const struct iq_session *session;
 	struct iq_joined *joined;
 	struct iq_error *error;
-	struct iq_map words; /* first word of an id -> index + 1 */
-	struct iq_map texts; /* the ids there are */
+	bool exchanges;	       /* HTTP is looked for, not log lines */
+	struct iq_map secrets; /* cookies and tokens of its handshake */
+	struct iq_map keys;    /* of exchanges that carry one */
+	struct iq_map words;   /* first word of an id -> index + 1 */
+	struct iq_map texts;   /* the ids there are */
 	struct id *ids;
 	size_t capacity;
 };
@@ -192,6 +195,37 @@ static int64_t time_of(const struct finder *finder, struct iq_view source, int64
 					 iq_store_skew(finder->store, finder->session->source));
 }
 
+/* A log-in comes before what it is for. */
+static int64_t begin_of(const struct finder *finder)
+{
+	return iq_time_shift(finder->session->started, finder->exchanges ? -IQ_JOINED_BEFORE : -IQ_JOINED_MARGIN);
+}
+
+/* What an exchange is shown as: `POST http://h/login 200`. Its key finds the other half of it. */
+static int describe_exchange(struct finder *finder, const struct iq_block *block, uint32_t row,
+			     struct iq_view *ret_text)
+{
+	static const char *const pointers[] = { "/method", "/url", "/status", "/error" };
+	struct iq_buf scratch = IQ_BUF_INIT, line = IQ_BUF_INIT;
+	struct iq_view attrs, key;
+	bool is_binary;
+	int rc = iq_block_text(block, IQ_COLUMN_ATTRS, row, &attrs, &is_binary, finder->error);
+
+	for (size_t i = 0; rc == 0 && i < sizeof(pointers) / sizeof(pointers[0]) && attrs.data; i++) {
+		struct iq_json_value value = iq_json_pointer(attrs, iq_view_cstr(pointers[i]), &scratch);
+
+		if (value.type == IQ_JSON_STRING || value.type == IQ_JSON_NUMBER)
+			(void)iq_buf_appendf(&line, "%s%.*s", line.len > 0 ? " " : "",
+					     IQ_VIEW_ARG(iq_utf8_cut(value.text, 200)));
+	}
+	*ret_text = iq_arena_copy(&finder->joined->memory, line.data ? iq_buf_view(&line) : IQ_LIT(""));
+	iq_buf_release(&scratch);
+	iq_buf_release(&line);
+	if (rc == 0)
+		rc = iq_block_text(block, IQ_COLUMN_KEY, row, &key, &is_binary, finder->error);
+	return rc == 0 && key.data && iq_map_set(&finder->keys, key, 1) < 0 ? iq_error_nomem(finder->error) : rc;
+}
+
 static int take_row(struct finder *finder, const struct iq_block *block, uint32_t row)
 {
 	struct iq_joined *joined = finder->joined;
@@ -201,14 +235,14 @@ static int take_row(struct finder *finder, const struct iq_block *block, uint32_
 	const struct iq_source *sources = iq_store_sources(finder->store, &count);
 	int rc;
 
-	if (block->numbers[IQ_COLUMN_SESSION][row] == finder->session->no)
+	if (block->numbers[IQ_COLUMN_SESSION][row] == finder->session->no ||
+	    (finder->exchanges && block->numbers[IQ_COLUMN_SESSION][row] != 0))
 		return 0;
 	for (size_t i = 0; i < count; i++)
 		if (sources[i].no == block->numbers[IQ_COLUMN_SOURCE][row])
 			event.source = sources[i].name;
 	event.ts = time_of(finder, event.source, block->numbers[IQ_COLUMN_TS][row]);
-	if (event.ts < finder->session->started - IQ_JOINED_MARGIN ||
-	    event.ts > finder->session->ended + IQ_JOINED_MARGIN)
+	if (event.ts < begin_of(finder) || event.ts > finder->session->ended + IQ_JOINED_MARGIN)
 		return 0;
 	rc = iq_block_id(block, row, &event.id, finder->error);
 	if (rc < 0)
@@ -219,7 +253,8 @@ static int take_row(struct finder *finder, const struct iq_block *block, uint32_
 		joined->left_out++;
 		return 0;
 	}
-	rc = iq_block_text(block, IQ_COLUMN_BODY, row, &body, &event.body_is_binary, finder->error);
+	rc = finder->exchanges ? describe_exchange(finder, block, row, &body)
+			       : iq_block_text(block, IQ_COLUMN_BODY, row, &body, &event.body_is_binary, finder->error);
 	if (rc < 0)
 		return rc;
 	event.severity = (enum iq_severity)block->numbers[IQ_COLUMN_SEVERITY][row];
@@ -238,21 +273,32 @@ static bool is_log(void *context, struct iq_view text, bool is_binary)
 	return iq_view_eq(text, iq_view_cstr(iq_kind_name(IQ_KIND_LOG)));
 }
 
-/* Log lines within the session's time that pass the test. */
+static bool is_http(void *context, struct iq_view text, bool is_binary)
+{
+	(void)context;
+	(void)is_binary;
+	return iq_view_starts_with(text, IQ_LIT("http.")) ||
+	       iq_view_eq(text, iq_view_cstr(iq_kind_name(IQ_KIND_NET_ERROR)));
+}
+
+/* Log lines, or exchanges, within the session's time that pass the test. */
 static int scan(struct finder *finder, const struct iq_test *test)
 {
 	const struct iq_session *session = finder->session;
-	const int64_t reach = iq_store_skew_span(finder->store) + IQ_JOINED_MARGIN;
-	const struct iq_range times = { iq_time_shift(session->started, -reach), iq_time_shift(session->ended, reach) };
-	const struct iq_test tests[] = { { .column = IQ_COLUMN_KIND, .accept = is_log },
+	const int64_t span = iq_store_skew_span(finder->store);
+	const struct iq_range times = { iq_time_shift(begin_of(finder), -span),
+					iq_time_shift(session->ended, span + IQ_JOINED_MARGIN) };
+	const struct iq_test tests[] = { { .column = IQ_COLUMN_KIND, .accept = finder->exchanges ? is_http : is_log },
 					 { .column = IQ_COLUMN_TS, .ranges = &times, .range_count = 1 },
 					 *test };
-	const struct iq_scan_options options = { .tests = tests,
-						 .test_count = 3,
-						 .columns = 1u << IQ_COLUMN_TS | 1u << IQ_COLUMN_SOURCE |
-							    1u << IQ_COLUMN_SESSION | 1u << IQ_COLUMN_SEVERITY |
-							    1u << IQ_COLUMN_BODY,
-						 .order = IQ_SCAN_ID };
+	const struct iq_scan_options options = {
+		.tests = tests,
+		.test_count = 3,
+		.columns = 1u << IQ_COLUMN_TS | 1u << IQ_COLUMN_SOURCE | 1u << IQ_COLUMN_SESSION |
+			   1u << IQ_COLUMN_SEVERITY |
+			   (finder->exchanges ? 1u << IQ_COLUMN_ATTRS | 1u << IQ_COLUMN_KEY : 1u << IQ_COLUMN_BODY),
+		.order = IQ_SCAN_ID
+	};
 	struct iq_scan *opened;
 	struct iq_run run;
 	int rc = iq_scan_open(finder->store, &options, &opened, finder->error);
@@ -292,6 +338,141 @@ static int scan_namesakes(struct finder *finder)
 	return rc;
 }
 
+/* ---- Exchanges that carry a cookie or a token of the handshake ---- */
+
+/* One that tells a user from another: `dark` of `theme=dark` does not. */
+static int add_secret(struct finder *finder, struct iq_view text)
+{
+	if (text.len < IQ_JOINED_MIN_SECRET || (count_digits(text) == 0 && text.len < 2 * IQ_JOINED_MIN_SECRET) ||
+	    finder->secrets.count >= IQ_JOINED_MAX_SECRETS)
+		return 0;
+	return iq_map_set(&finder->secrets, text, 1);
+}
+
+/* The parts of a text that may be secrets: `sid=abc; x=y`, `Bearer abc`, `protocol, abc`, `?token=abc&room=1`. */
+static int add_parts(struct finder *finder, struct iq_view text, bool valued)
+{
+	size_t from = 0;
+	bool is_value = !valued;
+	int rc = 0;
+
+	for (size_t at = 0; at <= text.len && rc >= 0; at++) {
+		if (at < text.len && !strchr("=;, ?&\"", text.data[at]))
+			continue;
+		if (is_value)
+			rc = add_secret(finder, iq_view_make(text.data + from, at - from));
+		is_value = !valued || (at < text.len && text.data[at] == '=');
+		from = at + 1;
+	}
+	return rc;
+}
+
+static bool is_header(struct iq_view name, const char *wanted)
+{
+	return strlen(wanted) == name.len && strncasecmp(name.data, wanted, name.len) == 0;
+}
+
+static int add_headers(struct finder *finder, struct iq_view headers)
+{
+	struct iq_json json;
+	struct iq_json_token name, value;
+	int rc = 0;
+
+	iq_json_init(&json, headers);
+	if (headers.len == 0 || iq_json_next(&json, &name) <= 0 || name.type != IQ_JSON_OBJECT_BEGIN)
+		return 0;
+	while (rc >= 0 && iq_json_member(&json, &name, &value) > 0) {
+		struct iq_view raw = iq_json_skip(&json, &value);
+
+		if (!raw.data)
+			break;
+		if (is_header(name.raw, "cookie"))
+			rc = add_parts(finder, raw, true);
+		else if (is_header(name.raw, "authorization") || is_header(name.raw, "sec-websocket-protocol"))
+			rc = add_parts(finder, raw, false);
+	}
+	return rc;
+}
+
+static int read_handshake(struct finder *finder, struct iq_view attrs)
+{
+	struct iq_buf scratch = IQ_BUF_INIT;
+	struct iq_view url = iq_json_pointer(attrs, IQ_LIT("/url"), &scratch).text;
+	size_t query = iq_view_find(url, IQ_LIT("?"));
+	int rc = add_headers(finder, iq_json_pointer(attrs, IQ_LIT("/headers"), &scratch).raw);
+
+	if (rc >= 0 && query != SIZE_MAX)
+		rc = add_parts(finder, iq_view_from(url, query), true);
+	iq_buf_release(&scratch);
+	return rc < 0 ? iq_error_nomem(finder->error) : 0;
+}
+
+static int collect_secrets(struct finder *finder)
+{
+	struct iq_filter filter = IQ_FILTER_INIT;
+	struct iq_cursor *cursor;
+	struct iq_event event;
+	int rc;
+
+	filter.sessions = &finder->session->no;
+	filter.session_count = 1;
+	filter.kinds = 1u << IQ_KIND_WS_OPEN | 1u << IQ_KIND_NET_ERROR;
+	filter.columns = 1u << IQ_COLUMN_ATTRS;
+	rc = iq_cursor_open(finder->store, &filter, &cursor, finder->error);
+	if (rc < 0)
+		return rc;
+	while ((rc = iq_cursor_next(cursor, &event, finder->error)) > 0)
+		if (event.attrs.data && (rc = read_handshake(finder, event.attrs)) < 0)
+			break;
+	iq_cursor_close(cursor);
+	return rc;
+}
+
+/* As a word of its own. Called from several threads. */
+static bool has_secret(void *context, struct iq_view text, bool is_binary)
+{
+	const struct finder *finder = context;
+
+	(void)is_binary;
+	for (uint32_t i = 0; i < finder->secrets.count && text.len > 0; i++) {
+		const struct iq_view secret = finder->secrets.entries[i].key;
+		size_t at = iq_view_find(text, secret);
+
+		while (at != SIZE_MAX && ((at > 0 && is_word(text.data[at - 1])) ||
+					  (at + secret.len < text.len && is_word(text.data[at + secret.len])))) {
+			const size_t next = iq_view_find(iq_view_from(text, at + 1), secret);
+
+			at = next == SIZE_MAX ? SIZE_MAX : at + 1 + next;
+		}
+		if (at != SIZE_MAX)
+			return true;
+	}
+	return false;
+}
+
+static bool is_key(void *context, struct iq_view text, bool is_binary)
+{
+	const struct finder *finder = context;
+
+	(void)is_binary;
+	return text.data && iq_map_get(&finder->keys, text);
+}
+
+/* Requests that bring one, responses that give one, and then the other halves of these. */
+static int find_exchanges(struct finder *finder)
+{
+	static const enum iq_column columns[] = { IQ_COLUMN_ATTRS, IQ_COLUMN_BODY };
+	int rc = collect_secrets(finder);
+
+	finder->exchanges = true;
+	for (size_t i = 0; i < 2 && rc == 0 && finder->secrets.count > 0; i++)
+		rc = scan(finder, &(struct iq_test){ .column = columns[i], .accept = has_secret, .context = finder });
+	if (rc == 0 && finder->keys.count > 0)
+		rc = scan(finder, &(struct iq_test){ .column = IQ_COLUMN_KEY, .accept = is_key, .context = finder });
+	finder->exchanges = false;
+	return rc;
+}
+
 static int find(struct finder *finder)
 {
 	int rc = collect_ids(finder);
@@ -302,7 +483,7 @@ static int find(struct finder *finder)
 		rc = scan(finder, &(struct iq_test){ .column = IQ_COLUMN_KEY, .accept = is_id, .context = finder });
 	if (rc == 0 && finder->texts.count > 0)
 		rc = scan(finder, &(struct iq_test){ .column = IQ_COLUMN_BODY, .accept = has_id, .context = finder });
-	return rc;
+	return rc == 0 ? find_exchanges(finder) : rc;
 }
 
 static int by_time(const void *a, const void *b)
@@ -327,6 +508,8 @@ int iq_joined_find(struct iq_store *store, const struct iq_session *session, str
 		rc = find(&finder);
 	if (ret_joined->count > 0)
 		qsort(ret_joined->events, ret_joined->count, sizeof(*ret_joined->events), by_time);
+	iq_map_release(&finder.secrets);
+	iq_map_release(&finder.keys);
 	iq_map_release(&finder.words);
 	iq_map_release(&finder.texts);
 	free(finder.ids);
