@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "ingest/members.h"
 #include "ingest/record.h"
 
 #define PROJECT "com.docker.compose.project"
@@ -10,23 +11,27 @@
 
 /* ---- Reading ---- */
 
-/* The value at a JSON Pointer; its text is NULL unless it is a string or a number. What is unescaped lies in `memory`. */
-static struct iq_json_value value_at(struct iq_view json, const char *pointer, struct iq_arena *memory)
+/* The type and the extent of a value; its text is not there. */
+static struct iq_json_value value_at(struct iq_view json, const char *pointer)
 {
 	struct iq_buf scratch = IQ_BUF_INIT;
 	struct iq_json_value value = iq_json_pointer(json, iq_view_cstr(pointer), &scratch);
 
-	if (value.type != IQ_JSON_STRING && value.type != IQ_JSON_NUMBER)
-		value.text = IQ_VIEW_NULL;
-	else if (scratch.len > 0)
-		value.text = iq_arena_copy(memory, value.text);
 	iq_buf_release(&scratch);
+	value.text = IQ_VIEW_NULL;
 	return value;
 }
 
+/* What is unescaped lies in `memory`. */
 static struct iq_view text_at(struct iq_view json, const char *pointer, struct iq_arena *memory)
 {
-	return value_at(json, pointer, memory).text;
+	struct iq_buf scratch = IQ_BUF_INIT;
+	struct iq_view text = iq_text_at(json, pointer, &scratch);
+
+	if (scratch.len > 0 && text.data)
+		text = iq_arena_copy(memory, text);
+	iq_buf_release(&scratch);
+	return text;
 }
 
 static int64_t number_at(struct iq_view json, const char *pointer, struct iq_arena *memory)
@@ -36,9 +41,9 @@ static int64_t number_at(struct iq_view json, const char *pointer, struct iq_are
 	return iq_view_to_int64(text_at(json, pointer, memory), &number) ? number : IQ_NUMBER_NONE;
 }
 
-static bool is_true_at(struct iq_view json, const char *pointer, struct iq_arena *memory)
+static bool is_true_at(struct iq_view json, const char *pointer)
 {
-	return value_at(json, pointer, memory).type == IQ_JSON_TRUE;
+	return value_at(json, pointer).type == IQ_JSON_TRUE;
 }
 
 /* The Engine writes the year 1 for `never`, which no int64 holds. */
@@ -119,15 +124,15 @@ bool iq_docker_state_read(struct iq_docker_state *state, struct iq_view json, st
 	state->of.project = text_at(json, "/Config/Labels/" PROJECT, memory);
 	state->of.service = text_at(json, "/Config/Labels/" SERVICE, memory);
 	state->of.number = text_at(json, "/Config/Labels/" NUMBER, memory);
-	state->tty = is_true_at(json, "/Config/Tty", memory);
-	state->running = is_true_at(json, "/State/Running", memory);
-	state->has_health_check = value_at(json, "/Config/Healthcheck/Test/0", memory).type == IQ_JSON_STRING;
+	state->tty = is_true_at(json, "/Config/Tty");
+	state->running = is_true_at(json, "/State/Running");
+	state->has_health_check = value_at(json, "/Config/Healthcheck/Test/0").type == IQ_JSON_STRING;
 	state->log_driver = text_at(json, "/HostConfig/LogConfig/Type", memory);
 	state->log_limit = iq_docker_log_limit(value_at(json, "/HostConfig/LogConfig", memory).raw, memory);
 	state->started = time_at(json, "/State/StartedAt", memory);
 	state->finished = time_at(json, "/State/FinishedAt", memory);
 	state->restarts = number_at(json, "/RestartCount", memory);
-	return state->of.id.len > 0 && value_at(json, "/State", memory).type == IQ_JSON_OBJECT_BEGIN;
+	return state->of.id.len > 0 && value_at(json, "/State").type == IQ_JSON_OBJECT_BEGIN;
 }
 
 /* ---- What a state tells of the past ---- */
@@ -177,7 +182,7 @@ static int give_died(struct history *history)
 		return 0;
 	if (!history->state->running) {
 		action.exit_code = number_at(history->json, "/State/ExitCode", &history->memory);
-		action.oom = is_true_at(history->json, "/State/OOMKilled", &history->memory);
+		action.oom = is_true_at(history->json, "/State/OOMKilled");
 		error = text_at(history->json, "/State/Error", &history->memory);
 		action.text = error.len > 0 ? error : IQ_VIEW_NULL;
 	}
@@ -195,7 +200,7 @@ static int give_health_checks(struct history *history)
 		struct iq_json_value entry;
 
 		(void)snprintf(pointer, sizeof(pointer), "/State/Health/Log/%u", i);
-		entry = value_at(history->json, pointer, &history->memory);
+		entry = value_at(history->json, pointer);
 		if (entry.type != IQ_JSON_OBJECT_BEGIN)
 			break;
 		action.ts = time_at(entry.raw, "/End", &history->memory);

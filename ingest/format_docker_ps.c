@@ -3,13 +3,7 @@
  * Each is an event of type `state`, without a time: when it was asked is not said. */
 #include "ingest/docker_element.h"
 #include "ingest/formats.h"
-
-static struct iq_view text_at(const struct iq_element_reading *reading, const char *pointer)
-{
-	const struct iq_json_value value = iq_json_pointer(reading->text, iq_view_cstr(pointer), reading->scratch);
-
-	return value.type == IQ_JSON_STRING || value.type == IQ_JSON_NUMBER ? value.text : IQ_VIEW_NULL;
-}
+#include "ingest/members.h"
 
 /* What stands behind `name` in `a=b,c=d`; the NULL view where it does not. */
 static struct iq_view label(struct iq_view labels, struct iq_view name)
@@ -46,15 +40,17 @@ static int64_t exit_code(struct iq_view status)
 
 static void read_names(const struct iq_element_reading *reading, struct iq_docker_names *names)
 {
-	const struct iq_view labels = text_at(reading, "/Labels");
+	const struct iq_view labels = iq_text_at(reading->text, "/Labels", reading->scratch);
 
-	names->id = text_at(reading, "/ID");
-	names->name = text_at(reading, "/Names");
+	names->id = iq_text_at(reading->text, "/ID", reading->scratch);
+	names->name = iq_text_at(reading->text, "/Names", reading->scratch);
 	if (names->name.len == 0)
-		names->name = text_at(reading, "/Name");
-	names->image = text_at(reading, "/Image");
-	names->project = or_label(text_at(reading, "/Project"), labels, IQ_LIT("com.docker.compose.project="));
-	names->service = or_label(text_at(reading, "/Service"), labels, IQ_LIT("com.docker.compose.service="));
+		names->name = iq_text_at(reading->text, "/Name", reading->scratch);
+	names->image = iq_text_at(reading->text, "/Image", reading->scratch);
+	names->project = or_label(iq_text_at(reading->text, "/Project", reading->scratch), labels,
+				  IQ_LIT("com.docker.compose.project="));
+	names->service = or_label(iq_text_at(reading->text, "/Service", reading->scratch), labels,
+				  IQ_LIT("com.docker.compose.service="));
 	names->number = label(labels, IQ_LIT("com.docker.compose.container-number="));
 }
 
@@ -63,8 +59,8 @@ static int parse(const struct iq_element_reading *reading, const char **ret_why,
 	struct iq_docker_action action = { .ts = IQ_TIME_NONE, .action = IQ_LIT("state"), .restarts = IQ_NUMBER_NONE };
 
 	read_names(reading, &action.of);
-	action.detail = text_at(reading, "/State");
-	action.text = text_at(reading, "/Status");
+	action.detail = iq_text_at(reading->text, "/State", reading->scratch);
+	action.text = iq_text_at(reading->text, "/Status", reading->scratch);
 	action.exit_code = exit_code(action.text);
 	if (iq_view_find(action.text, IQ_LIT("(unhealthy)")) != SIZE_MAX)
 		action.detail = IQ_LIT("unhealthy");

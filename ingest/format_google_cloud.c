@@ -87,11 +87,7 @@ static struct iq_view text_of(const struct iq_member *member, struct iq_buf *scr
 
 static struct iq_view text_at(const struct iq_member *member, const char *pointer, struct iq_buf *scratch)
 {
-	struct iq_json_value value = { .type = IQ_JSON_NONE };
-
-	if (member->name.data)
-		value = iq_json_pointer(member->raw, iq_view_cstr(pointer), scratch);
-	return value.type == IQ_JSON_STRING || value.type == IQ_JSON_NUMBER ? value.text : IQ_VIEW_NULL;
+	return member->name.data ? iq_text_at(member->raw, pointer, scratch) : IQ_VIEW_NULL;
 }
 
 static enum field field_of(struct iq_view name)

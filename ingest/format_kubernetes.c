@@ -25,9 +25,7 @@ struct reading {
 
 static struct iq_view text_at(const struct reading *reading, struct iq_view json, const char *pointer)
 {
-	struct iq_json_value value = iq_json_pointer(json, iq_view_cstr(pointer), reading->element->scratch);
-
-	return value.type == IQ_JSON_STRING || value.type == IQ_JSON_NUMBER ? value.text : IQ_VIEW_NULL;
+	return iq_text_at(json, pointer, reading->element->scratch);
 }
 
 static struct iq_view object_at(struct iq_view json, const char *pointer)

@@ -97,6 +97,13 @@ struct iq_view iq_member_find(struct iq_view object, struct iq_view name)
 	return IQ_VIEW_NULL;
 }
 
+struct iq_view iq_text_at(struct iq_view json, const char *pointer, struct iq_buf *scratch)
+{
+	struct iq_json_value value = iq_json_pointer(json, iq_view_cstr(pointer), scratch);
+
+	return value.type == IQ_JSON_STRING || value.type == IQ_JSON_NUMBER ? value.text : IQ_VIEW_NULL;
+}
+
 bool iq_elements_open(struct iq_elements *elements, struct iq_view array)
 {
 	struct iq_json_token token;

@@ -36,6 +36,9 @@ bool iq_member_time(const struct iq_member *member, struct iq_buf *scratch, int6
 
 /* The member of an object, its value raw; the NULL view if it has none of that name, or is no object. */
 struct iq_view iq_member_find(struct iq_view object, struct iq_view name);
+/* The text of a string or the digits of a number that a JSON Pointer finds; the NULL view for anything else. `scratch` receives unescaped
+ * text (appended). Borrowed until the text goes or `scratch` changes. */
+struct iq_view iq_text_at(struct iq_view json, const char *pointer, struct iq_buf *scratch);
 /* The elements of an array, one after the other:
  *
  *	if (iq_elements_open(&elements, array))
