@@ -128,7 +128,7 @@ bool iq_docker_state_read(struct iq_docker_state *state, struct iq_view json, st
 	state->running = is_true_at(json, "/State/Running");
 	state->has_health_check = value_at(json, "/Config/Healthcheck/Test/0").type == IQ_JSON_STRING;
 	state->log_driver = text_at(json, "/HostConfig/LogConfig/Type", memory);
-	state->log_limit = iq_docker_log_limit(value_at(json, "/HostConfig/LogConfig", memory).raw, memory);
+	state->log_limit = iq_docker_log_limit(value_at(json, "/HostConfig/LogConfig").raw, memory);
 	state->started = time_at(json, "/State/StartedAt", memory);
 	state->finished = time_at(json, "/State/FinishedAt", memory);
 	state->restarts = number_at(json, "/RestartCount", memory);
