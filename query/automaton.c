@@ -451,16 +451,12 @@ static int follow(struct iq_automaton *automaton, iq_node at, uint32_t letter, i
 	return rc;
 }
 
-int iq_states_step(struct iq_automaton *automaton, iq_states states, uint32_t letter, iq_states *ret_states)
+static int make_step(struct iq_automaton *automaton, iq_states states, uint32_t letter, iq_states *ret_states)
 {
 	struct set set = automaton->sets[states];
 	iq_node *members;
 	int rc = 0;
 
-	if (set.steps[letter] != UNKNOWN) {
-		*ret_states = set.steps[letter];
-		return 0;
-	}
 	members = malloc((set.count + 1) * sizeof(*members));
 	if (!members)
 		return IQ_ERR_NOMEM;
@@ -472,6 +468,16 @@ int iq_states_step(struct iq_automaton *automaton, iq_states states, uint32_t le
 		set.steps[letter] = *ret_states;
 	free(members);
 	return rc;
+}
+
+int iq_states_step(struct iq_automaton *automaton, iq_states states, uint32_t letter, iq_states *ret_states)
+{
+	iq_states next = automaton->sets[states].steps[letter];
+
+	if (next == UNKNOWN)
+		return make_step(automaton, states, letter, ret_states);
+	*ret_states = next;
+	return 0;
 }
 
 /* What an unknown event makes of one member. */
@@ -615,15 +621,11 @@ static int can_continue(struct iq_automaton *automaton, iq_node state, bool *ret
 	return 0;
 }
 
-int iq_states_facts(struct iq_automaton *automaton, iq_states states, struct iq_states_facts *ret_facts)
+static int judge_set(struct iq_automaton *automaton, iq_states states)
 {
 	struct set set = automaton->sets[states];
 	struct iq_states_facts facts = { .all_alive = true, .all_accept = true, .complete = true };
 
-	if (set.judged) {
-		*ret_facts = set.facts;
-		return 0;
-	}
 	for (size_t i = 0; i < set.count; i++) {
 		bool accepts = automaton->nodes[set.members[i]].accepts;
 		bool can;
@@ -640,6 +642,14 @@ int iq_states_facts(struct iq_automaton *automaton, iq_states states, struct iq_
 	facts.complete &= facts.any_alive;
 	automaton->sets[states].facts = facts;
 	automaton->sets[states].judged = true;
-	*ret_facts = facts;
 	return 0;
+}
+
+int iq_states_facts(struct iq_automaton *automaton, iq_states states, struct iq_states_facts *ret_facts)
+{
+	int rc = automaton->sets[states].judged ? 0 : judge_set(automaton, states);
+
+	if (rc == 0)
+		*ret_facts = automaton->sets[states].facts;
+	return rc;
 }

@@ -353,7 +353,7 @@ static int oldest_child(const struct iq_follower *follower, struct iq_track *tra
  * have, then any. */
 static int make_way(struct iq_checker *checker, struct iq_follower *follower, struct iq_track *track, uint32_t letter)
 {
-	bool takes_it = !track->children || letter == IQ_SYMBOL_NONE || track->states[0] == IQ_STATES_LOST;
+	bool takes_it = letter == IQ_SYMBOL_NONE || track->states[0] == IQ_STATES_LOST;
 	int rc = 0;
 
 	for (int any = 0; any < 2 && rc == 0 && !takes_it; any++) {
@@ -401,12 +401,15 @@ static int step_rules(struct iq_checker *checker, struct iq_follower *follower, 
 	return rc < 0 ? iq_checker_nomem(checker) : 0;
 }
 
+/* Where the track is not traced only the dark ends here. */
 static int trace_step(struct iq_checker *checker, struct iq_track *track, uint32_t symbol, enum iq_part part,
 		      const struct iq_seen *seen)
 {
-	struct iq_stride stride = { seen->event->id, seen->at,	    symbol,	seen->source,
-				    seen->stream,    (uint8_t)part, track->dark };
+	struct iq_stride stride;
 
+	if (track->trace)
+		stride = (struct iq_stride){ seen->event->id, seen->at,	     symbol,	 seen->source,
+					     seen->stream,    (uint8_t)part, track->dark };
 	track->dark = false;
 	return track->trace && iq_trace_add(track->trace, &stride) < 0 ? iq_checker_nomem(checker) : 0;
 }
@@ -415,9 +418,11 @@ static int trace_step(struct iq_checker *checker, struct iq_track *track, uint32
 static int step(struct iq_checker *checker, struct iq_follower *follower, struct iq_track *track, uint32_t symbol,
 		enum iq_part part, const struct iq_seen *seen)
 {
-	int rc = make_way(checker, follower, track, letter_of(&follower->lifecycle->rules[0], symbol, part));
+	int rc = track->children
+			 ? make_way(checker, follower, track, letter_of(&follower->lifecycle->rules[0], symbol, part))
+			 : 0;
 
-	if (rc == 0)
+	if (rc == 0 && follower->watches)
 		rc = iq_watch_step(checker, follower, track, symbol, part, seen);
 	if (rc == 0)
 		rc = note_whereabouts(checker, track, seen);

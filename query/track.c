@@ -22,7 +22,7 @@ static int grow_numbers(struct iq_numbers *numbers)
 	return 0;
 }
 
-int iq_numbers_add(struct iq_numbers *numbers, uint32_t number)
+int iq_numbers_add_new(struct iq_numbers *numbers, uint32_t number)
 {
 	if (iq_numbers_has(numbers, number))
 		return 0;

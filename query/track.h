@@ -19,7 +19,15 @@ struct iq_numbers {
 };
 
 /* 0 or IQ_ERR_NOMEM. */
-int iq_numbers_add(struct iq_numbers *numbers, uint32_t number);
+int iq_numbers_add_new(struct iq_numbers *numbers, uint32_t number);
+
+/* The same, quick for the one number that most sets have. */
+static inline int iq_numbers_add(struct iq_numbers *numbers, uint32_t number)
+{
+	if (numbers->capacity == 0 && numbers->count == 1 && numbers->one == number)
+		return 0;
+	return iq_numbers_add_new(numbers, number);
+}
 bool iq_numbers_has(const struct iq_numbers *numbers, uint32_t number);
 /* Borrowed until a number is added. */
 const uint32_t *iq_numbers_items(const struct iq_numbers *numbers);
