@@ -502,3 +502,44 @@ Test(check, leaves_what_only_warns_at_its_verdict)
 	expect(PAIR "within:\n  - a -> b: { within: 5s, severity: warning }\n", "open a +6 b close",
 	       "ok: late: b 6.0s after a, later than 5.0s []");
 }
+
+/* Deadlines and a constraint against what they mean, read off the list of events. */
+Test(check, judges_deadlines_as_they_read)
+{
+	static const char spec[] = "lifecycle: l\nselect: { kind: ws.message }\ninstance: key\norder: (a | b | c)*\n"
+				   "within:\n  - a -> b: 3500ms\nconstraints:\n  - response(a, c)\n";
+	unsigned seed = (unsigned)time(NULL);
+
+	srand(seed);
+	for (unsigned round = 0; round < 60; round++) {
+		char text[160] = "open a b c";
+		int times[8] = { 0 }, kinds[8] = { 0, 1, 2 }, count = 3 + rand() % 5, now = 0;
+		struct iq_buf out = IQ_BUF_INIT;
+		enum iq_verdict verdict;
+		bool right = true;
+
+		for (int i = 3; i < count; i++) {
+			int pause = rand() % 4;
+
+			now += pause;
+			times[i] = now;
+			kinds[i] = rand() % 3;
+			(void)snprintf(text + strlen(text), sizeof(text) - strlen(text), " +%d %c", pause,
+				       "abc"[kinds[i]]);
+		}
+		strcat(text, " close");
+		for (int i = 0; i < count; i++) {
+			bool answered = kinds[i] != 0, followed = kinds[i] != 0;
+
+			for (int j = i + 1; j < count; j++) {
+				answered |= kinds[j] == 1 && times[j] - times[i] <= 3;
+				followed |= kinds[j] == 2;
+			}
+			right &= answered && followed;
+		}
+		check(spec, text, &out, &verdict);
+		cr_expect_eq(verdict, right ? IQ_VERDICT_OK : IQ_VERDICT_VIOLATED, "seed %u: `%s` gave `%s`", seed,
+			     text, out.data ? out.data : "");
+		iq_buf_release(&out);
+	}
+}
