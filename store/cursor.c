@@ -8,7 +8,7 @@
 #include "store/reader.h"
 
 /* Decoded chunks that are kept while a time order jumps between them; an id order needs one. */
-#define CACHED_CHUNKS 8
+#define CACHED_CHUNKS 32
 
 /* A chunk of the store that the filter does not exclude. */
 struct candidate {
