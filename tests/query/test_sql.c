@@ -567,7 +567,8 @@ static void add_joined(struct iq_buf *sql)
 static const char *const keys[] = { "source", "session", "kind", "direction", "type", "severity", "evidence" };
 static const char *const numbers[] = { "id", "ts", "observed", "seq", "evidence", "offset", "length", "time" };
 
-/* Those whose answer is folded, and some that are not quite of that form. */
+/* Those whose answer is folded, and some that are not quite of that form. `key` is what they are grouped by, or NULL: of anything else
+ * SQLite shows any row that has the largest value. */
 static void add_total(struct iq_buf *sql, const char *key)
 {
 	static const char *const functions[] = { "sum", "min", "max", "min", "MAX" };
@@ -579,7 +580,7 @@ static void add_total(struct iq_buf *sql, const char *key)
 		add(sql, "%s(DISTINCT %s)", PICK(functions), number);
 	else if (below(30) == 0)
 		add(sql, "max(%s) FILTER (WHERE id < 30)", number);
-	else if (below(30) == 0)
+	else if (below(30) == 0 && key)
 		add(sql, "max(%s, %s)", key, key);
 	else if (below(20) == 0)
 		add(sql, "max(seq + 1)");
@@ -644,11 +645,11 @@ static void add_folded(struct iq_buf *sql)
 	add(sql, "SELECT ");
 	if (key_count > 0 && below(5))
 		add(sql, "%s, ", key);
-	add_total(sql, key);
+	add_total(sql, key_count ? key : NULL);
 	add(sql, below(2) ? " AS x" : " x");
 	for (unsigned n = below(4); n > 0; n--) {
 		add(sql, ", ");
-		add_total(sql, key);
+		add_total(sql, key_count ? key : NULL);
 	}
 	add(sql, " FROM @%s", below(4) ? "" : " e");
 	add_clauses(sql, key, key_count);
