@@ -1,4 +1,5 @@
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "cli/case.h"
 #include "store/store.h"
@@ -89,30 +90,42 @@ static int show_event(struct cli *cli, struct iq_store *store, uint64_t id)
 
 /* ---- One session ---- */
 
-static size_t finding_count(const struct iq_check_result *result, uint32_t session)
+/* How many findings touch each session, by its number; sessions are numbered up to `last`. NULL when memory is out. */
+static size_t *count_findings(const struct iq_check_result *result, uint32_t last)
 {
-	size_t found = 0;
+	size_t *counts = calloc((size_t)last + 1, sizeof(*counts));
 
-	for (size_t i = 0; i < result->lifecycle_count; i++)
+	for (size_t i = 0; counts && i < result->lifecycle_count; i++)
 		for (size_t j = 0; j < result->lifecycles[i].instance_count; j++) {
 			const struct iq_instance *instance = &result->lifecycles[i].instances[j];
 
 			for (size_t k = 0; k < instance->session_count; k++)
-				found += instance->sessions[k] == session ? instance->finding_count : 0;
+				if (instance->sessions[k] <= last)
+					counts[instance->sessions[k]] += instance->finding_count;
 		}
-	return found;
+	return counts;
 }
 
-/* The gravest verdict, then the most findings, then the first. */
+static uint32_t last_session(const struct iq_check_result *result)
+{
+	uint32_t last = 0;
+
+	for (size_t i = 0; i < result->session_count; i++)
+		last = result->sessions[i].no > last ? result->sessions[i].no : last;
+	return last;
+}
+
+/* The gravest verdict, then the most findings, then the first. 0 where there is no session. */
 static uint32_t worst_session(const struct iq_check_result *result)
 {
+	size_t *findings = count_findings(result, last_session(result));
 	uint32_t worst = result->session_count ? result->sessions[0].no : 0;
 	enum iq_verdict gravest = IQ_VERDICT_OK;
 	size_t most = 0;
 
-	for (size_t i = 0; i < result->session_count; i++) {
+	for (size_t i = 0; findings && i < result->session_count; i++) {
 		const struct iq_session_verdict *session = &result->sessions[i];
-		size_t found = finding_count(result, session->no);
+		const size_t found = findings[session->no];
 
 		if (session->instances &&
 		    (session->verdict > gravest || (session->verdict == gravest && found > most))) {
@@ -121,6 +134,7 @@ static uint32_t worst_session(const struct iq_check_result *result)
 			worst = session->no;
 		}
 	}
+	free(findings);
 	return worst;
 }
 
