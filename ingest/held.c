@@ -48,8 +48,9 @@ int iq_held_give(struct iq_held *held, int64_t until, uint64_t end, int64_t *seq
 		rc = iq_output_event(output, event, error);
 	}
 	held->count -= given;
-	memmove(held->events, held->events + given, held->count * sizeof(*held->events));
-	if (held->count == 0) {
+	if (held->count > 0) {
+		memmove(held->events, held->events + given, held->count * sizeof(*held->events));
+	} else {
 		iq_arena_release(&held->memory);
 		held->memory = (struct iq_arena)IQ_ARENA_INIT;
 	}
