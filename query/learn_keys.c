@@ -317,7 +317,8 @@ int iq_learner_find_keys(struct iq_learner *learner, const struct iq_learn_optio
 	size_t count = 0;
 	int rc = fields ? 0 : IQ_ERR_NOMEM;
 
-	qsort(learner->values, learner->value_count, sizeof(*learner->values), by_field);
+	if (learner->value_count > 0)
+		qsort(learner->values, learner->value_count, sizeof(*learner->values), by_field);
 	if (rc == 0)
 		rc = find_fields(learner, options, fields, &count);
 	for (size_t i = 0; i < count; i++) {

@@ -202,9 +202,10 @@ static void write_patterns(struct reporting *reporting, struct patterns *pattern
 {
 	const size_t count = patterns->known.count;
 
+	if (count == 0)
+		return;
 	qsort(patterns->items, count, sizeof(*patterns->items), by_count);
-	if (count > 0)
-		(void)iq_buf_append_cstr(reporting->out, "\nREJECTED\n");
+	(void)iq_buf_append_cstr(reporting->out, "\nREJECTED\n");
 	for (size_t i = 0; i < count && i < PATTERNS_SHOWN; i++) {
 		const struct pattern *pattern = &patterns->items[i];
 
