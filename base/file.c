@@ -109,10 +109,16 @@ int iq_file_remove_tree(const char *path, struct iq_error *error)
 	return 0;
 }
 
-int iq_file_temporary(char **ret_path, int *ret_fd, struct iq_error *error)
+char *iq_path_temporary(const char *name)
 {
 	const char *directory = getenv("TMPDIR");
-	char *path = iq_path_join(directory && *directory ? directory : "/tmp", "inquest-XXXXXX");
+
+	return iq_path_join(directory && *directory ? directory : "/tmp", name);
+}
+
+int iq_file_temporary(char **ret_path, int *ret_fd, struct iq_error *error)
+{
+	char *path = iq_path_temporary("inquest-XXXXXX");
 	const int fd = path ? mkostemp(path, O_CLOEXEC) : -1;
 	int rc = 0;
 

@@ -11,6 +11,8 @@
 int iq_file_read(const char *path, size_t limit, struct iq_buf *buf, struct iq_error *error);
 /* Writes everything or fails; retries short writes and EINTR. */
 int iq_file_write_all(int fd, const void *data, size_t len, struct iq_error *error);
+/* `name` in the directory that TMPDIR names, else in /tmp. Caller owns; release with free(). NULL when memory is out. */
+char *iq_path_temporary(const char *name);
 /* A new file, for reading and writing, in the directory that TMPDIR names (else /tmp). Without `ret_path` it has no name and is gone when
  * it is closed. Caller owns both; release with close(), and unlink() and free(). Errors: IQ_ERR_IO, with what to do; IQ_ERR_NOMEM. */
 int iq_file_temporary(char **ret_path, int *ret_fd, struct iq_error *error);

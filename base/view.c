@@ -23,6 +23,16 @@ bool iq_view_ends_with(struct iq_view view, struct iq_view suffix)
 	return view.len >= suffix.len && iq_view_eq(iq_view_from(view, view.len - suffix.len), suffix);
 }
 
+struct iq_view iq_view_take_last(struct iq_view *view, char separator)
+{
+	const char *at = view->len ? memrchr(view->data, separator, view->len) : NULL;
+	const size_t before = at ? (size_t)(at - view->data) : 0;
+	const struct iq_view last = iq_view_from(*view, at ? before + 1 : 0);
+
+	view->len = before;
+	return last;
+}
+
 size_t iq_view_find(struct iq_view view, struct iq_view needle)
 {
 	const char *hit;

@@ -45,6 +45,8 @@ static inline struct iq_view iq_view_from(struct iq_view view, size_t start)
 		start = view.len;
 	return iq_view_make(view.data ? view.data + start : NULL, view.len - start);
 }
+/* What stands behind the last `separator` of `view`, all of it where there is none; `view` keeps what stands before that. */
+struct iq_view iq_view_take_last(struct iq_view *view, char separator);
 /* Without white space (space, tab, CR, LF) at both ends. */
 struct iq_view iq_view_trim(struct iq_view view);
 /* The whole view as a decimal integer; false if it is anything else or overflows. */

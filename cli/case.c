@@ -47,14 +47,13 @@ static bool is_store(const char *path)
 
 static bool make_temporary(struct cli *cli, struct cli_case *opened, const char *const *paths, size_t count)
 {
-	const char *directory = getenv("TMPDIR");
-	char *path = iq_path_join(directory && *directory ? directory : "/tmp", "inquest-XXXXXX");
+	char *path = iq_path_temporary("inquest-XXXXXX");
 
 	if (!path || !mkdtemp(path)) {
 		(void)cli_set_status(
 			cli, CLI_FAILED,
-			"cannot make a temporary store in %s: set TMPDIR to a directory that can be written",
-			directory ? directory : "/tmp");
+			"cannot make a temporary store (%s): set TMPDIR to a directory that can be written",
+			path ? path : "no memory");
 		free(path);
 		return false;
 	}

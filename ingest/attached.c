@@ -5,21 +5,9 @@
 /* Of the name of a file as many digits as tell it from others. */
 #define SHORT_NAME 12
 
-static struct iq_view last_part(struct iq_view *path)
-{
-	size_t len = path->len;
-	struct iq_view part;
-
-	while (len > 0 && path->data[len - 1] != '/')
-		len--;
-	part = iq_view_from(*path, len);
-	path->len = len > 0 ? len - 1 : 0;
-	return part;
-}
-
 void iq_attached_session(struct iq_view file, struct iq_buf *name)
 {
-	struct iq_view base = last_part(&file);
+	struct iq_view base = iq_view_take_last(&file, '/');
 	size_t len = 0;
 
 	while (len < base.len && len < SHORT_NAME && base.data[len] != '.')
@@ -43,8 +31,8 @@ static struct iq_view without_archive(struct iq_view name)
 /* The name of the directory, or NULL. */
 static struct iq_view directory_of(struct iq_view path)
 {
-	(void)last_part(&path);
-	return last_part(&path);
+	(void)iq_view_take_last(&path, '/');
+	return iq_view_take_last(&path, '/');
 }
 
 void iq_attached_source(struct iq_view har, struct iq_view file, struct iq_buf *source)
@@ -71,7 +59,7 @@ static size_t hex_digits(struct iq_view text)
 
 enum iq_attached iq_attached_of(struct iq_view path)
 {
-	const struct iq_view name = last_part(&path);
+	const struct iq_view name = iq_view_take_last(&path, '/');
 	const size_t digits = hex_digits(name);
 	const struct iq_view extension = iq_view_from(name, digits);
 

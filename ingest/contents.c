@@ -277,9 +277,9 @@ static int take_members(struct contents *contents, struct iq_archive *archive, s
 {
 	struct iq_archive_member member;
 	size_t ordinal = 0;
-	int rc = 0, more = 0;
+	int rc = 0;
 
-	while (rc == 0 && !stop_asked(contents) && (more = iq_archive_next(archive, &member, ret_trouble)) > 0) {
+	while (rc == 0 && !stop_asked(contents) && iq_archive_next(archive, &member, ret_trouble) > 0) {
 		if (member.problem)
 			rc = refuse_member(contents, &member, error);
 		else if (ordinal < contents->walk.count)

@@ -275,11 +275,8 @@ static void on_connection(uv_poll_t *poll, int status, int events)
 static int listen_for_ssh(struct iq_engine *engine, struct iq_error *error)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	struct iq_buf path = IQ_BUF_INIT;
-	const char *place = getenv("TMPDIR");
 
-	(void)iq_buf_appendf(&path, "%s/inquest-ssh-XXXXXX", place && *place ? place : "/tmp");
-	engine->directory = iq_buf_detach(&path);
+	engine->directory = iq_path_temporary("inquest-ssh-XXXXXX");
 	if (!engine->directory || !mkdtemp(engine->directory)) {
 		free(engine->directory);
 		engine->directory = NULL;

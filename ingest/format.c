@@ -24,7 +24,7 @@ const struct iq_format *iq_format_probe(struct iq_view head, int *ret_sure)
 
 	head.len = head.len < IQ_PROBE_BYTES ? head.len : IQ_PROBE_BYTES;
 	for (size_t i = 0; formats[i]; i++) {
-		int score = formats[i]->probe(head);
+		const int score = formats[i]->probe ? formats[i]->probe(head) : 0;
 
 		if (score > best_score) {
 			best_score = score;

@@ -37,13 +37,6 @@ static int feed(struct iq_parser *parser, struct iq_view bytes, struct iq_error 
 		       : 0;
 }
 
-static int settle(struct iq_parser *parser, struct iq_error *error)
-{
-	(void)parser;
-	(void)error;
-	return 0;
-}
-
 /* All of it belongs together. */
 static struct iq_restart restart(const struct iq_parser *parser)
 {
@@ -132,17 +125,13 @@ static bool is_called(const struct iq_parser *parser, struct iq_view name)
 /* `collect.host`, `collect.version` */
 static struct iq_view type_of(const struct iq_parser *parser, struct iq_buf *type)
 {
-	struct iq_view path = parser->output.options.path;
-	const char *slash = path.len > 0 ? memrchr(path.data, '/', path.len) : NULL;
-	const char *dot;
+	struct iq_view path = parser->output.options.path, name = iq_view_take_last(&path, '/');
+	const char *dot = name.len > 0 ? memrchr(name.data, '.', name.len) : NULL;
 
-	if (slash)
-		path = iq_view_from(path, (size_t)(slash - path.data) + 1);
-	dot = path.len > 0 ? memrchr(path.data, '.', path.len) : NULL;
 	if (dot)
-		path.len = (size_t)(dot - path.data);
+		name.len = (size_t)(dot - name.data);
 	(void)iq_buf_append_cstr(type, "collect.");
-	(void)iq_buf_append(type, path);
+	(void)iq_buf_append(type, name);
 	return iq_buf_view(type);
 }
 
@@ -201,7 +190,6 @@ const struct iq_format iq_format_collected = {
 	.probe = probe,
 	.open = open_parser,
 	.feed = feed,
-	.settle = settle,
 	.restart = restart,
 	.end = end,
 	.close = close_parser,

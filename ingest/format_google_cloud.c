@@ -139,12 +139,12 @@ static struct iq_view group_of(struct iq_view text, struct iq_buf *scratch)
 
 /* ---- What it becomes ---- */
 
-static struct iq_view behind_last(struct iq_view text, char separator)
+/* Of a resource's name (`projects/p/traces/t`) what it is called there. */
+static struct iq_view last_of(const struct iq_member *member, struct iq_buf *scratch)
 {
-	for (size_t i = text.len; i-- > 0;)
-		if (text.data[i] == separator)
-			return iq_view_from(text, i + 1);
-	return text;
+	struct iq_view name = text_of(member, scratch);
+
+	return iq_view_take_last(&name, '/');
 }
 
 static struct iq_view source_of(const struct entry *entry, struct iq_view otherwise, struct iq_buf *scratch)
@@ -174,9 +174,9 @@ static void set_attrs(const struct iq_element_reading *reading, const struct ent
 {
 	struct iq_buf *attrs = reading->attrs, *scratch = reading->scratch;
 
-	add_text(attrs, "log", behind_last(text_of(&entry->fields[FIELD_LOG_NAME], scratch), '/'));
+	add_text(attrs, "log", last_of(&entry->fields[FIELD_LOG_NAME], scratch));
 	add_text(attrs, "insertId", entry->insert_id);
-	add_text(attrs, "trace", behind_last(text_of(&entry->fields[FIELD_TRACE], scratch), '/'));
+	add_text(attrs, "trace", last_of(&entry->fields[FIELD_TRACE], scratch));
 	add_text(attrs, "spanId", text_of(&entry->fields[FIELD_SPAN], scratch));
 	add_json(attrs, &entry->fields[FIELD_RESOURCE]);
 	add_json(attrs, &entry->fields[FIELD_LABELS]);
@@ -211,7 +211,7 @@ static int give_exchange(const struct iq_element_reading *reading, const struct 
 	struct iq_record record = begin_record(reading, entry);
 	const enum iq_severity severity = record.event.severity;
 	struct iq_view status = text_at(http, "/status", scratch), latency = text_at(http, "/latency", scratch);
-	struct iq_view trace = behind_last(text_of(&entry->fields[FIELD_TRACE], scratch), '/');
+	struct iq_view trace = last_of(&entry->fields[FIELD_TRACE], scratch);
 	int64_t number, took = 0;
 	int rc;
 

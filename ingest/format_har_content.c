@@ -13,12 +13,6 @@ struct iq_parser {
 	bool ended;
 };
 
-static int content_probe(struct iq_view head)
-{
-	(void)head;
-	return 0;
-}
-
 static struct iq_parser *content_open(const struct iq_format *format, const struct iq_parser_options *options,
 				      const struct iq_sink *sink)
 {
@@ -42,37 +36,20 @@ static int content_feed(struct iq_parser *parser, struct iq_view bytes, struct i
 	return 0;
 }
 
-/* More may come: a body is whole at its end. */
-static int content_settle(struct iq_parser *parser, struct iq_error *error)
-{
-	(void)parser;
-	(void)error;
-	return 0;
-}
-
 static struct iq_restart content_restart(const struct iq_parser *parser)
 {
 	return (struct iq_restart){ parser->ended ? parser->position : parser->output.options.from.offset, 0 };
-}
-
-static struct iq_view file_name(const struct iq_parser *parser)
-{
-	struct iq_view path = parser->output.options.path;
-	size_t at = path.len;
-
-	while (at > 0 && path.data[at - 1] != '/')
-		at--;
-	return iq_view_from(path, at);
 }
 
 static int give(struct iq_parser *parser, struct iq_buf *attrs, struct iq_error *error)
 {
 	struct iq_event event = IQ_EVENT_INIT;
 	const uint64_t from = parser->output.options.from.offset;
+	struct iq_view path = parser->output.options.path;
 
 	event.source = parser->output.options.source;
 	event.type = IQ_LIT("har.content");
-	event.key = file_name(parser);
+	event.key = iq_view_take_last(&path, '/');
 	event.offset = from;
 	event.length = parser->position - from;
 	event.body = iq_buf_view(&parser->body);
@@ -110,10 +87,8 @@ static void content_close(struct iq_parser *parser)
 const struct iq_format iq_format_har_content = {
 	.name = "har-content",
 	.summary = "the text of a request or response beside a HAR (Playwright, content: 'attach')",
-	.probe = content_probe,
 	.open = content_open,
 	.feed = content_feed,
-	.settle = content_settle,
 	.restart = content_restart,
 	.end = content_end,
 	.close = content_close,

@@ -255,13 +255,6 @@ static int feed(struct iq_parser *parser, struct iq_view bytes, struct iq_error 
 	return rc;
 }
 
-static int settle(struct iq_parser *parser, struct iq_error *error)
-{
-	(void)parser;
-	(void)error;
-	return 0;
-}
-
 static struct iq_restart restart(const struct iq_parser *parser)
 {
 	return iq_joiner_place(&parser->joiner, (struct iq_restart){ parser->start, 0 });
@@ -333,7 +326,6 @@ const struct iq_format iq_format_journal_export = {
 	.probe = probe,
 	.open = open_parser,
 	.feed = feed,
-	.settle = settle,
 	.restart = restart,
 	.end = end,
 	.close = close_parser,

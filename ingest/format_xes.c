@@ -831,14 +831,6 @@ static int feed(struct iq_parser *parser, struct iq_view bytes, struct iq_error 
 	return rc;
 }
 
-/* The last event waits for the end: until then its trace, or what belongs to it, may go on. */
-static int settle(struct iq_parser *parser, struct iq_error *error)
-{
-	(void)parser;
-	(void)error;
-	return 0;
-}
-
 static struct iq_restart restart(const struct iq_parser *parser)
 {
 	uint64_t offset = parser->state == STATE_READING ? restart_unit(parser) : parser->damage.unit;
@@ -956,7 +948,6 @@ const struct iq_format iq_format_xes = {
 	.probe = probe,
 	.open = open_parser,
 	.feed = feed,
-	.settle = settle,
 	.restart = restart,
 	.end = end,
 	.close = close_parser,

@@ -59,14 +59,16 @@ struct iq_format {
 	const char *name;    /* `docker-json` */
 	const char *summary; /* one line for --help */
 	const void *rules;   /* what the functions below go by */
-	/* How sure, 0 (not mine) to 100, from the head of the stream (at most IQ_PROBE_BYTES of it). Pure. */
+	/* How sure, 0 (not mine) to 100, from the head of the stream (at most IQ_PROBE_BYTES of it). Pure. NULL: its
+	 * place tells it, not its bytes. */
 	int (*probe)(struct iq_view head);
 	/* Caller owns; release with close(). NULL when memory is out. */
 	struct iq_parser *(*open)(const struct iq_format *format, const struct iq_parser_options *options,
 				  const struct iq_sink *sink);
 	/* Takes the next bytes. 0, or negative from the sink; damaged input is no error but a gap. */
 	int (*feed)(struct iq_parser *parser, struct iq_view bytes, struct iq_error *error);
-	/* There are no more bytes, perhaps only for now: gives out what is complete, and keeps what is not. */
+	/* There are no more bytes, perhaps only for now: gives out what is complete, and keeps what is not. NULL: what
+	 * it keeps is complete at the end only. */
 	int (*settle)(struct iq_parser *parser, struct iq_error *error);
 	/* Where another parser can take this stream up: events are given in the order of their ends, and what it gives that ends beyond everything this one gave is what this
 	 * one would give next. At the end of the bytes where nothing is unfinished. */

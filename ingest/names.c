@@ -161,19 +161,6 @@ static void set_pod(struct iq_origin *origin, struct iq_view namespace, struct i
 	(void)iq_buf_append(&origin->source, container);
 }
 
-/* The last component of `path`, which is taken off. */
-static struct iq_view take_base(struct iq_view *path)
-{
-	size_t len = path->len;
-	struct iq_view base;
-
-	while (len > 0 && path->data[len - 1] != '/')
-		len--;
-	base = iq_view_from(*path, len);
-	path->len = len > 0 ? len - 1 : 0;
-	return base;
-}
-
 /* Divides `text` at `c` into exactly three parts that are not empty. */
 static bool split3(struct iq_view text, char c, struct iq_view parts[3])
 {
@@ -204,8 +191,8 @@ static bool read_pod_log(struct iq_origin *origin, struct iq_view path, struct i
 
 	if (name.len == 0 || !is_digit(name.data[0]) || !iq_view_ends_with(name, IQ_LIT(".log")))
 		return false;
-	container = take_base(&path);
-	if (container.len == 0 || !split3(take_base(&path), '_', parts) || !is_uid(parts[2]))
+	container = iq_view_take_last(&path, '/');
+	if (container.len == 0 || !split3(iq_view_take_last(&path, '/'), '_', parts) || !is_uid(parts[2]))
 		return false;
 	set_pod(origin, parts[0], parts[1], container);
 	return true;
@@ -250,7 +237,7 @@ static void read_file(struct iq_origin *origin, struct iq_view name)
 int iq_origin_read_path(struct iq_origin *origin, const char *path)
 {
 	struct iq_view directory = iq_rotation_of(path).stem;
-	struct iq_view name = take_base(&directory);
+	struct iq_view name = iq_view_take_last(&directory, '/');
 
 	if (strcmp(path, "-") == 0)
 		(void)iq_buf_append_cstr(&origin->source, "stdin");
@@ -274,7 +261,7 @@ bool iq_path_describes(const char *path)
 bool iq_path_is_docker_log(const char *path)
 {
 	struct iq_view directory = iq_rotation_of(path).stem;
-	struct iq_view name = take_base(&directory);
+	struct iq_view name = iq_view_take_last(&directory, '/');
 
 	return drop_suffix(&name, IQ_LIT("-json.log")) && is_container_id(name);
 }

@@ -705,7 +705,7 @@ static int end_evidence(struct intake *intake, struct iq_evidence *ret_evidence,
 {
 	struct iq_store_writer *writer = intake->ingest->writer;
 	struct iq_restart restart;
-	int rc = intake->format->settle(intake->parser, error);
+	int rc = intake->format->settle ? intake->format->settle(intake->parser, error) : 0;
 
 	if (rc == 0) {
 		restart = restart_place(intake);

@@ -139,7 +139,8 @@ static struct iq_track *new_track(struct iq_checker *checker, struct iq_follower
 {
 	struct iq_track *track = iq_track_new(&checker->pass, follower->automata, follower->watches);
 
-	if (!track || iq_array_grow(&follower->tracks, &follower->capacity, follower->count + 1, sizeof(track)) < 0)
+	if (!track ||
+	    iq_array_grow(&follower->tracks, &follower->capacity, follower->count + 1, sizeof(struct iq_track *)) < 0)
 		return NULL;
 	track->number = (uint32_t)follower->count;
 	track->first_ts = track->last_ts = IQ_TIME_NONE;
@@ -870,7 +871,7 @@ static int place_rules(struct iq_checker *checker, struct iq_follower *follower)
 			iq_automaton_once(rule->automaton);
 	}
 	follower->places = places;
-	follower->aligners = calloc(follower->automata + 1, sizeof(*follower->aligners));
+	follower->aligners = calloc(follower->automata + 1, sizeof(struct iq_aligner *));
 	return follower->aligners ? 0 : iq_checker_nomem(checker);
 }
 

@@ -55,7 +55,7 @@ static int fill_lanes(struct reorder *reorder, const struct iq_trace *trace)
 		if (!lane)
 			return IQ_ERR_LIMIT;
 		if (!lane->strides)
-			lane->strides = calloc(trace->count, sizeof(*lane->strides));
+			lane->strides = calloc(trace->count, sizeof(const struct iq_stride *));
 		if (!lane->strides)
 			return IQ_ERR_NOMEM;
 		lane->strides[lane->count++] = stride;

@@ -236,8 +236,7 @@ uint32_t iq_spools_next_number(const char *store_path)
 /* An empty file for the segment, where temporary files go. */
 static int make_file(char **ret_path, struct iq_error *error)
 {
-	const char *directory = getenv("TMPDIR");
-	char *path = iq_path_join(directory && *directory ? directory : "/tmp", "inquest-live-XXXXXX");
+	char *path = iq_path_temporary("inquest-live-XXXXXX");
 	int fd = path ? mkstemp(path) : -1;
 	int rc = 0;
 

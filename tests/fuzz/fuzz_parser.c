@@ -105,6 +105,7 @@ int fuzz_parser(const struct iq_format *format, const uint8_t *data, size_t size
 	parse(format, text, text.len ? text.len : 1, max_line, whole);
 	parse(format, text, piece, max_line, pieces);
 	require(memcmp(whole, pieces, sizeof(whole)) == 0);
-	(void)format->probe(text);
+	if (format->probe)
+		(void)format->probe(text);
 	return 0;
 }

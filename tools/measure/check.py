@@ -5,7 +5,6 @@ The others have the rows in a table of their own, sorted as they like best, and 
 first step to their last, with no repair. Loading is not in the figures, on either side; `check` is a process that starts, reads the sealed
 store and prints its report."""
 import gzip
-import pathlib
 import random
 import shutil
 import statistics
@@ -14,7 +13,6 @@ import sys
 
 from measure import clock, rivals
 
-HERE = pathlib.Path(__file__).resolve().parent
 ROUNDS = 3
 STEPS = ("agent_started", "agent_thinking", "tool_executing", "tool_completed", "agent_completed")
 SPEC = """lifecycle: run
@@ -34,23 +32,12 @@ order: agent_started, (tool_executing, tool_completed){24}, agent_completed
 """
 
 
-class ChDB:
-    """From npm, into the cache; `why_not` says why it is not there. One thread for each processor, as all have."""
-    PACKAGE = "chdb"
-
-    def __init__(self, cache):
-        self.home, self.why_not = cache / "chdb", None
-        self.home.mkdir(exist_ok=True)
-        if not shutil.which("npm") or not shutil.which("node"):
-            self.why_not = "npm is not installed"
-        elif not (self.home / "node_modules" / self.PACKAGE).exists():
-            got = subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", self.home, self.PACKAGE], check=False, capture_output=True, text=True)
-            self.why_not = f"npm cannot install {self.PACKAGE}" if got.returncode else None
-        shutil.copy(HERE / "chdb.mjs", self.home)
+class ChDB(rivals.FromNpm):
+    """One thread for each processor, as all have."""
+    NAME = PACKAGE = "chdb"
 
     def seconds(self, directory, *statements):
-        done = subprocess.run(["node", "chdb.mjs", directory, *statements], cwd=self.home, check=True, capture_output=True, text=True)
-        return [float(line) / 1000 for line in done.stdout.split()]
+        return self.run(directory, *statements)
 
 
 # ---- Inputs ----

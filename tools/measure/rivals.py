@@ -42,24 +42,31 @@ class Sizes:
         return self.known()[self.key(packer, given)]
 
 
-class DuckDB:
-    """From npm, into the cache; `why_not` says why it is not there."""
-    PACKAGE = "@duckdb/node-api"
+class FromNpm:
+    """A program of npm and the script NAME.mjs that drives it, in the cache; `why_not` says why it is not there."""
+    NAME = PACKAGE = None
 
     def __init__(self, cache):
-        self.home, self.why_not = cache / "duckdb", None
+        self.home, self.why_not = cache / self.NAME, None
         self.home.mkdir(exist_ok=True)
         if not shutil.which("npm") or not shutil.which("node"):
             self.why_not = "npm is not installed"
         elif not (self.home / "node_modules" / self.PACKAGE).exists():
             got = subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", self.home, self.PACKAGE], check=False, capture_output=True, text=True)
             self.why_not = f"npm cannot install {self.PACKAGE}" if got.returncode else None
-        shutil.copy(HERE / "duckdb.mjs", self.home)
+        shutil.copy(HERE / f"{self.NAME}.mjs", self.home)
+
+    def run(self, *words):
+        """The script prints milliseconds: for each statement how many seconds it took."""
+        done = subprocess.run(["node", f"{self.NAME}.mjs", *words], cwd=self.home, check=True, capture_output=True, text=True)
+        return [float(line) / 1000 for line in done.stdout.split()]
+
+
+class DuckDB(FromNpm):
+    NAME, PACKAGE = "duckdb", "@duckdb/node-api"
 
     def seconds(self, *statements):
-        """For each statement how long it took."""
-        done = subprocess.run(["node", "duckdb.mjs", str(THREADS), *statements], cwd=self.home, check=True, capture_output=True, text=True)
-        return [float(line) / 1000 for line in done.stdout.split()]
+        return self.run(str(THREADS), *statements)
 
     @staticmethod
     def copy(given, parquet, columns="*"):
