@@ -106,12 +106,11 @@ static int choose(struct iq_checker *checker, struct iq_follower *follower, cons
 static int report_track(struct iq_checker *checker, struct iq_follower *follower, struct iq_track *track,
 			struct iq_instance *instance)
 {
-	char name[IQ_SESSION_NAME_SIZE];
 	uint32_t *sessions = iq_arena_alloc(checker->memory, (track->sessions.count + 1) * sizeof(*sessions));
 	struct iq_judgement judgement;
 	int rc = iq_judge(checker, follower, track, &judgement);
 
-	instance->key = iq_arena_copy(checker->memory, iq_follower_key(follower, track, name));
+	instance->key = iq_follower_key(follower, track, checker->memory);
 	if (rc < 0 || !sessions || !instance->key.data)
 		return rc < 0 ? rc : iq_checker_nomem(checker);
 	memcpy(sessions, iq_numbers_items(&track->sessions), track->sessions.count * sizeof(*sessions));

@@ -173,9 +173,10 @@ int iq_follower_init(struct iq_checker *checker, struct iq_follower *follower);
 void iq_follower_reset(struct iq_follower *follower);
 void iq_follower_release(struct iq_follower *follower);
 int iq_follow(struct iq_checker *checker, struct iq_seen *seen);
-/* The instance's key as it is shown: for a nested one without that of its parent. */
+/* The instance's key as it is shown: for a nested one without that of its parent. It lies in the arena; the NULL view when memory is
+ * out. */
 struct iq_view iq_follower_key(const struct iq_follower *follower, const struct iq_track *track,
-			       char name[IQ_SESSION_NAME_SIZE]);
+			       struct iq_arena *arena);
 /* Nothing more can come of the track: so nothing can of the nested instances that are still open in it. */
 int iq_follow_end(struct iq_checker *checker, struct iq_follower *follower, struct iq_track *track);
 

@@ -147,6 +147,62 @@ struct iq_view iq_field_read(const struct iq_field *field, const struct iq_event
 	return value.type == IQ_JSON_NONE || value.type == IQ_JSON_NULL ? IQ_VIEW_NULL : value.text;
 }
 
+/* ---- Keys ---- */
+
+static bool divides(char c)
+{
+	return c >= IQ_KEY_ESCAPE && c <= IQ_KEY_FIELD;
+}
+
+void iq_key_append_value(struct iq_buf *key, struct iq_view value)
+{
+	size_t from = 0;
+
+	for (size_t i = 0; i < value.len; i++) {
+		if (!divides(value.data[i]))
+			continue;
+		(void)iq_buf_append(key, iq_view_make(value.data + from, i - from));
+		(void)iq_buf_append_char(key, IQ_KEY_ESCAPE);
+		(void)iq_buf_append_char(key, (char)(value.data[i] + '@'));
+		from = i + 1;
+	}
+	(void)iq_buf_append(key, iq_view_from(value, from));
+}
+
+bool iq_key_append(const struct iq_field *fields, size_t count, const struct iq_event *event, struct iq_buf *key,
+		   struct iq_buf *scratch)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct iq_view value;
+
+		iq_buf_clear(scratch);
+		value = iq_field_read(&fields[i], event, scratch);
+		if (!value.data)
+			return false;
+		if (i > 0)
+			(void)iq_buf_append_char(key, IQ_KEY_FIELD);
+		iq_key_append_value(key, value);
+	}
+	return true;
+}
+
+struct iq_view iq_key_own(struct iq_view key)
+{
+	return iq_view_take_last(&key, IQ_KEY_DIVIDER);
+}
+
+void iq_key_append_text(struct iq_buf *text, struct iq_view key)
+{
+	const struct iq_view own = iq_key_own(key);
+
+	for (size_t i = 0; i < own.len; i++) {
+		if (own.data[i] == IQ_KEY_ESCAPE && i + 1 < own.len)
+			(void)iq_buf_append_char(text, (char)(own.data[++i] - '@'));
+		else
+			(void)iq_buf_append_char(text, own.data[i] == IQ_KEY_FIELD ? ' ' : own.data[i]);
+	}
+}
+
 /* ---- Compiling ---- */
 
 static int set_values(struct test *test, const struct iq_yaml *node, const char *name, struct iq_arena *arena,

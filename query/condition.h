@@ -32,6 +32,21 @@ uint32_t iq_field_columns(const struct iq_field *field);
  * (appended). Borrowed until the event or `scratch` changes. */
 struct iq_view iq_field_read(const struct iq_field *field, const struct iq_event *event, struct iq_buf *scratch);
 
+/* Keys of instances: the values of fields, told apart whatever bytes they hold. A nested instance's key is its parent's, the
+ * divider and its own. */
+#define IQ_KEY_ESCAPE '\x1d'
+#define IQ_KEY_DIVIDER '\x1e'
+#define IQ_KEY_FIELD '\x1f'
+/* Appends the fields' values as one key; false where the event lacks one of them. */
+bool iq_key_append(const struct iq_field *fields, size_t count, const struct iq_event *event, struct iq_buf *key,
+		   struct iq_buf *scratch);
+/* Appends one value. */
+void iq_key_append_value(struct iq_buf *key, struct iq_view value);
+/* What stands behind the last divider. */
+struct iq_view iq_key_own(struct iq_view key);
+/* Appends what stands behind the last divider as people read it: its values with spaces between. */
+void iq_key_append_text(struct iq_buf *text, struct iq_view key);
+
 /* Compiles a mapping field -> value, list of values, or operators. It lies in `arena`, but for its patterns: release
  * with iq_condition_release(). */
 int iq_condition_parse(const struct iq_yaml *mapping, const char *name, struct iq_arena *arena,

@@ -8,9 +8,6 @@
 #include "query/align.h"
 #include "query/checker.h"
 
-/* Stands between the key of a parent and a nested instance's own. */
-#define KEY_DIVIDER '\x1f'
-
 /* Has the columns read that are asked for and are not there yet. */
 static int need(struct iq_seen *seen, uint32_t columns)
 {
@@ -22,23 +19,6 @@ static int need(struct iq_seen *seen, uint32_t columns)
 
 /* ---- Keys ---- */
 
-static bool append_fields(struct iq_checker *checker, const struct iq_field *fields, size_t count,
-			  const struct iq_event *event)
-{
-	for (size_t i = 0; i < count; i++) {
-		struct iq_view part;
-
-		iq_buf_clear(&checker->scratch);
-		part = iq_field_read(&fields[i], event, &checker->scratch);
-		if (!part.data)
-			return false;
-		if (i > 0)
-			(void)iq_buf_append_char(&checker->key, ' ');
-		(void)iq_buf_append(&checker->key, part);
-	}
-	return true;
-}
-
 /* The key of the instance that contains this one, as the nested one's events say it. */
 static bool append_parent_key(struct iq_checker *checker, const struct iq_follower *follower,
 			      const struct iq_event *event)
@@ -48,10 +28,11 @@ static bool append_parent_key(struct iq_checker *checker, const struct iq_follow
 	if (follower->parent->parent) {
 		if (!append_parent_key(checker, follower->parent, event))
 			return false;
-		(void)iq_buf_append_char(&checker->key, KEY_DIVIDER);
+		(void)iq_buf_append_char(&checker->key, IQ_KEY_DIVIDER);
 	}
-	return lifecycle->parent_count ? append_fields(checker, lifecycle->parent, lifecycle->parent_count, event)
-				       : append_fields(checker, parent->key, parent->key_count, event);
+	return lifecycle->parent_count ? iq_key_append(lifecycle->parent, lifecycle->parent_count, event, &checker->key,
+						       &checker->scratch)
+				       : iq_lifecycle_key(parent, event, &checker->key, &checker->scratch);
 }
 
 /* Where only some of a nested instance's events carry the parent's key, the others belong to the last instance that has
@@ -62,7 +43,7 @@ static int key_by_own(struct iq_checker *checker, struct iq_follower *follower, 
 	const uint64_t *number;
 
 	iq_buf_clear(&checker->key);
-	*ret_has = append_fields(checker, follower->lifecycle->key, follower->lifecycle->key_count, event);
+	*ret_has = iq_lifecycle_key(follower->lifecycle, event, &checker->key, &checker->scratch);
 	number = *ret_has ? iq_map_get(&follower->loose, iq_buf_view(&checker->key)) : NULL;
 	*ret_has = number != NULL;
 	if (!number)
@@ -82,24 +63,23 @@ static int make_key(struct iq_checker *checker, struct iq_follower *follower, co
 	if (follower->parent) {
 		if (!append_parent_key(checker, follower, event))
 			return key_by_own(checker, follower, event, ret_has);
-		(void)iq_buf_append_char(&checker->key, KEY_DIVIDER);
+		(void)iq_buf_append_char(&checker->key, IQ_KEY_DIVIDER);
 	}
-	*ret_has = append_fields(checker, lifecycle->key, lifecycle->key_count, event);
+	*ret_has = iq_lifecycle_key(lifecycle, event, &checker->key, &checker->scratch);
 	return checker->key.failed ? iq_checker_nomem(checker) : 0;
 }
 
-struct iq_view iq_follower_key(const struct iq_follower *follower, const struct iq_track *track,
-			       char name[IQ_SESSION_NAME_SIZE])
+struct iq_view iq_follower_key(const struct iq_follower *follower, const struct iq_track *track, struct iq_arena *arena)
 {
+	char name[IQ_SESSION_NAME_SIZE];
+	struct iq_buf text = IQ_BUF_INIT;
 	struct iq_view key;
 
 	if (follower->by_session && !track->malformed)
-		return iq_session_name(track->key, name);
-	key = follower->latest.entries[track->key].key;
-
-	for (size_t i = key.len; (follower->parent || track->malformed) && i-- > 0;)
-		if (key.data[i] == KEY_DIVIDER)
-			return iq_view_from(key, i + 1);
+		return iq_arena_copy(arena, iq_session_name(track->key, name));
+	iq_key_append_text(&text, follower->latest.entries[track->key].key);
+	key = text.failed ? IQ_VIEW_NULL : iq_arena_copy(arena, iq_view_make(text.data ? text.data : "", text.len));
+	iq_buf_release(&text);
 	return key;
 }
 
@@ -107,8 +87,6 @@ struct iq_view iq_follower_key(const struct iq_follower *follower, const struct 
 
 static int remember_key(struct iq_follower *follower, struct iq_view key, uint32_t session, struct iq_track *track)
 {
-	char name[IQ_SESSION_NAME_SIZE];
-	struct iq_view own;
 	uint32_t index;
 
 	if (follower->by_session && session) {
@@ -120,10 +98,7 @@ static int remember_key(struct iq_follower *follower, struct iq_view key, uint32
 		return IQ_ERR_NOMEM;
 	follower->latest.entries[index].value = track->number;
 	track->key = index;
-	if (!follower->parent)
-		return 0;
-	own = iq_follower_key(follower, track, name);
-	return iq_map_set(&follower->loose, own, track->number);
+	return follower->parent ? iq_map_set(&follower->loose, iq_key_own(key), track->number) : 0;
 }
 
 static bool is_chosen(const struct iq_checker *checker, const struct iq_follower *follower, uint64_t first_id)
@@ -614,7 +589,7 @@ static int find_parent(struct iq_checker *checker, struct iq_follower *follower,
 {
 	size_t len = checker->key.len;
 
-	while (len > 0 && checker->key.data[len - 1] != KEY_DIVIDER)
+	while (len > 0 && checker->key.data[len - 1] != IQ_KEY_DIVIDER)
 		len--;
 	checker->key.len = len ? len - 1 : 0;
 	return find_track(checker, follower->parent, seen, follower->symbol, ret_parent);
@@ -681,9 +656,10 @@ static int follow_malformed(struct iq_checker *checker, struct iq_follower *foll
 	const uint64_t *number;
 
 	iq_buf_clear(&checker->key);
-	(void)iq_buf_append(&checker->key, iq_view_make("\0malformed ", 11));
-	(void)iq_buf_append_char(&checker->key, KEY_DIVIDER);
-	(void)iq_buf_append(&checker->key, event->session_no ? event->session : event->source);
+	/* No value has an escape before a divider. */
+	(void)iq_buf_append_char(&checker->key, IQ_KEY_ESCAPE);
+	(void)iq_buf_append_char(&checker->key, IQ_KEY_DIVIDER);
+	iq_key_append_value(&checker->key, event->session_no ? event->session : event->source);
 	if (checker->key.failed)
 		return iq_checker_nomem(checker);
 	number = iq_map_get(&follower->latest, iq_buf_view(&checker->key));

@@ -55,18 +55,7 @@ struct iq_view iq_lifecycle_name(const struct iq_lifecycle *lifecycle, uint32_t 
 bool iq_lifecycle_key(const struct iq_lifecycle *lifecycle, const struct iq_event *event, struct iq_buf *ret_key,
 		      struct iq_buf *scratch)
 {
-	for (size_t i = 0; i < lifecycle->key_count; i++) {
-		struct iq_view part;
-
-		iq_buf_clear(scratch);
-		part = iq_field_read(&lifecycle->key[i], event, scratch);
-		if (!part.data)
-			return false;
-		if (i > 0)
-			(void)iq_buf_append_char(ret_key, ' ');
-		(void)iq_buf_append(ret_key, part);
-	}
-	return true;
+	return iq_key_append(lifecycle->key, lifecycle->key_count, event, ret_key, scratch);
 }
 
 bool iq_lifecycle_reads_body(const struct iq_lifecycle *lifecycle)

@@ -162,7 +162,7 @@ int iq_lifecycle_symbol(const struct iq_lifecycle *lifecycle, const struct iq_ev
 uint32_t iq_rule_letter(const struct iq_rule *rule, uint32_t symbol);
 /* The name that a symbol stands for. */
 struct iq_view iq_lifecycle_name(const struct iq_lifecycle *lifecycle, uint32_t symbol);
-/* Appends the instance key; false where the event lacks a part of it. */
+/* Appends the instance key (see iq_key_append()); false where the event lacks a part of it. */
 bool iq_lifecycle_key(const struct iq_lifecycle *lifecycle, const struct iq_event *event, struct iq_buf *ret_key,
 		      struct iq_buf *scratch);
 /* Does the instance key lie in the body? */
