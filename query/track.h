@@ -56,7 +56,7 @@ struct iq_watch {
 	int64_t to;	  /* WITHIN: when the last answer came */
 	uint32_t from_source;
 	uint32_t to_source;
-	uint16_t count;	 /* of answers so far */
+	uint32_t count;	 /* of answers so far */
 	uint8_t verdict; /* enum iq_verdict of what was seen so far; UNDETERMINED where the dark could explain it */
 	bool waits : 1;	 /* WITHIN: `from` waits; SEQUENCE: `from` is known */
 	bool answered : 1;

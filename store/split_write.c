@@ -266,7 +266,7 @@ static int find_rare(struct plan *plan, struct succession *succession)
 	succession->rare = iq_arena_alloc(&plan->memory, (shapes + 1) * sizeof(*succession->rare));
 	succession->general = iq_arena_alloc(&plan->memory, (shapes + 1) * sizeof(*succession->general));
 	succession->shapes = iq_arena_alloc(&plan->memory, (shapes + 1) * sizeof(*succession->shapes));
-	succession->of = iq_arena_calloc(&plan->memory, shapes + 1, sizeof(*succession->of));
+	succession->of = iq_arena_calloc(&plan->memory, shapes + 1, sizeof(const struct iq_general_template *));
 	succession->indices = iq_arena_alloc(&plan->memory, (shapes + 1) * sizeof(*succession->indices));
 	if (!succession->rare || !succession->general || !succession->shapes || !succession->of || !succession->indices)
 		return IQ_ERR_NOMEM;
