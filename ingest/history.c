@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 struct log {
-	struct iq_buf source;
 	int64_t started; /* IQ_TIME_NONE: not told */
 	int64_t first;	 /* IQ_TIME_NONE: no record yet */
 	bool kept_whole;
@@ -13,11 +12,10 @@ struct log {
 };
 
 struct iq_history {
+	struct iq_map sources; /* interned: their numbers are those of the logs */
 	struct log *logs;
-	size_t count;
 	size_t capacity;
-	size_t last; /* the log that was found last */
-	char *path;  /* of the evidence before; NULL: there is none */
+	char *path; /* of the evidence before; NULL: there is none */
 	int64_t path_last;
 };
 
@@ -30,8 +28,7 @@ void iq_history_free(struct iq_history *history)
 {
 	if (!history)
 		return;
-	for (size_t i = 0; i < history->count; i++)
-		iq_buf_release(&history->logs[i].source);
+	iq_map_release(&history->sources);
 	free(history->logs);
 	free(history->path);
 	free(history);
@@ -39,33 +36,20 @@ void iq_history_free(struct iq_history *history)
 
 /* ---- Logs that begin late ---- */
 
-static struct log *add_log(struct iq_history *history, struct iq_view source)
-{
-	struct log *log;
-
-	if (history->count == IQ_HISTORY_SOURCES ||
-	    IQ_ARRAY_GROW(history->logs, history->capacity, history->count + 1) < 0)
-		return NULL;
-	log = &history->logs[history->count];
-	*log = (struct log){ .source = IQ_BUF_INIT, .started = IQ_TIME_NONE, .first = IQ_TIME_NONE };
-	if (iq_buf_append(&log->source, source) < 0)
-		return NULL;
-	history->last = history->count++;
-	return log;
-}
-
-/* NULL where there are too many: they are not looked after. */
+/* NULL where there are too many, or no memory is left: such a log is not looked after. */
 static struct log *find_log(struct iq_history *history, struct iq_view source)
 {
-	if (history->last < history->count && iq_view_eq(iq_buf_view(&history->logs[history->last].source), source))
-		return &history->logs[history->last];
-	for (size_t i = 0; i < history->count; i++) {
-		if (iq_view_eq(iq_buf_view(&history->logs[i].source), source)) {
-			history->last = i;
-			return &history->logs[i];
-		}
-	}
-	return add_log(history, source);
+	const uint64_t *known = iq_map_get(&history->sources, source);
+	uint32_t number;
+
+	if (known)
+		return &history->logs[*known];
+	if (history->sources.count == IQ_HISTORY_SOURCES ||
+	    IQ_ARRAY_GROW(history->logs, history->capacity, history->sources.count + 1) < 0 ||
+	    iq_map_intern(&history->sources, source, &number) < 0)
+		return NULL;
+	history->logs[number] = (struct log){ .started = IQ_TIME_NONE, .first = IQ_TIME_NONE };
+	return &history->logs[number];
 }
 
 void iq_history_started(struct iq_history *history, struct iq_view source, int64_t ts, struct iq_view limit)
@@ -92,7 +76,8 @@ static bool begins_late(const struct log *log)
 	       log->first > log->started && log->first - log->started > IQ_HISTORY_SLACK;
 }
 
-static int give_late(struct log *log, const struct iq_sink *sink, uint64_t offset, struct iq_error *error)
+static int give_late(struct log *log, struct iq_view source, const struct iq_sink *sink, uint64_t offset,
+		     struct iq_error *error)
 {
 	struct iq_gap gap = IQ_GAP_INIT;
 	char text[160];
@@ -102,7 +87,7 @@ static int give_late(struct log *log, const struct iq_sink *sink, uint64_t offse
 		       "the container started %" PRId64
 		       " s before its log begins: what it wrote until then may be rotated away",
 		       (log->first - log->started) / IQ_NS_PER_S);
-	gap.source = iq_buf_view(&log->source);
+	gap.source = source;
 	gap.ts_min = log->started;
 	gap.ts_max = log->first;
 	gap.offset = offset;
@@ -114,9 +99,9 @@ int iq_history_end(struct iq_history *history, const struct iq_sink *sink, uint6
 {
 	int rc = 0;
 
-	for (size_t i = 0; i < history->count && rc == 0; i++)
+	for (size_t i = 0; i < history->sources.count && rc == 0; i++)
 		if (begins_late(&history->logs[i]))
-			rc = give_late(&history->logs[i], sink, offset, error);
+			rc = give_late(&history->logs[i], history->sources.entries[i].key, sink, offset, error);
 	return rc;
 }
 
