@@ -478,7 +478,7 @@ static void check_columns(struct iq_segment *segment, struct inspection *inspect
 	    sqlite3_step(statement) == SQLITE_ROW)
 		columns = sqlite3_column_int64(statement, 0);
 	(void)sqlite3_finalize(statement);
-	if (columns > (sqlite3_int64)(segment->zone_count * IQ_STORED_BLOBS))
+	if (columns > (sqlite3_int64)segment->zone_count * IQ_STORED_BLOBS)
 		report(inspection, "holds columns of chunks that it does not have; nothing reads them");
 }
 

@@ -53,14 +53,14 @@ static uint64_t follow(struct iq_automaton *automaton, iq_states start, const ui
 int main(int argc, char **argv)
 {
 	struct iq_error error = IQ_ERROR_INIT;
-	uint8_t *letters = malloc(LETTERS);
+	static uint8_t letters[LETTERS];
 	const uint64_t events = argc > 2 ? strtoull(argv[2], NULL, 10) : 0;
 	struct iq_spec *spec = NULL;
 	const struct iq_rule *order;
 	int64_t begun;
 	uint64_t sum;
 
-	if (events == 0 || !letters || iq_spec_load(argv[1], &spec, &error) < 0) {
+	if (events == 0 || iq_spec_load(argv[1], &spec, &error) < 0) {
 		(void)fprintf(stderr, "automaton-rate SPEC EVENTS: %s\n", error.message);
 		return 2;
 	}
@@ -71,6 +71,5 @@ int main(int argc, char **argv)
 	sum = follow(order->automaton, order->start, letters, events);
 	(void)printf("%.0f\n", (double)events * 1e9 / (double)(iq_clock_monotonic() - begun));
 	iq_spec_free(spec);
-	free(letters);
 	return sum == 0;
 }

@@ -91,7 +91,7 @@ int main(int argc, char **argv)
 	const struct iq_format *format = argc > 3 ? iq_format_by_name(iq_view_cstr(argv[2])) : NULL;
 	struct iq_buf texts[MAX_FILES] = { 0 };
 	struct counts counts;
-	int64_t took[PASSES];
+	int64_t took[PASSES], median;
 	int count = argc - 3;
 	if (!format || count > MAX_FILES)
 		return 2;
@@ -107,7 +107,8 @@ int main(int argc, char **argv)
 		took[pass] = iq_clock_monotonic() - begun;
 	}
 	qsort(took, PASSES, sizeof(*took), compare);
-	(void)printf("%.6f %" PRIu64 " %" PRIu64 "\n", (double)took[PASSES / 2] / 1e9, counts.events, counts.gaps);
+	median = took[PASSES / 2];
+	(void)printf("%.6f %" PRIu64 " %" PRIu64 "\n", (double)median / 1e9, counts.events, counts.gaps);
 	for (int file = 0; file < count; file++)
 		iq_buf_release(&texts[file]);
 	return 0;
