@@ -616,6 +616,10 @@ static void set_handlers(struct iq_parser *parser)
 	XML_SetStartDoctypeDeclHandler(parser->xml, on_doctype);
 	XML_SetXmlDeclHandler(parser->xml, on_declaration);
 	XML_SetUnknownEncodingHandler(parser->xml, on_encoding, NULL);
+#ifdef IQ_EXPAT_DEFERS
+	/* Done here, in is_worth_it(): what is found must not depend on the pieces that expat was given. */
+	(void)XML_SetReparseDeferralEnabled(parser->xml, XML_FALSE);
+#endif
 }
 
 /* ---- Damage ---- */
