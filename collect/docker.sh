@@ -11,13 +11,13 @@ keep docker/images.ndjson docker image ls --no-trunc --format '{{json .}}'
 # The Engine remembers 256 events.
 keep docker/events.ndjson docker events --since "${COLLECT_SINCE:-1}" --until "$(($(date +%s) + 1))" --format '{{json .}}'
 
-# Both streams in one file, as the Engine gives them.
+# Each stream to a file of its own: in one, what the Engine cut a long line of one stream into would have lines of the other in between.
 logs() {
-	if [ -n "${COLLECT_SINCE:-}" ]; then
-		docker logs --timestamps --since "$COLLECT_SINCE" "$1" 2>&1
-	else
-		docker logs --timestamps "$1" 2>&1
-	fi
+	stderr=${file%/*}/stderr.log
+	docker logs --timestamps ${COLLECT_SINCE:+--since "$COLLECT_SINCE"} "$1" 2>"$stderr" && return
+	tail -n 1 "$stderr" >&2
+	[ "$(wc -l <"$stderr")" -gt 1 ] || rm -f "$stderr"
+	return 1
 }
 
 if [ $# -gt 0 ]; then
@@ -28,7 +28,7 @@ fi >"$work/names"
 while IFS= read -r name; do
 	state=docker/inspect/$(plain "$name").json
 	if keep "$state" docker inspect --type container "$name"; then
-		keep "docker/logs/$(plain "$name").log" logs "$name"
+		keep "docker/logs/$(plain "$name")/stdout.log" logs "$name"
 	else
 		rm -f "$root/$state"
 	fi

@@ -11,6 +11,7 @@
 #include "ingest/input.h"
 #include "ingest/joiner.h"
 #include "ingest/journal_file.h"
+#include "ingest/words.h"
 
 /* Places are kept for as long as dialects remember, and one that is older. */
 #define PLACE_BYTES (1u << 20)
@@ -52,6 +53,7 @@ struct intake {
 	struct iq_buf head;
 	const struct iq_beside *beside;
 	const char *in_bundle; /* its path there; NULL: in none */
+	bool has_other_half;   /* the next file has the rest of the same log */
 	uint64_t limit;
 	bool input_ended;
 	bool stopped; /* while it was recognised: what was read by then counts */
@@ -717,7 +719,7 @@ static int end_evidence(struct intake *intake, struct iq_evidence *ret_evidence,
 		rc = note_early_end(intake, error);
 	if (rc == 0)
 		rc = end_in_bundle(intake, error);
-	if (rc == 0)
+	if (rc == 0 && !intake->has_other_half)
 		rc = iq_history_end(intake->ingest->history, intake->next, intake->position, error);
 	return rc == 0 ? iq_store_writer_evidence_end(writer, ret_evidence, error) : rc;
 }
@@ -967,21 +969,34 @@ static int read_docker_config(struct iq_origin *origin, const char *log, const s
 	return rc;
 }
 
-/* docker/logs/NAME.log and docker/inspect/NAME.json are of one container. */
-static int read_docker_inspect(struct intake *intake)
+#define DOCKER_LOGS "docker/logs/"
+
+/* docker/logs/NAME/stdout.log and stderr.log and docker/inspect/NAME.json are of one container. */
+static int read_docker_inspect(struct intake *intake, struct iq_view name)
 {
-	const char *name = iq_path_base(intake->in_bundle);
 	struct iq_buf path = IQ_BUF_INIT, text = IQ_BUF_INIT;
 	int rc;
 
 	(void)iq_buf_append(&path, iq_buf_view(&intake->ingest->bundle.root));
-	(void)iq_buf_appendf(&path, "docker/inspect/%.*s.json", (int)(strlen(name) - strlen(".log")), name);
+	(void)iq_buf_appendf(&path, "docker/inspect/%.*s.json", IQ_VIEW_ARG(name));
 	rc = path.failed ? IQ_ERR_NOMEM : 0;
 	if (rc == 0 && intake->beside->read(intake->beside->context, path.data, &text) == 0)
 		rc = iq_origin_read_docker_inspect(&intake->origin, iq_buf_view(&text));
 	iq_buf_release(&path);
 	iq_buf_release(&text);
 	return rc;
+}
+
+static int find_docker_log(struct intake *intake, struct iq_view within)
+{
+	struct iq_view name, file = within;
+	int rc = iq_take_word(&file, '/', &name) ? read_docker_inspect(intake, name) : 0;
+
+	intake->has_other_half = iq_view_eq(file, IQ_LIT("stderr.log"));
+	if (rc == 0)
+		iq_attrs_text(&intake->origin.attrs, IQ_LIT("stream"),
+			      intake->has_other_half ? IQ_LIT("stderr") : IQ_LIT("stdout"));
+	return intake->origin.attrs.failed ? IQ_ERR_NOMEM : rc;
 }
 
 /* `limit N` */
@@ -1002,8 +1017,8 @@ static int find_in_bundle(struct intake *intake)
 {
 	const struct iq_view path = iq_view_cstr(intake->in_bundle);
 
-	if (iq_view_starts_with(path, IQ_LIT("docker/logs/")) && iq_view_ends_with(path, IQ_LIT(".log")))
-		return read_docker_inspect(intake);
+	if (iq_view_starts_with(path, IQ_LIT(DOCKER_LOGS)))
+		return find_docker_log(intake, iq_view_from(path, strlen(DOCKER_LOGS)));
 	if (!iq_bundle_is_note(intake->in_bundle))
 		return iq_view_starts_with(path, IQ_LIT("gcloud/")) ? read_limit(intake) : 0;
 	iq_buf_clear(&intake->origin.source);

@@ -154,7 +154,7 @@ def check_ingested(work, name, run, log, notes, errors=0):
     tap.point(len(versions) == 1 and "client" in versions[0], f"{name}: versions are attrs", versions)
     tap.point(len([gap for gap in tables["gaps"] if gap["reason"].startswith("not collected: ")]) == errors and all(row["bytes"] == row["accounted"] for row in tables["evidence"]),
               f"{name}: what could not be had is a gap", tables["gaps"])
-    for change, word in ((lambda data: data + b"2026-11-24T03:09:00Z more\n", "not as it was collected"), (lambda data: data.replace(b"3", b"4"), "not as it was collected"), (lambda data: None, "is not there any more")):
+    for change, word in ((lambda data: data + b"2026-11-24T03:09:00Z more\n", "not as it was collected"), (lambda data: data.replace(b"T", b"t", 1), "not as it was collected"), (lambda data: None, "is not there any more")):
         done, torn = ingest(work, changed(run.tar, log, change))
         tap.point(done.returncode == 3 and any(word in gap["reason"] for gap in torn["gaps"]), f"{name}: {word}", done.stderr.decode())
     return tables
@@ -205,12 +205,12 @@ def test_docker(engine, work, shell):
     real = shutil.which("docker")
     run = Run("docker", NOTE + f'exec {real} "$@"\n', work, shell, DOCKER_HOST=engine.host)
     run.check("docker")
-    have = [line.split(" ", 1)[1] for line in run.text("docker/logs/iq-collected.log").splitlines()]
+    have = [line.split(" ", 1)[1] for line in (run.text("docker/logs/iq-collected/stdout.log") + run.text("docker/logs/iq-collected/stderr.log")).splitlines()]
     tap.point({"one", "two"} <= set(have), "docker: logs of both streams, with times", [line[:60] for line in have])
     tap.point('"ExitCode": 4' in run.text("docker/inspect/iq-collected.json"), "docker: states")
     tap.point('"die"' in run.text("docker/events.ndjson") and "iq-collected" in run.text("docker/ps.ndjson"), "docker: events, and the list")
     one = Run("docker", NOTE + f'exec {real} "$@"\n', work, shell, "iq-collected", "no-such", DOCKER_HOST=engine.host)
-    tap.point([path for path in one.files if path.startswith("docker/logs/")] == ["docker/logs/iq-collected.log"] and "no-such" in one.text("errors.txt"),
+    tap.point({path for path in one.files if path.startswith("docker/logs/")} == {f"docker/logs/iq-collected/{stream}.log" for stream in ("stdout", "stderr")} and "no-such" in one.text("errors.txt"),
               "docker: only the containers that are named; one that is not there is said", one.files.keys())
 
 
@@ -218,9 +218,10 @@ def docker_ingested(engine, work):
     """There and back with the Engine: what the containers wrote and what became of them."""
     run = Run("docker", NOTE + f'exec {shutil.which("docker")} "$@"\n', work, ["sh"], "iq-collected", DOCKER_HOST=engine.host)
     notes = {"docker/version.json", "docker/info.json", "docker/images.ndjson", "host.txt", "manifest.tsv"} & run.files.keys() - {path for path, data in run.files.items() if not data}
-    tables = check_ingested(work, "docker", run, "docker/logs/iq-collected.log", notes)
+    tables = check_ingested(work, "docker", run, "docker/logs/iq-collected/stdout.log", notes)
     logs = [row for row in tables["events"] if row["source"] == "iq-collected" and row["kind"] == "log"]
-    tap.point({row["body"] for row in logs} == {"one", "two", "x" * 20000}, "docker: whole lines of the container", [(len(row["body"]), row["body"][:30], row["body"][16380:16420]) for row in logs])
+    streams = {row["body"]: json.loads(row["attrs"])["stream"] for row in logs}
+    tap.point(streams == {"one": "stdout", "x" * 20000: "stdout", "two": "stderr"}, "docker: whole lines of the container, by stream", [(len(row["body"]), row["body"][:30], row["body"][16380:16420]) for row in logs])
     states = {row["type"] for row in tables["events"] if row["source"] == "iq-collected" and row["kind"] == "container"}
     tap.point({"start", "die"} <= states and all("container" in json.loads(row["attrs"]) for row in logs), "docker: with the id, and what happened to it, in one source", (states, logs[:1]))
     tap.point(not any("before its log begins" in gap["reason"] for gap in tables["gaps"]), "docker: a log that is kept whole begins with its container", tables["gaps"])
