@@ -46,44 +46,45 @@ static void run_query(struct cli *cli, struct iq_sql *sql, struct iq_view query)
 		(void)cli_set_error(cli, &error);
 }
 
-/* ---- From standard input ---- */
-
-static void run_input(struct cli *cli, struct iq_sql *sql)
-{
-	struct iq_buf query = IQ_BUF_INIT;
-	char block[4096];
-	size_t len;
-
-	while ((len = fread(block, 1, sizeof(block), stdin)) > 0)
-		(void)iq_buf_append(&query, iq_view_make(block, len));
-	if (iq_view_trim(iq_buf_view(&query)).len == 0)
-		(void)cli_set_status(cli, CLI_USAGE, "no query: give one as an operand or on standard input");
-	else
-		run_query(cli, sql, iq_buf_view(&query));
-	iq_buf_release(&query);
-}
+/* ---- What is asked ---- */
 
 static const char shell_help[] =
-	"Tables: events, sessions, sources, evidence, gaps, templates. End a statement with ;\n"
+	"Tables: events, sessions, sources, evidence, gaps, templates, findings. End a statement with ;\n"
 	"  .tables   the tables and their columns\n"
 	"  .quit     leave (or Ctrl-D)\n"
 	"  SELECT type, count(*) FROM events GROUP BY type;\n";
 static const char tables_query[] =
 	"SELECT m.name AS \"table\", group_concat(p.name, ' ') AS columns FROM pragma_module_list m, "
 	"pragma_table_xinfo(m.name) p WHERE m.name IN ('events','sessions','sources','evidence','gaps','templates',"
-	"'event_counts','event_aggregates') "
+	"'findings','event_counts','event_aggregates') "
 	"AND p.hidden = 0 GROUP BY 1;";
 
-/* False when the shell shall end. */
-static bool run_dot_command(struct cli *cli, struct iq_sql *sql, const char *line)
+static bool is_word(struct iq_view line, const char *word)
 {
-	if (strncmp(line, ".q", 2) == 0 || strncmp(line, ".exit", 5) == 0)
+	return iq_view_eq(iq_view_trim(line), iq_view_cstr(word));
+}
+
+/* False when there shall be no more. */
+static bool run_dot_command(struct cli *cli, struct iq_sql *sql, struct iq_view line)
+{
+	if (is_word(line, ".quit") || is_word(line, ".q") || is_word(line, ".exit"))
 		return false;
-	if (strncmp(line, ".tables", 7) == 0)
+	if (is_word(line, ".tables"))
 		run_query(cli, sql, iq_view_cstr(tables_query));
-	else
+	else if (is_word(line, ".help"))
 		cli_write(cli, iq_view_cstr(shell_help));
+	else
+		(void)cli_set_status(cli, CLI_USAGE, "%.*s: there are .tables, .help and .quit",
+				     (int)(line.len < 40 ? line.len : 40), line.data);
 	return true;
+}
+
+static void run_operand(struct cli *cli, struct iq_sql *sql, const char *query)
+{
+	if (query[0] == '.')
+		(void)run_dot_command(cli, sql, iq_view_trim(iq_view_cstr(query)));
+	else
+		run_query(cli, sql, iq_view_cstr(query));
 }
 
 /* A mistake at the prompt is told and forgotten. */
@@ -94,30 +95,64 @@ static void forgive(struct cli *cli)
 	cli->status = CLI_OK;
 }
 
-static void run_shell(struct cli *cli, struct iq_sql *sql, const char *name)
+static void prompt(bool goes_on)
+{
+	(void)printf("%s", goes_on ? "    ...> " : "inquest> ");
+	(void)fflush(stdout);
+}
+
+/* Takes a line of what is asked: runs what is whole by it. False when there shall be no more. */
+static bool take_line(struct cli *cli, struct iq_sql *sql, struct iq_view line, struct iq_buf *statement)
+{
+	if (statement->len == 0 && line.data[0] == '.')
+		return run_dot_command(cli, sql, iq_view_trim(line));
+	if (iq_buf_append(statement, line) < 0) {
+		(void)cli_set_status(cli, CLI_FAILED, "out of memory");
+	} else if (iq_sql_complete(statement->data)) {
+		run_query(cli, sql, iq_buf_view(statement));
+		iq_buf_clear(statement);
+	}
+	return true;
+}
+
+/* Runs statements from standard input; true if there was anything. */
+static bool run_lines(struct cli *cli, struct iq_sql *sql, bool interactive)
 {
 	struct iq_buf statement = IQ_BUF_INIT;
+	bool go_on = true, any = false;
 	char *line = NULL;
 	size_t capacity = 0;
-	bool go_on = true;
+	ssize_t len = 0;
 
-	(void)printf("%s: .help for help, .quit to leave\n", name);
-	while (go_on) {
-		(void)printf("%s", statement.len ? "    ...> " : "inquest> ");
-		(void)fflush(stdout);
-		if (getline(&line, &capacity, stdin) < 0)
+	while (go_on && cli->status == CLI_OK) {
+		if (interactive)
+			prompt(statement.len > 0);
+		len = getline(&line, &capacity, stdin);
+		if (len <= 0)
 			break;
-		if (statement.len == 0 && line[0] == '.') {
-			go_on = run_dot_command(cli, sql, line);
-		} else if (iq_buf_append_cstr(&statement, line) == 0 && iq_sql_complete(statement.data)) {
-			run_query(cli, sql, iq_buf_view(&statement));
-			iq_buf_clear(&statement);
-		}
-		forgive(cli);
+		any = any || iq_view_trim(iq_view_make(line, (size_t)len)).len > 0;
+		go_on = take_line(cli, sql, iq_view_make(line, (size_t)len), &statement);
+		if (interactive)
+			forgive(cli);
 	}
-	(void)printf("\n");
+	if (cli->status == CLI_OK && iq_view_trim(iq_buf_view(&statement)).len > 0)
+		run_query(cli, sql, iq_buf_view(&statement));
 	free(line);
 	iq_buf_release(&statement);
+	return any;
+}
+
+static void run_shell(struct cli *cli, struct iq_sql *sql, const char *name)
+{
+	(void)printf("%s: .help for help, .quit to leave\n", name);
+	(void)run_lines(cli, sql, true);
+	(void)printf("\n");
+}
+
+static void run_input(struct cli *cli, struct iq_sql *sql)
+{
+	if (!run_lines(cli, sql, false))
+		(void)cli_set_status(cli, CLI_USAGE, "no query: give one as an operand or on standard input");
 }
 
 /* ---- The extension ---- */
@@ -180,7 +215,7 @@ int cli_run_sql(struct cli *cli)
 		iq_sql_close(sql);
 	} else {
 		if (used < cli->operand_count)
-			run_query(cli, sql, iq_view_cstr(cli->operands[used]));
+			run_operand(cli, sql, cli->operands[used]);
 		else if (interactive)
 			run_shell(cli, sql, opened.name);
 		else

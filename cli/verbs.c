@@ -337,7 +337,7 @@ const struct cli_verb cli_verbs[] = {
 	  "inquest show today 20763                # one of the events it names\n",
 	  diff_options, 2, 2, "compare what? `inquest diff BASE INCIDENT`", cli_run_diff },
 	{ "sql", "[CASE] [QUERY]", "SQL over the evidence",
-	  "Tables: events, sessions, sources, evidence, gaps, templates; event_counts('type') and event_aggregates('type', 'length') add up without giving rows. "
+	  "Tables: events, sessions, sources, evidence, gaps, templates, findings (.tables shows their columns); event_counts('type') and event_aggregates('type', 'length') add up without giving rows. "
 	  "Times compare with text: ts > '2026-11-23T03:07:00Z'. LIKE, GLOB, REGEXP (PCRE2) and has(body, 'bytes') search "
 	  "bodies; EXPLAIN QUERY PLAN says what a statement reads. Evidence is only read; TEMP tables and views are allowed. Without QUERY, "
 	  "statements are read "
