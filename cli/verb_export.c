@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "cli/case.h"
+#include "cli/redaction.h"
+#include "query/query.h"
 #include "store/store.h"
 
 #define BLOCK (1u << 20)
@@ -262,6 +264,116 @@ static void export_ndjson(struct cli *cli, struct iq_store *store)
 	free(sessions);
 }
 
+/* ---- segment ---- */
+
+/* What goes into a golden recording. */
+struct golden {
+	uint32_t *sessions;
+	size_t session_count;
+	uint64_t *beside;
+	size_t beside_count;
+	size_t beside_capacity;
+	struct iq_redactor *redactor;
+};
+
+static int by_number(const void *a, const void *b)
+{
+	const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static int by_id(const void *a, const void *b)
+{
+	const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Those that were named, else all. */
+static bool choose_sessions(struct cli *cli, struct iq_store *store, struct golden *golden)
+{
+	size_t count;
+	const struct iq_session *sessions = iq_store_sessions(store, &count);
+
+	golden->sessions = calloc(count + cli->value_count + 1, sizeof(*golden->sessions));
+	if (!golden->sessions) {
+		(void)cli_set_status(cli, CLI_FAILED, "out of memory");
+		return false;
+	}
+	golden->session_count = read_sessions(cli, golden->sessions);
+	if (golden->session_count == 0)
+		for (size_t i = 0; i < count; i++)
+			golden->sessions[golden->session_count++] = sessions[i].no;
+	qsort(golden->sessions, golden->session_count, sizeof(*golden->sessions), by_number);
+	if (golden->session_count == 0)
+		(void)cli_set_status(cli, CLI_FAILED, "there is no session to export");
+	if (cli_has(cli, CLI_OPTION_NAME) && golden->session_count != 1)
+		(void)cli_set_status(cli, CLI_USAGE, "--name names one session: choose it with --session");
+	return cli->status == CLI_OK;
+}
+
+/* A log-in belongs to its session's golden recording. */
+static int add_beside(struct iq_store *store, struct golden *golden, uint32_t session, struct iq_error *error)
+{
+	uint64_t *ids;
+	size_t count;
+	int rc = iq_session_beside(store, session, &ids, &count, error);
+
+	if (rc < 0)
+		return rc;
+	if (IQ_ARRAY_GROW(golden->beside, golden->beside_capacity, golden->beside_count + count + 1) < 0)
+		rc = iq_error_nomem(error);
+	for (size_t i = 0; i < count && rc == 0; i++)
+		golden->beside[golden->beside_count++] = ids[i];
+	free(ids);
+	return rc;
+}
+
+static const struct iq_sink *redact(void *context, const struct iq_sink *next)
+{
+	const struct golden *golden = context;
+
+	return golden->redactor ? iq_redactor_sink(golden->redactor, next) : next;
+}
+
+static int write_golden(struct cli *cli, struct iq_store *store, struct golden *golden, const char *path,
+			struct iq_error *error)
+{
+	struct iq_excerpt excerpt = { .name = cli_get(cli, CLI_OPTION_NAME), .through = redact, .context = golden };
+	int rc = 0;
+
+	for (size_t i = 0; i < golden->session_count && rc == 0; i++)
+		rc = add_beside(store, golden, golden->sessions[i], error);
+	if (rc == 0 && golden->beside_count > 0)
+		qsort(golden->beside, golden->beside_count, sizeof(*golden->beside), by_id);
+	excerpt.sessions = golden->sessions;
+	excerpt.session_count = golden->session_count;
+	excerpt.beside = golden->beside;
+	excerpt.beside_count = golden->beside_count;
+	return rc == 0 ? iq_store_excerpt(store, &excerpt, path, error) : rc;
+}
+
+static void export_segment(struct cli *cli, struct iq_store *store)
+{
+	const char *path = cli_get(cli, CLI_OPTION_OUTPUT);
+	struct iq_error error = IQ_ERROR_INIT;
+	struct golden golden = { 0 };
+
+	if (!path || strcmp(path, "-") == 0)
+		(void)cli_set_status(cli, CLI_USAGE, "export: a segment is a file: name it with --output golden.seg");
+	else if (choose_sessions(cli, store, &golden) && cli_redactor(cli, iq_store_path(store), &golden.redactor)) {
+		if (write_golden(cli, store, &golden, path, &error) < 0)
+			(void)cli_set_error(cli, &error);
+		else
+			(void)printf("%zu session%s in %s\n", golden.session_count,
+				     golden.session_count == 1 ? "" : "s", path);
+	}
+	iq_redactor_free(golden.redactor);
+	free(golden.sessions);
+	free(golden.beside);
+}
+
 int cli_run_export(struct cli *cli)
 {
 	const char *format = cli_get(cli, CLI_OPTION_FORMAT);
@@ -269,11 +381,15 @@ int cli_run_export(struct cli *cli)
 	size_t used;
 
 	if (!format)
-		return cli_set_status(cli, CLI_USAGE, "export: name a format: --format raw or --format ndjson");
+		return cli_set_status(cli, CLI_USAGE, "export: name a format: --format raw, segment or ndjson");
+	if (strcmp(format, "segment") != 0 && (cli_has(cli, CLI_OPTION_REDACT) || cli_has(cli, CLI_OPTION_NAME)))
+		return cli_set_status(cli, CLI_USAGE, "--redact and --name are for --format segment");
 	if (!cli_case_open(cli, true, &opened, &used))
 		return (int)cli->status;
 	if (strcmp(format, "raw") == 0)
 		export_raw(cli, opened.store);
+	else if (strcmp(format, "segment") == 0)
+		export_segment(cli, opened.store);
 	else
 		export_ndjson(cli, opened.store);
 	cli_case_close(&opened);

@@ -104,12 +104,18 @@ static const struct cli_option collect_options[] = {
 };
 
 static const struct cli_option export_options[] = {
-	{ CLI_OPTION_FORMAT, "FORMAT", "raw (the evidence, byte for byte) or ndjson (events, one a line)", "raw|ndjson",
-	  false },
+	{ CLI_OPTION_FORMAT, "FORMAT",
+	  "raw (the evidence, byte for byte), segment (a golden recording, one file) or ndjson (events, one a line)",
+	  "raw|segment|ndjson", false },
 	{ CLI_OPTION_OUTPUT, "PATH",
-	  "directory for raw (default ./evidence), file for ndjson (default: stdout); - is stdout", NULL, false },
+	  "directory for raw (default ./evidence), file for segment, for ndjson as well (default: stdout); - is stdout",
+	  NULL, false },
 	{ CLI_OPTION_EVIDENCE, "N", "raw: only this evidence, by its number in `inquest store ls`", NULL, false },
-	{ CLI_OPTION_SESSION, "S", "ndjson: only this session; may be given several times", NULL, true },
+	{ CLI_OPTION_SESSION, "S", "segment, ndjson: only this session; may be given several times", NULL, true },
+	{ CLI_OPTION_NAME, "N", "segment: what its one session is called from now on, in JUnit as well", NULL, false },
+	{ CLI_OPTION_REDACT, "[PRESET,...]", "segment: replace secrets by keyed tags, as `inquest help ingest` says",
+	  "all|authorization|cookies|bearer|jwt|pem|vendor|fields|email", false },
+	{ CLI_OPTION_REDACT_KEY, "FILE", "segment: the key of the tags", NULL, false },
 	REST_OPTION,
 	HELP_OPTION,
 	END,
@@ -353,8 +359,12 @@ const struct cli_verb cli_verbs[] = {
 	  "other. " CASE_TEXT,
 	  "inquest replay incident --session s3 --target ws://127.0.0.1:8000 --spec agent.yaml\n", replay_options, 0,
 	  UINT32_MAX, NULL, cli_run_replay },
-	{ "export", "[CASE] --format raw|ndjson", "give evidence back, byte for byte, or events as NDJSON", CASE_TEXT,
+	{ "export", "[CASE] --format raw|segment|ndjson",
+	  "give evidence back, byte for byte, a golden recording, or events as NDJSON",
+	  "A segment is one file that is a case everywhere: sessions for a repository, to be replayed in CI, with their events' numbers, "
+	  "the HTTP requests around them, and what is known to be missing. " CASE_TEXT,
 	  "inquest export incident --format raw --output copy/\n"
+	  "inquest export incident --format segment --session s41 --name first-answer --redact --output golden.seg\n"
 	  "inquest export incident --format ndjson --session s41 > s41.ndjson\n",
 	  export_options, 0, UINT32_MAX, NULL, cli_run_export },
 	{ "store", "ls|verify|sign|compact|drop [CASE]", "list, prove and look after the segments of a store",
@@ -418,6 +428,7 @@ static const struct {
 	[CLI_OPTION_LIST_PRESETS] = { "list-presets", 0 },
 	[CLI_OPTION_MAN] = { "man", 0 },
 	[CLI_OPTION_MAX_LINE] = { "max-line", 0 },
+	[CLI_OPTION_NAME] = { "name", 0 },
 	[CLI_OPTION_OUTPUT] = { "output", 'o' },
 	[CLI_OPTION_PRINT] = { "print", 0 },
 	[CLI_OPTION_PROJECT] = { "project", 0 },

@@ -527,3 +527,38 @@ bool iq_joined_has(const struct iq_joined *joined, uint64_t id)
 {
 	return joined->count > 0 && iq_map_get(&joined->ids, iq_view_make((const char *)&id, sizeof(id)));
 }
+
+static int by_id(const void *a, const void *b)
+{
+	const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+int iq_session_beside(struct iq_store *store, uint32_t session_no, uint64_t **ret_ids, size_t *ret_count,
+		      struct iq_error *error)
+{
+	const struct iq_session *session = iq_store_find_session(store, session_no);
+	struct iq_joined joined;
+	uint64_t *ids;
+	int rc;
+
+	if (!session)
+		return iq_error_set(error, IQ_ERR_NOT_FOUND, "no session s%u; `inquest sessions` lists them",
+				    session_no);
+	rc = iq_joined_find(store, session, &joined, error);
+	ids = calloc(joined.count + 1, sizeof(*ids));
+	if (rc == 0 && !ids)
+		rc = iq_error_nomem(error);
+	for (size_t i = 0; i < joined.count && rc == 0; i++)
+		ids[i] = joined.events[i].id;
+	if (rc == 0 && joined.count > 0)
+		qsort(ids, joined.count, sizeof(*ids), by_id);
+	*ret_count = joined.count;
+	iq_joined_release(&joined);
+	if (rc < 0)
+		free(ids);
+	else
+		*ret_ids = ids;
+	return rc;
+}

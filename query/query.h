@@ -233,6 +233,11 @@ struct iq_timeline_options {
 int iq_timeline(struct iq_store *store, uint32_t session_no, const struct iq_check_result *result,
 		const struct iq_timeline_options *options, struct iq_buf *out, struct iq_error *error);
 
+/* What the timeline has beside a session from elsewhere: log lines that name it, HTTP requests that share a cookie or a token of its
+ * handshake, with their responses. Ids, ascending. Caller owns; release with free(). IQ_ERR_NOT_FOUND where there is no such session. */
+int iq_session_beside(struct iq_store *store, uint32_t session_no, uint64_t **ret_ids, size_t *ret_count,
+		      struct iq_error *error);
+
 /* ---- SQL ------------------------------------------------------------------------------------------------- */
 
 /* Opens an in-memory database with the tables of the store at `store_path` under an authorizer that allows reading and

@@ -192,13 +192,6 @@ void iq_store_segment_info(const struct iq_store *store, size_t index, struct iq
 int iq_store_set_aside(struct iq_store *store, void (*told)(void *context, const char *line), void *context,
 		       size_t *ret_count, struct iq_error *error);
 
-/* Leaves out of an open store what is damaged in it: segments that do not open, and chunks that do not match their hashes, for which
- * everything is read once. In their place is a gap with the time, the sources and the number of the events that are
- * withheld, so that nothing is judged as if they had never been. `told` gets a line for each; *ret_count is how many. Before
- * the first cursor. */
-int iq_store_set_aside(struct iq_store *store, void (*told)(void *context, const char *line), void *context,
-		       size_t *ret_count, struct iq_error *error);
-
 /* Tells of files beside the segments that were planted to change what SQLite reads; they are ignored. */
 void iq_store_sidecars(const struct iq_store *store, void (*told)(void *context, const char *name), void *context);
 
@@ -238,6 +231,23 @@ struct iq_drop_result {
  * sessions keep their numbers, evidence its hash (so that it is not taken in again) and a gap that says what is gone. Crashes
  * and readers as with iq_store_compact(). Errors: as there. */
 int iq_store_drop(const char *path, int64_t before, struct iq_drop_result *ret_result, struct iq_error *error);
+
+/* What an excerpt of a store holds. */
+struct iq_excerpt {
+	const uint32_t *sessions; /* numbers, ascending */
+	size_t session_count;
+	const uint64_t *beside; /* ids of events of no session that go along, ascending */
+	size_t beside_count;
+	const char *name; /* of the one session in it; NULL: sessions keep theirs */
+	/* Wraps the sink that takes the events, to change what is kept of them; may be NULL. */
+	const struct iq_sink *(*through)(void *context, const struct iq_sink *next);
+	void *context;
+};
+/* Writes sessions of a store into `path`, which must not be there: one segment file, a store of its own. Events, sessions and sources keep
+ * their numbers; the evidence is the events as NDJSON; gaps that touch the sessions go along. The file appears whole or not at all.
+ * Errors: IQ_ERR_NOT_FOUND (no such session), IQ_ERR_USAGE (it is there), as the writer's. */
+int iq_store_excerpt(struct iq_store *store, const struct iq_excerpt *excerpt, const char *path,
+		     struct iq_error *error);
 
 /* ---- Proof -------------------------------------------------------------------------------------------------- */
 

@@ -243,6 +243,14 @@ static int load_state(struct iq_store_writer *writer, struct iq_error *error)
 
 /* ---- Opening ---- */
 
+static int session_error(int rc, struct iq_error *error)
+{
+	return rc == IQ_ERR_NOMEM ? iq_error_nomem(error)
+				  : iq_error_set(error, (enum iq_status)rc,
+						 "the temporary file for many sessions cannot be written; is there "
+						 "room in the directory that TMPDIR names?");
+}
+
 static int sink_event(void *context, const struct iq_event *event, struct iq_error *error);
 static int sink_gap(void *context, const struct iq_gap *gap, struct iq_error *error);
 
@@ -286,8 +294,9 @@ int iq_store_writer_open(const char *path, struct iq_store_writer **ret_writer, 
 	return rc;
 }
 
-int iq_store_writer_preview(const struct iq_store *store, const char *file, struct iq_store_writer **ret_writer,
-			    struct iq_error *error)
+/* Of one segment, which no manifest names. */
+static int open_apart(const struct iq_store *store, const char *file, int level, struct iq_store_writer **ret_writer,
+		      struct iq_error *error)
 {
 	struct iq_store_writer *writer = NULL;
 	int rc = make_writer(&writer, error);
@@ -295,15 +304,43 @@ int iq_store_writer_preview(const struct iq_store *store, const char *file, stru
 	if (rc < 0)
 		return rc;
 	reset_state(writer);
-	if (take_over(writer, store) < 0)
+	if (store && take_over(writer, store) < 0)
 		rc = iq_error_nomem(error);
 	if (rc == 0)
-		rc = iq_segment_writer_new(file, PREVIEW_LEVEL, &writer->segment, error);
+		rc = iq_segment_writer_new(file, level, &writer->segment, error);
 	if (rc < 0)
 		iq_store_writer_free(writer);
 	else
 		*ret_writer = writer;
 	return rc;
+}
+
+int iq_store_writer_preview(const struct iq_store *store, const char *file, struct iq_store_writer **ret_writer,
+			    struct iq_error *error)
+{
+	return open_apart(store, file, PREVIEW_LEVEL, ret_writer, error);
+}
+
+int iq_store_writer_excerpt(const char *file, struct iq_store_writer **ret_writer, struct iq_error *error)
+{
+	return open_apart(NULL, file, IQ_COMPACT_LEVEL, ret_writer, error);
+}
+
+int iq_store_writer_know(struct iq_store_writer *writer, struct iq_view source, uint32_t source_no,
+			 struct iq_view session, uint32_t session_no, struct iq_error *error)
+{
+	const struct iq_session part = { .no = session_no, .name = session };
+	const struct source_state *known = find_source(writer, source, source_no);
+	int rc = known ? 0 : IQ_ERR_NOMEM;
+
+	if (rc == 0 && session_no)
+		rc = iq_sessions_know(&writer->sessions, known->part.no, &part);
+	return rc < 0 ? session_error(rc, error) : 0;
+}
+
+int iq_store_writer_number(struct iq_store_writer *writer, uint64_t id, struct iq_error *error)
+{
+	return iq_store_writer_expect(writer, writer->next_evidence, id, error);
 }
 
 /* ---- Dropping ---- */
@@ -420,14 +457,6 @@ static int seal_segment(struct iq_store_writer *writer, struct iq_error *error)
 	if (rc == 0)
 		drop_segment(writer);
 	return rc;
-}
-
-static int session_error(int rc, struct iq_error *error)
-{
-	return rc == IQ_ERR_NOMEM ? iq_error_nomem(error)
-				  : iq_error_set(error, (enum iq_status)rc,
-						 "the temporary file for many sessions cannot be written; is there "
-						 "room in the directory that TMPDIR names?");
 }
 
 /* Whatever is finished, into the manifest. */
