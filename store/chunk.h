@@ -184,7 +184,7 @@ struct iq_chunk {
 	size_t type_count;
 	uint64_t *offsets; /* see iq_segment_locate() */
 	uint64_t *lengths;
-	struct iq_buf scratch[3]; /* key, body, what is asked for */
+	struct iq_buf scratch[4]; /* key, body, what is asked for, raw bytes that it is taken from */
 	struct iq_arena memory;
 };
 

@@ -21,7 +21,7 @@ void iq_chunk_init(struct iq_chunk *chunk, const struct iq_zone *zone, struct iq
 void iq_chunk_release(struct iq_chunk *chunk)
 {
 	iq_arena_release(&chunk->memory);
-	for (size_t i = 0; i < 3; i++)
+	for (size_t i = 0; i < sizeof(chunk->scratch) / sizeof(chunk->scratch[0]); i++)
 		iq_buf_release(&chunk->scratch[i]);
 	*chunk = (struct iq_chunk){ .memory = IQ_ARENA_INIT };
 }
@@ -301,13 +301,14 @@ static int know(struct iq_chunk *chunk, uint32_t row, uint32_t refers, struct iq
 			    &chunk->scratch[0], &known->texts[IQ_SLOT_KEY]);
 }
 
-/* The body of a raw record is got first: it may need the key's scratch too. */
+/* The body of a raw record is got first, and that of attrs behind the raw bytes: they may need the key's scratch, and the body's, too. */
 int iq_chunk_get_text(struct iq_chunk *chunk, unsigned column, uint32_t row, struct iq_buf *scratch,
 		      struct iq_view *ret_text)
 {
 	struct iq_texts *texts = chunk->texts[column];
 	const uint32_t refers = iq_texts_refers(texts);
-	struct iq_view body = IQ_VIEW_NULL;
+	const uint32_t of_body = 1u << IQ_SLOT_BODY | 1u << IQ_SLOT_BODY_FIELD;
+	struct iq_view body = IQ_VIEW_NULL, raw = IQ_VIEW_NULL;
 	struct iq_known known;
 	int rc = 0;
 
@@ -315,13 +316,16 @@ int iq_chunk_get_text(struct iq_chunk *chunk, unsigned column, uint32_t row, str
 		iq_buf_clear(scratch);
 		return iq_texts_get(texts, chunk->positions ? chunk->positions[row] : row, NULL, scratch, ret_text);
 	}
-	if (refers >> IQ_SLOT_BODY & 1)
+	if (refers >> IQ_SLOT_RAW_FIELD & 1)
+		rc = iq_chunk_get_text(chunk, IQ_STORED_RAW, row, &chunk->scratch[3], &raw);
+	if (rc == 0 && refers & of_body)
 		rc = iq_chunk_get_text(chunk, IQ_COLUMN_BODY, row, &chunk->scratch[1], &body);
 	if (rc == 0)
 		rc = know(chunk, row, refers, &known);
 	if (rc < 0)
 		return rc;
-	known.texts[IQ_SLOT_BODY] = body;
+	known.texts[IQ_SLOT_BODY] = known.texts[IQ_SLOT_BODY_FIELD] = body;
+	known.texts[IQ_SLOT_RAW_FIELD] = raw;
 	iq_buf_clear(scratch);
 	return iq_texts_get(texts, chunk->positions ? chunk->positions[row] : row, &known, scratch, ret_text);
 }
@@ -485,6 +489,7 @@ static uint32_t referred_columns(uint32_t refers)
 		[IQ_SLOT_TYPE] = IQ_COLUMN_TYPE,	 [IQ_SLOT_KEY] = IQ_COLUMN_KEY,
 		[IQ_SLOT_KIND] = IQ_COLUMN_KIND,	 [IQ_SLOT_DIRECTION] = IQ_COLUMN_DIRECTION,
 		[IQ_SLOT_BODY] = IQ_COLUMN_BODY,	 [IQ_SLOT_PART] = IQ_COLUMN_BODY,
+		[IQ_SLOT_BODY_FIELD] = IQ_COLUMN_BODY,	 [IQ_SLOT_RAW_FIELD] = IQ_STORED_RAW,
 	};
 	uint32_t result = 0;
 
@@ -548,6 +553,21 @@ static bool is_text(unsigned column)
 	       column == IQ_STORED_RAW;
 }
 
+/* Raw bytes may hold anything but raw bytes; attrs are taken from both. What goes round is nobody's. */
+static uint32_t may_refer_to(unsigned column)
+{
+	switch (column) {
+	case IQ_STORED_RAW:
+		return ~(1u << IQ_STORED_RAW);
+	case IQ_COLUMN_BODY:
+		return ~(1u << IQ_STORED_RAW | 1u << IQ_COLUMN_BODY);
+	case IQ_COLUMN_ATTRS:
+		return 1u << IQ_STORED_RAW | 1u << IQ_COLUMN_BODY;
+	default:
+		return 0;
+	}
+}
+
 /* With what its templates refer to. */
 static int load_texts(struct iq_chunk *chunk, unsigned column, struct iq_error *error)
 {
@@ -557,9 +577,7 @@ static int load_texts(struct iq_chunk *chunk, unsigned column, struct iq_error *
 	if (rc < 0)
 		return rc;
 	referred = referred_columns(iq_texts_refers(chunk->texts[column]));
-	/* Templates of a body that refer to bodies, or those of a key to anything, are nobody's. */
-	if ((referred && column != IQ_COLUMN_BODY && column != IQ_STORED_RAW) ||
-	    (column == IQ_COLUMN_BODY && referred >> IQ_COLUMN_BODY & 1))
+	if (referred & ~may_refer_to(column))
 		return damaged(chunk, IQ_ERR_CORRUPT, error);
 	return iq_chunk_load(chunk, referred, error);
 }

@@ -343,6 +343,81 @@ static int append_raw(struct coding *coding)
 	return rc < 0 ? rc : 0;
 }
 
+/* ---- Attrs ---- */
+
+/* Texts of a sample that tells where the values of attrs stand. */
+#define ATTRS_SAMPLE 512u
+/* Attrs of which less, in hundredths, stands in their events' texts are coded as texts of their own. */
+#define LEAST_FIELDS 40u
+
+/* Those attrs that are there, and where their values stand. */
+struct attrs {
+	const struct coding *coding;
+	struct iq_fields *fields;
+	const uint32_t *rows;
+};
+
+static void know_for_attrs(void *context, size_t index, struct iq_known *known)
+{
+	const struct attrs *attrs = context;
+	const struct iq_chunk_builder *builder = attrs->coding->builder;
+
+	known->texts[IQ_SLOT_BODY_FIELD] = builder->texts[IQ_COLUMN_BODY][attrs->rows[index]];
+	known->texts[IQ_SLOT_RAW_FIELD] = builder->texts[IQ_STORED_RAW][attrs->rows[index]];
+}
+
+static int append_split_attrs(struct iq_codec *codec, const struct iq_view *values, size_t count, void *context,
+			      struct iq_buf *out)
+{
+	struct attrs *attrs = context;
+	const struct iq_split_input input = {
+		.values = values, .count = count, .known = know_for_attrs, .context = attrs, .fields = attrs->fields
+	};
+	int rc = iq_split_append(codec, &input, 50, out);
+
+	return rc == 0 ? iq_texts_append(codec, values, count, 0, out) : rc < 0 ? rc : 0;
+}
+
+/* 1 where most of what the attrs say is said in the texts of their events. */
+static int learn_fields(const struct coding *coding, struct iq_fields *fields)
+{
+	const struct iq_chunk_builder *builder = coding->builder;
+	const uint32_t step = builder->count / ATTRS_SAMPLE + 1;
+	int rc = 0;
+
+	for (uint32_t row = 0; row < builder->count && rc == 0; row += step)
+		rc = iq_fields_learn(fields, builder->texts[IQ_COLUMN_ATTRS][row],
+				     (const struct iq_view[]){ builder->texts[IQ_COLUMN_BODY][row],
+							       builder->texts[IQ_STORED_RAW][row] });
+	return rc < 0 ? rc : iq_fields_choose(fields) >= LEAST_FIELDS;
+}
+
+/* Attrs that few texts stand for are words of a dictionary. */
+static int append_attrs(struct coding *coding)
+{
+	const struct iq_chunk_builder *builder = coding->builder;
+	const struct iq_view *values = builder->texts[IQ_COLUMN_ATTRS];
+	struct iq_fields *fields;
+	uint32_t *rows, count = 0;
+	int rc;
+
+	if (!builder->attrs_are_many)
+		return iq_texts_append(coding->codec, values, builder->count, 0, &coding->out);
+	fields = iq_fields_new();
+	rows = iq_arena_alloc(&coding->memory, (builder->count + 1) * sizeof(*rows));
+	for (uint32_t i = 0; rows && i < builder->count; i++)
+		if (values[i].data)
+			rows[count++] = i;
+	rc = fields && rows ? learn_fields(coding, fields) : IQ_ERR_NOMEM;
+	if (rc == 0)
+		rc = iq_texts_append(coding->codec, values, builder->count, 0, &coding->out);
+	else if (rc == 1)
+		rc = iq_texts_append_present(coding->codec, values, builder->count, append_split_attrs,
+					     &(struct attrs){ coding, fields, rows }, &coding->out);
+	iq_fields_free(fields);
+	return rc;
+}
+
 /* Varint count; texts: the words that this chunk's columns, which come before, added to the segment's. */
 static int append_new_words(struct coding *coding)
 {
@@ -373,9 +448,10 @@ static int append_column(struct coding *coding, unsigned column)
 	case IQ_COLUMN_TYPE:
 		return append_types(coding);
 	case IQ_COLUMN_KEY:
-	case IQ_COLUMN_ATTRS:
 		return iq_texts_append(coding->codec, coding->builder->texts[column], coding->builder->count, 0,
 				       &coding->out);
+	case IQ_COLUMN_ATTRS:
+		return append_attrs(coding);
 	case IQ_COLUMN_SESSION:
 		return append_sessions(coding);
 	case IQ_STORED_SHAPE:

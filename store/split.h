@@ -36,6 +36,8 @@ struct iq_split_input {
 	/* The segment's number of a template; negative on failure. May be NULL: templates are then kept here. */
 	int64_t (*pattern_id)(void *context, struct iq_view pattern, uint64_t texts);
 	void *context;
+	/* Values of the texts that are fields of those that are known as BODY_FIELD and RAW_FIELD; NULL: none. */
+	const struct iq_fields *fields;
 	const struct iq_hole *holes; /* where the body stands in each; NULL: nowhere at all */
 	int64_t *ret_shapes;	     /* NULL: they are kept in the column */
 	size_t *ret_shape_count;

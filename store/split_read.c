@@ -491,13 +491,16 @@ static int take_part(const struct iq_piece *piece, size_t *taken, struct iq_view
 static int append_reference(const struct iq_piece *piece, const struct iq_known *known, size_t *taken,
 			    struct iq_buf *scratch)
 {
+	const bool is_field = piece->kind >= IQ_SLOT_BODY_FIELD;
 	struct iq_slot_value value = { .kind = piece->kind,
 				       .number = known->seq,
 				       .text = known->texts[piece->kind == IQ_SLOT_PART ? IQ_SLOT_BODY : piece->kind] };
 
 	if (piece->kind != IQ_SLOT_SEQ && !value.text.data)
 		return IQ_ERR_CORRUPT;
-	if (piece->kind >= IQ_SLOT_BODY && take_part(piece, taken, &value.text) < 0)
+	if (is_field && !iq_field_find(&piece->field, value.text, &value.text))
+		return IQ_ERR_CORRUPT;
+	if (!is_field && piece->kind >= IQ_SLOT_BODY && take_part(piece, taken, &value.text) < 0)
 		return IQ_ERR_CORRUPT;
 	return iq_slot_append(scratch, piece, &value);
 }

@@ -181,9 +181,23 @@ static bool has_lines(struct iq_view text)
 	return text.len > 1 && text.data[0] != '{' && text.data[0] != '[' && memchr(text.data, '\n', text.len - 1);
 }
 
+static bool split_fields(struct iq_splitter *splitter, const struct iq_fields *fields, struct iq_view text)
+{
+	const struct iq_view sources[IQ_FIELD_SOURCES] = { [IQ_FIELD_OF_BODY] =
+								   splitter->known.texts[IQ_SLOT_BODY_FIELD],
+							   [IQ_FIELD_OF_RAW] =
+								   splitter->known.texts[IQ_SLOT_RAW_FIELD] };
+	struct iq_found_field found[IQ_FIELDS_MAX_VALUES];
+	size_t count = iq_fields_find(fields, text, sources, found);
+
+	return count > 0 && iq_template_split_fields(splitter, text, found, count);
+}
+
 /* Splits what has a layout of its own; false where it has none. */
 static bool split_specially(struct iq_splitter *splitter, const struct iq_split_input *input, struct iq_view text)
 {
+	if (input->fields)
+		return split_fields(splitter, input->fields, text);
 	return input->holes ? split_in_parts(splitter, text)
 			    : has_lines(text) && iq_template_split_line(splitter, text);
 }

@@ -252,6 +252,7 @@ static const struct iq_view names[IQ_SLOT_COUNT] = {
 	[IQ_SLOT_TYPE] = { "type", 4 },		[IQ_SLOT_KEY] = { "key", 3 },
 	[IQ_SLOT_KIND] = { "kind", 4 },		[IQ_SLOT_DIRECTION] = { "direction", 9 },
 	[IQ_SLOT_BODY] = { "body", 4 },		[IQ_SLOT_PART] = { "part", 4 },
+	[IQ_SLOT_BODY_FIELD] = { "field", 5 },	[IQ_SLOT_RAW_FIELD] = { "rawfield", 8 },
 };
 
 static bool has_style(enum iq_slot_kind kind)
@@ -285,12 +286,41 @@ static bool set_body_style(struct iq_piece *piece, struct iq_view style)
 	return piece->escape <= IQ_ESCAPE_VERBATIM && (style.len == 1 || piece->part > 0);
 }
 
+static bool take_byte(struct iq_view *style, uint8_t *ret_byte)
+{
+	const bool taken = style->len >= 2 && iq_unhex(iq_view_make(style->data, 2), ret_byte, 1);
+
+	*style = iq_view_from(*style, 2);
+	return taken;
+}
+
+static bool set_field_style(struct iq_piece *piece, struct iq_view style)
+{
+	struct iq_field *field = &piece->field;
+	int64_t nth;
+
+	field->to_end = style.len >= 2 && style.data[0] == '-' && style.data[1] == '-';
+	if (field->to_end)
+		style = iq_view_from(style, 2);
+	else if (!take_byte(&style, &field->after))
+		return false;
+	if (style.len == 0)
+		return true;
+	if (!take_byte(&style, &field->before) || style.len == 0 || !is_digit(style.data[0]) ||
+	    !iq_view_to_int64(style, &nth) || nth < 1 || nth > (int64_t)IQ_FIELD_MAX_NTH)
+		return false;
+	field->nth = (uint16_t)nth;
+	return true;
+}
+
 static bool set_style(struct iq_piece *piece, struct iq_view style)
 {
 	if (!has_style(piece->kind))
 		return style.data == NULL;
 	if (!style.data)
 		return false;
+	if (piece->kind >= IQ_SLOT_BODY_FIELD)
+		return set_field_style(piece, style);
 	if (piece->kind >= IQ_SLOT_BODY)
 		return set_body_style(piece, style);
 	if (style.len > 3)
@@ -1106,6 +1136,44 @@ bool iq_template_split_parts(struct iq_splitter *splitter, struct iq_view text, 
 		taken += parts[i].body_len;
 	}
 	split_range(&split);
+	return !split.full && !splitter->pattern.failed;
+}
+
+static void put_field(struct split *split, const struct iq_found_field *found)
+{
+	const struct iq_slot_value value = { .kind = found->source == IQ_FIELD_OF_BODY ? IQ_SLOT_BODY_FIELD
+										       : IQ_SLOT_RAW_FIELD };
+	const struct iq_field *field = found->field;
+	char style[16] = "--";
+
+	if (!field->to_end)
+		iq_hex(&field->after, 1, style);
+	if (field->nth > 0)
+		(void)snprintf(style + 2, sizeof(style) - 2, "%02x%u", field->before, field->nth);
+	put_slot(split, found->len, &value, style);
+	/* The mark that ends a string begins none. */
+	if (!split->full && split->at < split->len && split->text[split->at] == '"')
+		split->at++;
+}
+
+bool iq_template_split_fields(struct iq_splitter *splitter, struct iq_view text, const struct iq_found_field *fields,
+			      size_t count)
+{
+	struct split split = { .splitter = splitter, .text = text.data };
+
+	iq_buf_clear(&splitter->pattern);
+	splitter->count = 0;
+	if (text.len > IQ_TEMPLATE_MAX_TEXT)
+		return false;
+	for (size_t i = 0; i < count && !split.full; i++) {
+		split.len = fields[i].at;
+		split_range(&split);
+		split.len = text.len;
+		if (!split.full)
+			put_field(&split, &fields[i]);
+	}
+	if (!split.full)
+		split_range(&split);
 	return !split.full && !splitter->pattern.failed;
 }
 

@@ -19,11 +19,15 @@
  *
  * STYLE of a body: one character, `@` plus the bits of enum iq_escape: how the JSON string around it escapes it; of a part, as many digits more: how
  * many bytes; without digits it goes on up to and with the next line feed.
+ *	<field:STYLE> <rawfield:STYLE>    a field (store/fields.h) of the body, or of the raw bytes: two hexadecimal digits for the byte that it ends
+ *	                  before, `--` for the end of the text; then, unless it begins where the text does, two for the byte that it begins
+ *	                  behind, and, in decimal, which one of these
  */
 #ifndef IQ_STORE_TEMPLATE_H
 #define IQ_STORE_TEMPLATE_H
 
 #include "store/escape.h"
+#include "store/fields.h"
 
 /* Slots of one template; a text with more is kept as it is. */
 #define IQ_TEMPLATE_MAX_SLOTS 256u
@@ -49,6 +53,8 @@ enum iq_slot_kind {
 	IQ_SLOT_DIRECTION,
 	IQ_SLOT_BODY,
 	IQ_SLOT_PART, /* of the body, which BODY is the rest of then */
+	IQ_SLOT_BODY_FIELD,
+	IQ_SLOT_RAW_FIELD,
 	IQ_SLOT_COUNT
 };
 
@@ -65,7 +71,8 @@ struct iq_known {
 	int64_t ts;
 	int64_t observed;
 	int64_t seq;
-	struct iq_view texts[IQ_SLOT_COUNT]; /* SESSION to DIRECTION, BODY */
+	struct iq_view texts
+		[IQ_SLOT_COUNT]; /* SESSION to DIRECTION, BODY; BODY_FIELD and RAW_FIELD: all of the body and the raw bytes */
 };
 
 /* One piece of a template: constant text, then a slot. */
@@ -75,6 +82,7 @@ struct iq_piece {
 	char style[4];
 	uint8_t escape;
 	uint32_t part; /* PART: bytes of the body; 0: up to the end of its line */
+	struct iq_field field;
 };
 
 /* The template that texts of one beginning are likely to have. */
@@ -124,6 +132,9 @@ bool iq_template_split_line(struct iq_splitter *splitter, struct iq_view text);
 /* As iq_template_split() of a text in which the body stands in `count` pieces. */
 bool iq_template_split_parts(struct iq_splitter *splitter, struct iq_view text, const struct iq_body_part *parts,
 			     size_t count, unsigned escape);
+/* As iq_template_split() of a text of which `count` values are fields, in order. */
+bool iq_template_split_fields(struct iq_splitter *splitter, struct iq_view text, const struct iq_found_field *fields,
+			      size_t count);
 /* As iq_template_split() where the text has the template that was learned for texts that begin alike: then its number and the values
  * are set, but not `pattern`. That is several times as fast. */
 bool iq_template_follow(struct iq_splitter *splitter, struct iq_view text, const struct iq_hole *hole,

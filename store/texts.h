@@ -49,6 +49,12 @@ enum iq_texts_layout {
 int iq_texts_append(struct iq_codec *codec, const struct iq_view *values, size_t count, unsigned depth,
 		    struct iq_buf *out);
 
+/* The same with `append` for the texts that are not NULL. */
+int iq_texts_append_present(struct iq_codec *codec, const struct iq_view *values, size_t count,
+			    int (*append)(struct iq_codec *codec, const struct iq_view *values, size_t count,
+					  void *context, struct iq_buf *out),
+			    void *context, struct iq_buf *out);
+
 /* A column that is being read. It lies in the arena, as do all its parts; they are decoded when they are first needed. */
 struct iq_texts;
 

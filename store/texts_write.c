@@ -459,9 +459,13 @@ static int append_split(struct iq_codec *codec, const struct iq_view *values, si
 	return iq_split_append(codec, &input, 50, out);
 }
 
-static int append_present(struct iq_codec *codec, const struct iq_view *values, size_t count, unsigned depth,
+typedef int append_fn(struct iq_codec *codec, const struct iq_view *values, size_t count, void *context,
+		      struct iq_buf *out);
+
+static int append_present(struct iq_codec *codec, const struct iq_view *values, size_t count, void *context,
 			  struct iq_buf *out)
 {
+	const unsigned depth = *(const unsigned *)context;
 	struct dictionary dictionary = { .words = IQ_MAP_INIT };
 	char places[MAX_FIXED];
 	int rc;
@@ -489,7 +493,7 @@ static int append_present(struct iq_codec *codec, const struct iq_view *values, 
 }
 
 static int append_with_nulls(struct iq_codec *codec, const struct iq_view *values, size_t count, size_t present_count,
-			     unsigned depth, struct iq_buf *out)
+			     append_fn *append, void *context, struct iq_buf *out)
 {
 	struct iq_view *present = malloc((present_count + 1) * sizeof(*present));
 	char *bits = calloc(count / 8 + 1, 1);
@@ -504,7 +508,7 @@ static int append_with_nulls(struct iq_codec *codec, const struct iq_view *value
 		present[kept++] = values[i];
 	}
 	if (rc == 0)
-		rc = append_present(codec, present, kept, depth, &inner);
+		rc = append(codec, present, kept, context, &inner);
 	if (inner.failed)
 		rc = IQ_ERR_NOMEM;
 	if (rc == 0) {
@@ -518,8 +522,8 @@ static int append_with_nulls(struct iq_codec *codec, const struct iq_view *value
 	return rc;
 }
 
-int iq_texts_append(struct iq_codec *codec, const struct iq_view *values, size_t count, unsigned depth,
-		    struct iq_buf *out)
+int iq_texts_append_present(struct iq_codec *codec, const struct iq_view *values, size_t count, append_fn *append,
+			    void *context, struct iq_buf *out)
 {
 	size_t present = 0;
 	int rc;
@@ -527,8 +531,14 @@ int iq_texts_append(struct iq_codec *codec, const struct iq_view *values, size_t
 	for (size_t i = 0; i < count; i++)
 		present += values[i].data != NULL;
 	if (present == count)
-		rc = append_present(codec, values, count, depth, out);
+		rc = append(codec, values, count, context, out);
 	else
-		rc = append_with_nulls(codec, values, count, present, depth, out);
+		rc = append_with_nulls(codec, values, count, present, append, context, out);
 	return rc < 0 ? rc : out->failed ? IQ_ERR_NOMEM : 0;
+}
+
+int iq_texts_append(struct iq_codec *codec, const struct iq_view *values, size_t count, unsigned depth,
+		    struct iq_buf *out)
+{
+	return iq_texts_append_present(codec, values, count, append_present, &depth, out);
 }

@@ -254,9 +254,17 @@ class Slot:
             return len(body)
         return begins + int(self.style[1:]) if self.style[1:] else body.find(b"\n", begins) + 1
 
+    def field_of(self, text):
+        end, before, begins = self.style[:2], self.style[2:4], 0
+        for _ in range(int(self.style[4:] or 0)):
+            begins = text.index(bytes.fromhex(before), begins) + 1
+        return text[begins:] if end == "--" else text[begins:text.index(bytes.fromhex(end), begins)]
+
     def text(self, chunk, row):
         if self.valued():
             return self.source.next(self, chunk, row)
+        if self.kind in ("field", "rawfield"):
+            return self.field_of(chunk.column("body" if self.kind == "field" else "raw")[row])
         if self.kind in ("part", "body"):
             return json_string(self.piece_of(chunk.column("body")[row]), ord(self.style[0]) - 64)
         value = chunk.column(self.kind)[row]

@@ -1,11 +1,13 @@
 /* Columns of numbers and texts as bytes and back, in each layout: what goes in comes out, and the layout is the one meant. */
 #include <criterion/criterion.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "store/body_finder.h"
+#include "store/fields.h"
 #include "store/generalise.h"
 #include "store/repeats.h"
 #include "store/sparse.h"
@@ -588,6 +590,67 @@ Test(columns, find_bodies_in_pieces)
 		     0);
 }
 
+static struct iq_view text_of(char *buffer, size_t size, const char *format, unsigned i)
+{
+	(void)snprintf(buffer, size, format, i, i % 7, i * 3);
+	return iq_view_cstr(buffer);
+}
+
+Test(columns, learn_where_values_of_attrs_stand)
+{
+	static const char line[] = "10.0.0.%u - \"GET /%u/x HTTP\" %u",
+			  json[] = "{\"client\":\"10.0.0.%u\",\"url\":\"/%u/x\",\"took\":%u,\"none\":\"zz\"}";
+	char body[80], attrs[120];
+	struct iq_view sources[IQ_FIELD_SOURCES] = { 0 }, value;
+	struct iq_fields *fields = iq_fields_new();
+	struct iq_found_field found[IQ_FIELDS_MAX_VALUES];
+
+	cr_assert(fields);
+	for (unsigned i = 0; i < 40; i++) {
+		sources[IQ_FIELD_OF_BODY] = text_of(body, sizeof(body), line, i);
+		cr_assert_eq(iq_fields_learn(fields, text_of(attrs, sizeof(attrs), json, i), sources), 0);
+	}
+	cr_expect_gt(iq_fields_choose(fields), 50);
+	cr_expect_lt(iq_fields_choose(fields), 100);
+	sources[IQ_FIELD_OF_BODY] = text_of(body, sizeof(body), line, 1234);
+	cr_assert_eq(iq_fields_find(fields, text_of(attrs, sizeof(attrs), json, 1234), sources, found), 3);
+	for (size_t i = 0; i < 3; i++) {
+		cr_assert(iq_field_find(found[i].field, sources[IQ_FIELD_OF_BODY], &value));
+		cr_expect(iq_view_eq(value, iq_view_make(attrs + found[i].at, found[i].len)));
+	}
+	/* What is not said where it mostly is. */
+	sources[IQ_FIELD_OF_BODY] = IQ_LIT("10.0.0.1 - x");
+	cr_expect_eq(iq_fields_find(fields, text_of(attrs, sizeof(attrs), json, 1), sources, found), 1);
+	cr_expect_eq(iq_fields_find(fields, IQ_LIT("{\"other\":1}"), sources, found), 0);
+	cr_expect_eq(iq_fields_find(fields, IQ_LIT("{\"open"), sources, found), 0);
+	iq_fields_free(fields);
+}
+
+Test(columns, find_fields_only_where_the_text_has_them)
+{
+	static const struct {
+		struct iq_field field;
+		const char *value;
+	} cases[] = {
+		{ { .after = ' ' }, "one" },
+		{ { .to_end = true }, "one two;three" },
+		{ { .nth = 1, .before = ' ', .after = ';' }, "two" },
+		{ { .nth = 1, .before = ';', .to_end = true }, "three" },
+		{ { .nth = 2, .before = ';', .to_end = true }, NULL },
+		{ { .nth = 1, .before = ';', .after = ' ' }, NULL },
+		{ { .nth = 1, .before = 'e', .after = ' ' }, "" },
+	};
+	struct iq_view value;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const bool there = iq_field_find(&cases[i].field, IQ_LIT("one two;three"), &value);
+
+		cr_expect_eq(there, cases[i].value != NULL, "%zu", i);
+		cr_expect(!there || iq_view_eq(value, iq_view_cstr(cases[i].value)), "%zu", i);
+	}
+	cr_expect_not(iq_field_find(&(struct iq_field){ .to_end = true }, IQ_VIEW_NULL, &value));
+}
+
 Test(columns, refuse_templates_whose_parts_are_no_body)
 {
 	static const struct {
@@ -605,6 +668,18 @@ Test(columns, refuse_templates_whose_parts_are_no_body)
 		{ "<part:A99999999>|<body:A>", IQ_ERR_CORRUPT },
 		{ "<body:A3>", IQ_ERR_CORRUPT },
 		{ "<part:A-3>|<body:A>", IQ_ERR_CORRUPT },
+		{ "<field:20>", 0 },
+		{ "<rawfield:--221>", 0 },
+		{ "<field:2022999>", 0 },
+		{ "<field>", IQ_ERR_CORRUPT },
+		{ "<field:>", IQ_ERR_CORRUPT },
+		{ "<field:-->", 0 },
+		{ "<field:-2>", IQ_ERR_CORRUPT },
+		{ "<field:2>", IQ_ERR_CORRUPT },
+		{ "<field:2022>", IQ_ERR_CORRUPT },
+		{ "<field:20220>", IQ_ERR_CORRUPT },
+		{ "<field:20221000>", IQ_ERR_CORRUPT },
+		{ "<field:2022-1>", IQ_ERR_CORRUPT },
 	};
 	struct iq_arena arena = IQ_ARENA_INIT;
 	struct iq_piece *pieces;

@@ -22,7 +22,7 @@ INQUEST, EXAMPLE = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]
 EVERYTHING = {*(f"ints {name}" for name in ("CONST", "PLANES", "DELTA", "DELTA2", "GIVEN", "RECENT", "DICT", "AGAIN")),
               *(f"texts {name}" for name in ("CONST", "PLAIN", "DICT", "FIXED", "WORDS", "SPLIT", "LINES", "NULL")),
               *(f"slot {name}" for name in ("str", "int", "num", "time", "near", "ts", "observed", "seq", "session", "source", "type",
-                                            "key", "kind", "direction", "body", "part")),
+                                            "key", "kind", "direction", "body", "part", "field", "rawfield")),
               "digits 0", "digits 1", "digits 2", "numbers with a bit for each", "bytes zstd", "bytes blocks", "raw block",
               "filter none", "filter bits", "times by session", "rows moved"}
 START = 1795403232_000_000_000
@@ -158,6 +158,22 @@ def stack_traces():
             yield json.dumps({"log": line + "\n", "stream": "stdout", "time": rfc3339(now) + "Z"})
 
 
+def access_log():
+    """Requests, whose attrs are parts of their lines, but for some."""
+    for i in range(1500):
+        agent = random.choice(["curl/8.3.0", f"Mozilla/5.0 (X11; {word()}) {word()}", 'say \\"hi\\"', "-", "\u00e9<>"])
+        url = "/" + "/".join(word() for _ in range(random.randint(0, 3))) + random.choice(["", f"?id={i}", "?a=b&c= d"])
+        yield (f"10.{i % 7}.0.{random.randint(1, 255)} - {random.choice(['-', word()])} [{time.strftime('%d/%b/%Y:%H:%M:%S', time.gmtime(START // 10**9 + i))} +0000] "
+               f'"{random.choice(["GET", "POST"])} {url} HTTP/1.1" {random.choice([200, 404])} {random.randint(0, 9999)} "{random.choice(["-", url])}" "{agent}"')
+
+
+def journal():
+    """Messages whose attrs stand in their lines beside the body."""
+    for i in range(800):
+        program = word()
+        yield f"<{random.randint(8, 190)}>1 {rfc3339(START + i * 10**7, 6)}Z host{i % 3} {program} {random.randint(1, 70000)} ID{random.randint(1, 999)} - {word()} {word()}"
+
+
 def noise():
     """Bodies with every piece there is, and no record at the end."""
     for i in range(200):
@@ -171,7 +187,7 @@ def one_byte_lines():
         yield "{\"log\":\"%c\\n\",\"stream\":\"stdout\",\"time\":\"%sZ\"}" % (97 + i % 26, rfc3339(START + i))
 
 
-SMALL = (stack_traces, metronome, heartbeats, fixed_ids, accounts, own_words, times, binaries, broken, noise, repeated_numbers)
+SMALL = (stack_traces, metronome, heartbeats, fixed_ids, accounts, own_words, times, binaries, broken, noise, repeated_numbers, access_log, journal)
 GENERATORS = (*SMALL, split_lines, conversations, app_log, one_byte_lines)
 
 
