@@ -1,4 +1,5 @@
 #include "ingest/contents.h"
+#include "ingest/ingest.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -73,15 +74,32 @@ static int read_description(struct contents *contents, struct iq_archive *archiv
 	return 0;
 }
 
-static int note_description(struct contents *contents, struct iq_archive *archive, const char *path)
+static int note_description(struct contents *contents, struct iq_archive *archive, const char *path,
+			    struct iq_view *ret_head)
 {
 	struct description *description;
+	int rc;
 
 	if (IQ_ARRAY_GROW(contents->descriptions, contents->description_capacity, contents->description_count + 1) < 0)
 		return IQ_ERR_NOMEM;
 	description = &contents->descriptions[contents->description_count++];
 	*description = (struct description){ .path = strdup(path), .text = IQ_BUF_INIT };
-	return description->path ? read_description(contents, archive, description) : IQ_ERR_NOMEM;
+	rc = description->path ? read_description(contents, archive, description) : IQ_ERR_NOMEM;
+	*ret_head = iq_buf_view(&description->text);
+	return rc;
+}
+
+static struct iq_view read_head(struct contents *contents, struct iq_archive *archive)
+{
+	char ignored[160];
+	size_t got = 0, more;
+
+	do {
+		more = iq_archive_read(archive, contents->block + got, IQ_WALK_HEAD_BYTES - got, ignored,
+				       sizeof(ignored));
+		got += more;
+	} while (more > 0 && got < IQ_WALK_HEAD_BYTES);
+	return iq_view_make((const char *)contents->block, got);
 }
 
 static int note_member(struct contents *contents, struct iq_archive *archive, const struct iq_archive_member *member,
@@ -89,10 +107,16 @@ static int note_member(struct contents *contents, struct iq_archive *archive, co
 {
 	char *path = member_path(contents->path, member->path);
 	int rc = path ? iq_walk_add_file(&contents->walk, path, member->bytes, error) : iq_error_nomem(error);
+	struct iq_view head = IQ_VIEW_NULL;
 
-	if (rc == 0 && iq_path_describes(path) && contents->description_count < MAX_DESCRIPTIONS &&
-	    note_description(contents, archive, path) < 0)
-		rc = iq_error_nomem(error);
+	if (rc == 0 && iq_path_describes(path) && contents->description_count < MAX_DESCRIPTIONS) {
+		if (note_description(contents, archive, path, &head) < 0)
+			rc = iq_error_nomem(error);
+	} else if (rc == 0) {
+		head = read_head(contents, archive);
+	}
+	if (rc == 0)
+		contents->walk.files[contents->walk.count - 1].comes_last = iq_format_comes_last(head);
 	free(path);
 	return rc;
 }

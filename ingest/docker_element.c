@@ -5,11 +5,17 @@
 int iq_docker_element_give(const struct iq_element_reading *reading, const struct iq_docker_action *action,
 			   struct iq_error *error)
 {
+	const struct iq_parser_options *options = reading->options;
 	struct iq_record record = iq_element_record(reading);
 	const struct iq_record element = record;
 	struct iq_buf body = IQ_BUF_INIT, source = IQ_BUF_INIT;
-	int rc = iq_docker_action_event(action, &body, reading->attrs, &record.event);
+	int rc;
 
+	if (options->told && options->told(options->context, action)) {
+		iq_element_told(reading);
+		return 0;
+	}
+	rc = iq_docker_action_event(action, &body, reading->attrs, &record.event);
 	record.event.source = element.event.source;
 	record.event.offset = element.event.offset;
 	record.event.length = element.event.length;

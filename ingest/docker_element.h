@@ -6,7 +6,8 @@
 #include "ingest/docker_event.h"
 #include "ingest/document_parser.h"
 
-/* Gives the action out as an event with the element's range; its source is the container, where it is named. 0, or negative. */
+/* Gives the action out as an event with the element's range, unless it was told already; its source is the container, where it is named.
+ * 0, or negative. */
 int iq_docker_element_give(const struct iq_element_reading *reading, const struct iq_docker_action *action,
 			   struct iq_error *error);
 /* Of `count` names, so many are members of the object, which may be cut. For probing. */

@@ -27,6 +27,7 @@ struct iq_parser {
 	uint64_t start; /* range of what is read */
 	uint64_t end;
 	uint64_t given; /* records of it */
+	uint64_t told;	/* what it says, and others said before */
 	void *state;
 	uint64_t reached; /* end of the last range given out */
 	bool ended;	  /* everything was given out */
@@ -60,6 +61,13 @@ int iq_element_give(const struct iq_element_reading *reading, struct iq_record *
 	iq_buf_clear(&parser->attrs);
 	(void)iq_buf_append(&parser->attrs, parser->output.options.attrs);
 	return rc;
+}
+
+void iq_element_told(const struct iq_element_reading *reading)
+{
+	reading->parser->told++;
+	if (reading->options->notes)
+		reading->options->notes->duplicates++;
 }
 
 int iq_element_give_gap(const struct iq_element_reading *reading, struct iq_gap gap, struct iq_error *error)
@@ -111,7 +119,7 @@ static struct iq_element_reading begin_reading(struct iq_parser *parser, uint64_
 {
 	parser->start = start;
 	parser->end = end;
-	parser->given = 0;
+	parser->given = parser->told = 0;
 	iq_buf_clear(&parser->scratch);
 	iq_buf_clear(&parser->attrs);
 	(void)iq_buf_append(&parser->attrs, parser->output.options.attrs);
@@ -142,7 +150,10 @@ static int read_elements(struct iq_parser *parser, const struct iq_element *rang
 	if (why && parser->given == 0)
 		return damage(parser, range->offset, why, error);
 	if (rc == 0 && parser->given == 0)
-		return give_nothing(parser, range->start, range->end, "an element that tells of no event", error);
+		return give_nothing(parser, range->start, range->end,
+				    parser->told > 0 ? "what it tells is there already"
+						     : "an element that tells of no event",
+				    error);
 	return rc;
 }
 

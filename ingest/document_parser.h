@@ -56,6 +56,9 @@ struct iq_record iq_element_record(const struct iq_element_reading *reading);
 /* Gives it out, with `reading->attrs` as its attrs. 0, or negative from the sink. */
 int iq_element_give(const struct iq_element_reading *reading, struct iq_record *record, struct iq_error *error);
 
+/* Instead: what it would say was told already. */
+void iq_element_told(const struct iq_element_reading *reading);
+
 /* Gives a hole of the evidence out that has no bytes in it, at where the elements at hand begin; its other members count. */
 int iq_element_give_gap(const struct iq_element_reading *reading, struct iq_gap gap, struct iq_error *error);
 

@@ -34,3 +34,11 @@ const struct iq_format *iq_format_probe(struct iq_view head, int *ret_sure)
 	*ret_sure = best_score;
 	return best;
 }
+
+bool iq_format_comes_last(struct iq_view head)
+{
+	for (size_t i = 0; formats[i]; i++)
+		if (formats[i]->comes_last && formats[i]->probe(head) > 0)
+			return true;
+	return false;
+}

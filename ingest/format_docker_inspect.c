@@ -48,6 +48,7 @@ static int probe(struct iq_view head)
 const struct iq_format iq_format_docker_inspect = {
 	.name = "docker-inspect",
 	.summary = "states of containers (docker inspect)",
+	.comes_last = true,
 	.probe = probe,
 	IQ_DOCUMENT_PARSER(&rules),
 };

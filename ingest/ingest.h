@@ -15,10 +15,12 @@
 /* What a parser leaves behind beside events and gaps. */
 struct iq_parser_notes {
 	uint64_t joined;       /* records that went on with another's text and became one event with it */
-	uint64_t duplicates;   /* records that the evidence holds twice, and that became one event */
+	uint64_t duplicates;   /* records that say again what others say, and that became one event with them */
 	uint64_t without_zone; /* times that were read by the zone of the options, because they have none */
 	uint64_t without_year; /* and those whose year was chosen by `newest` */
 };
+
+struct iq_docker_action;
 
 /* What a parser is told about its evidence. Borrowed while the parser lives. */
 struct iq_parser_options {
@@ -43,6 +45,8 @@ struct iq_parser_options {
 	void (*problem)(void *context, const char *text);
 	/* Is a file that lies beside the evidence, or below it, taken in as well? NULL: that is not known. */
 	bool (*beside)(void *context, struct iq_view file);
+	/* Was it told by other evidence, or before in this one, what happened to a container? NULL: that is not known. */
+	bool (*told)(void *context, const struct iq_docker_action *action);
 	void *context;
 };
 #define IQ_INGEST_MAX_LINE (1u << 20)
@@ -58,6 +62,7 @@ struct iq_carry;
 struct iq_format {
 	const char *name;    /* `docker-json` */
 	const char *summary; /* one line for --help */
+	bool comes_last;     /* what it tells others tell better: its files are read after theirs */
 	const void *rules;   /* what the functions below go by */
 	/* How sure, 0 (not mine) to 100, from the head of the stream (at most IQ_PROBE_BYTES of it). Pure. NULL: its
 	 * place tells it, not its bytes. */
@@ -114,6 +119,9 @@ const struct iq_format *const *iq_formats(void);
 const struct iq_format *iq_format_by_name(struct iq_view name);
 /* The surest format for these bytes, and how sure it is (percent); NULL where none scores. */
 const struct iq_format *iq_format_probe(struct iq_view head, int *ret_sure);
+
+/* Is the head that of a format that comes last? */
+bool iq_format_comes_last(struct iq_view head);
 
 /* A zone as `--zone` names it: `UTC`, `Z`, `+01:00`, `-0500`. */
 bool iq_zone_parse(struct iq_view text, int32_t *ret_seconds);

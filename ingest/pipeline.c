@@ -6,6 +6,7 @@
 #include "ingest/attached.h"
 #include "ingest/bundle.h"
 #include "ingest/contents.h"
+#include "ingest/docker_told.h"
 #include "ingest/history.h"
 #include "ingest/ingest.h"
 #include "ingest/input.h"
@@ -26,10 +27,13 @@ struct ingest {
 	struct iq_store_writer *writer;
 	struct iq_describer *describer;
 	struct iq_history *history;
+	struct iq_docker_told *told;	    /* of containers; NULL: nobody told of one yet */
+	uint32_t evidences;		    /* that were begun */
 	struct iq_bundle bundle;	    /* of the file at hand */
 	struct iq_carry carry;		    /* from the turn before of the log at hand */
 	const struct iq_format *carried_by; /* what that was */
 	bool carry_is_new;		    /* it was taken in by this run */
+	bool was_filled;		    /* the store had events before */
 	bool recalled;			    /* the describer knows the handshakes of the store */
 	const struct iq_walk *walk;
 	struct iq_map paths; /* of the files in that, once it was asked for one */
@@ -151,6 +155,21 @@ static bool is_taken_too(void *context, struct iq_view file)
 		taken = iq_map_get(&intake->ingest->paths, iq_buf_view(&beside)) != NULL;
 	iq_buf_release(&beside);
 	return taken;
+}
+
+/* What the store has is asked for when the first container is told of. */
+static bool is_told(void *context, const struct iq_docker_action *action)
+{
+	const struct intake *intake = context;
+	struct ingest *ingest = intake->ingest;
+	struct iq_error ignored = IQ_ERROR_INIT;
+
+	if (!ingest->told) {
+		ingest->told = iq_docker_told_new();
+		if (ingest->told && ingest->was_filled)
+			(void)iq_docker_told_recall(ingest->told, iq_store_writer_path(ingest->writer), &ignored);
+	}
+	return ingest->told && iq_docker_told_again(ingest->told, action, ingest->evidences);
 }
 
 static int take_event(void *context, const struct iq_event *event, struct iq_error *error)
@@ -389,6 +408,7 @@ static struct iq_parser_options parser_options(struct intake *intake)
 		.limit = intake->limit,
 		.problem = take_problem,
 		.beside = is_taken_too,
+		.told = is_told,
 		.context = intake,
 	};
 }
@@ -1069,7 +1089,10 @@ static int ingest_evidence(struct ingest *ingest, const struct iq_walk_file *fil
 				 .origin = IQ_ORIGIN_INIT,
 				 .first = IQ_TIME_NONE,
 				 .last = IQ_TIME_NONE };
-	int rc = find_origin(&intake) < 0 ? iq_error_nomem(error) : examine(&intake, error);
+	int rc;
+
+	ingest->evidences++;
+	rc = find_origin(&intake) < 0 ? iq_error_nomem(error) : examine(&intake, error);
 
 	if (rc == 0)
 		rc = end_turn(&intake, error);
@@ -1207,6 +1230,7 @@ static int find_files(struct iq_walk *walk, const char *store_path, const char *
 
 	for (size_t i = 0; i < path_count && rc == 0; i++)
 		rc = iq_walk_add(walk, paths[i], store_path, error);
+	iq_walk_look(walk);
 	return rc == 0 ? iq_walk_order(walk, error) : rc;
 }
 
@@ -1257,6 +1281,7 @@ int iq_ingest(const char *store_path, const char *const *paths, size_t path_coun
 		rc = iq_store_writer_open(store_path, &ingest.writer, error);
 	if (rc == 0) {
 		last_id = iq_store_writer_last_id(ingest.writer);
+		ingest.was_filled = last_id > 0;
 		begin_batch(&ingest);
 		rc = ingest_files(&ingest, &walk, error);
 		ingest.result.events = iq_store_writer_last_id(ingest.writer) - last_id;
@@ -1266,6 +1291,7 @@ int iq_ingest(const char *store_path, const char *const *paths, size_t path_coun
 	iq_store_writer_free(ingest.writer);
 	iq_describer_free(ingest.describer);
 	iq_history_free(ingest.history);
+	iq_docker_told_free(ingest.told);
 	iq_carry_release(&ingest.carry);
 	iq_bundle_release(&ingest.bundle);
 	iq_map_release(&ingest.paths);

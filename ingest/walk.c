@@ -1,10 +1,12 @@
 #include "ingest/walk.h"
 
+#include "ingest/ingest.h"
 #include "ingest/input.h"
 #include "ingest/names.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -202,6 +204,27 @@ int iq_walk_add_file(struct iq_walk *walk, const char *path, uint64_t bytes, str
 	return add_file(walk, path, bytes, NULL) < 0 ? iq_error_nomem(error) : 0;
 }
 
+/* ---- What comes last ---- */
+
+static bool comes_last(const char *path)
+{
+	char head[IQ_WALK_HEAD_BYTES];
+	const int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	const ssize_t got = file >= 0 ? pread(file, head, sizeof(head), 0) : 0;
+
+	if (file >= 0)
+		(void)close(file);
+	return got > 0 && iq_format_comes_last(iq_view_make(head, (size_t)got));
+}
+
+/* A file of an unknown size is a pipe, or empty; alone it comes last anyway. */
+void iq_walk_look(struct iq_walk *walk)
+{
+	for (size_t i = 0; i < walk->count && walk->count > 1; i++)
+		if (!walk->files[i].problem && walk->files[i].bytes > 0)
+			walk->files[i].comes_last = comes_last(walk->files[i].path);
+}
+
 /* ---- Rotation ---- */
 
 struct turn {
@@ -229,8 +252,10 @@ static int by_log(const void *a, const void *b)
 static int by_place(const void *a, const void *b)
 {
 	const struct turn *left = a, *right = b;
-	int order = compare_places(left->place, right->place);
+	int order = compare_places(left->file.comes_last, right->file.comes_last);
 
+	if (order == 0)
+		order = compare_places(left->place, right->place);
 	return order ? order : compare_places(left->rank, right->rank);
 }
 

@@ -12,12 +12,16 @@
 /* Directories nested deeper than this are reported and not entered. */
 #define IQ_WALK_MAX_DEPTH 64
 
+/* So much of a file tells whether it comes last. */
+#define IQ_WALK_HEAD_BYTES 4096u
+
 struct iq_walk_file {
 	char *path;
-	char *problem;	/* why it cannot be taken in, one line without the path; NULL: it can */
-	uint64_t bytes; /* size, 0 where not known */
-	size_t ordinal; /* where it stood before iq_walk_order() */
-	bool goes_on;	/* the next one is a later turn of the same log */
+	char *problem;	 /* why it cannot be taken in, one line without the path; NULL: it can */
+	uint64_t bytes;	 /* size, 0 where not known */
+	size_t ordinal;	 /* where it stood before iq_walk_order() */
+	bool comes_last; /* its format does; set where it was found */
+	bool goes_on;	 /* the next one is a later turn of the same log */
 };
 
 struct iq_walk {
@@ -38,7 +42,9 @@ int iq_walk_add(struct iq_walk *walk, const char *path, const char *except, stru
 
 /* Adds a file that was found elsewhere. 0 or IQ_ERR_NOMEM. */
 int iq_walk_add_file(struct iq_walk *walk, const char *path, uint64_t bytes, struct iq_error *error);
-/* Puts the turns of a rotated log next to each other, where the last one of them stood, in the order in which they were written, oldest
+/* Looks into the files which of them come last; those in an archive nobody can look into. */
+void iq_walk_look(struct iq_walk *walk);
+/* Puts files that come last to the end, and the turns of a rotated log next to each other, where the last one of them stood, in the order in which they were written, oldest
  * first. 0 or IQ_ERR_NOMEM. */
 int iq_walk_order(struct iq_walk *walk, struct iq_error *error);
 

@@ -157,19 +157,28 @@ static void append_open_sessions(struct report *report, const struct iq_source *
 	append(report, "\n");
 }
 
+/* Where a gap says that no event is missing in it, nothing is. */
+static void append_gaps(struct report *report)
+{
+	size_t gap_count, told = 0;
+	const struct iq_gap *gaps = iq_store_gaps(report->store, &gap_count);
+
+	for (size_t i = 0; i < gap_count; i++)
+		if (gaps[i].count != 0 && told++ < MAX_GAPS)
+			append_gap(report, &gaps[i]);
+	if (told > MAX_GAPS)
+		(void)iq_buf_appendf(report->out, "  and %zu gaps more: inquest sql CASE 'SELECT * FROM gaps'\n",
+				     told - MAX_GAPS);
+}
+
 static void append_not_recorded(struct report *report)
 {
-	size_t gap_count, source_count, start;
-	const struct iq_gap *gaps = iq_store_gaps(report->store, &gap_count);
+	size_t source_count, start;
 	const struct iq_source *sources = iq_store_sources(report->store, &source_count);
 
 	append(report, "NOT RECORDED\n");
 	start = report->out->len;
-	for (size_t i = 0; i < gap_count && i < MAX_GAPS; i++)
-		append_gap(report, &gaps[i]);
-	if (gap_count > MAX_GAPS)
-		(void)iq_buf_appendf(report->out, "  and %zu gaps more: inquest sql CASE 'SELECT * FROM gaps'\n",
-				     gap_count - MAX_GAPS);
+	append_gaps(report);
 	for (size_t i = 0; i < source_count; i++) {
 		append_open_sessions(report, &sources[i], false);
 		append_open_sessions(report, &sources[i], true);

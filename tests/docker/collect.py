@@ -224,6 +224,8 @@ def docker_ingested(engine, work):
     tap.point(streams == {"one": "stdout", "x" * 20000: "stdout", "two": "stderr"}, "docker: whole lines of the container, by stream", [(len(row["body"]), row["body"][:30], row["body"][16380:16420]) for row in logs])
     states = {row["type"] for row in tables["events"] if row["source"] == "iq-collected" and row["kind"] == "container"}
     tap.point({"start", "die"} <= states and all("container" in json.loads(row["attrs"]) for row in logs), "docker: with the id, and what happened to it, in one source", (states, logs[:1]))
+    counts = {kind: sum(row["type"] == kind for row in tables["events"] if row["source"] == "iq-collected") for kind in ("create", "start", "die")}
+    tap.point(set(counts.values()) == {1}, "docker: what events and states both tell counts once", counts)
     tap.point(not any("before its log begins" in gap["reason"] for gap in tables["gaps"]), "docker: a log that is kept whole begins with its container", tables["gaps"])
 
 
