@@ -60,22 +60,37 @@ size_t iq_utf8_decode(struct iq_view view, uint32_t *ret_code_point)
 	return len;
 }
 
+/* A bit of each byte that is set beyond ASCII. */
+#define BEYOND_ASCII UINT64_C(0x8080808080808080)
+
+static uint64_t beyond_ascii(const char *bytes, size_t words)
+{
+	uint64_t any = 0, word;
+
+	for (size_t i = 0; i < words; i++) {
+		memcpy(&word, bytes + i * sizeof(word), sizeof(word));
+		any |= word;
+	}
+	return any & BEYOND_ASCII;
+}
+
+/* Whole blocks of ASCII, which is what texts mostly are. */
+static struct iq_view skip_ascii(struct iq_view view)
+{
+	while (view.len >= 64 && !beyond_ascii(view.data, 8))
+		view = iq_view_from(view, 64);
+	while (view.len >= 8 && !beyond_ascii(view.data, 1))
+		view = iq_view_from(view, 8);
+	return view;
+}
+
 bool iq_utf8_valid(struct iq_view view)
 {
 	uint32_t code_point;
-	uint64_t word;
 
-	while (view.len > 0) {
-		size_t len;
+	for (view = skip_ascii(view); view.len > 0; view = skip_ascii(view)) {
+		const size_t len = (unsigned char)view.data[0] < 0x80 ? 1 : iq_utf8_decode(view, &code_point);
 
-		if (view.len >= sizeof(word)) {
-			memcpy(&word, view.data, sizeof(word));
-			if ((word & UINT64_C(0x8080808080808080)) == 0) {
-				view = iq_view_from(view, sizeof(word));
-				continue;
-			}
-		}
-		len = (unsigned char)view.data[0] < 0x80 ? 1 : iq_utf8_decode(view, &code_point);
 		if (len == 0)
 			return false;
 		view = iq_view_from(view, len);

@@ -35,6 +35,22 @@ Test(utf8, refuses_what_is_not_utf8)
 	cr_expect_eq(iq_utf8_width(IQ_LIT("a\xe4\xb8\xad")), 3);
 }
 
+/* Long texts are looked at in blocks: a byte that is wrong, or an accent, anywhere in them. */
+Test(utf8, looks_at_every_byte_of_a_text)
+{
+	char text[200];
+
+	for (size_t len = 1; len <= sizeof(text); len += 13)
+		for (size_t at = 0; at < len; at++) {
+			memset(text, 'a', sizeof(text));
+			cr_expect(iq_utf8_valid(iq_view_make(text, len)), "%zu", len);
+			text[at] = '\xff';
+			cr_expect_not(iq_utf8_valid(iq_view_make(text, len)), "%zu of %zu", at, len);
+			memcpy(text + at, "\xc3\xa9", at + 2 <= sizeof(text) ? 2 : 1);
+			cr_expect_eq(iq_utf8_valid(iq_view_make(text, len)), at + 1 < len, "%zu of %zu", at, len);
+		}
+}
+
 Test(utf8, makes_text_safe_for_a_terminal)
 {
 	struct iq_buf buf = IQ_BUF_INIT;
