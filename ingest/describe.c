@@ -5,6 +5,7 @@
 #include "ingest/times.h"
 
 #include <stdlib.h>
+#include <strings.h>
 
 struct iq_describer {
 	struct iq_dialects *dialects;
@@ -18,31 +19,119 @@ struct iq_describer {
 
 /* ---- Severity ---- */
 
-static bool names_severity(struct iq_view name)
+/* Numbers of severities, as libraries have them: the first one that a number does not reach is too high. */
+struct scale {
+	int64_t least;
+	enum iq_severity severity;
+};
+
+/* pino, bunyan */
+static const struct scale tens[] = { { 10, IQ_SEVERITY_TRACE }, { 20, IQ_SEVERITY_DEBUG },
+				     { 30, IQ_SEVERITY_INFO },	{ 40, IQ_SEVERITY_WARNING },
+				     { 50, IQ_SEVERITY_ERROR }, { 60, IQ_SEVERITY_CRITICAL },
+				     { 70, IQ_SEVERITY_NONE } };
+/* Python */
+static const struct scale python[] = { { 1, IQ_SEVERITY_TRACE },  { 10, IQ_SEVERITY_DEBUG },
+				       { 20, IQ_SEVERITY_INFO },  { 30, IQ_SEVERITY_WARNING },
+				       { 40, IQ_SEVERITY_ERROR }, { 50, IQ_SEVERITY_CRITICAL },
+				       { 60, IQ_SEVERITY_NONE } };
+/* Monolog */
+static const struct scale hundreds[] = { { 100, IQ_SEVERITY_DEBUG },  { 200, IQ_SEVERITY_INFO },
+					 { 250, IQ_SEVERITY_NOTICE }, { 300, IQ_SEVERITY_WARNING },
+					 { 400, IQ_SEVERITY_ERROR },  { 500, IQ_SEVERITY_CRITICAL },
+					 { 601, IQ_SEVERITY_NONE } };
+/* logback */
+static const struct scale thousands[] = { { 5000, IQ_SEVERITY_TRACE },	{ 10000, IQ_SEVERITY_DEBUG },
+					  { 20000, IQ_SEVERITY_INFO },	{ 30000, IQ_SEVERITY_WARNING },
+					  { 40000, IQ_SEVERITY_ERROR }, { 50000, IQ_SEVERITY_NONE } };
+
+static enum iq_severity on_scale(const struct scale *scale, size_t steps, int64_t number)
 {
-	static const struct iq_view names[] = { { "level", 5 },	    { "severity", 8 },	{ "lvl", 3 },
-						{ "levelname", 9 }, { "log.level", 9 }, { "@l", 2 },
-						{ "loglevel", 8 } };
+	enum iq_severity severity = IQ_SEVERITY_NONE;
+
+	for (size_t i = 0; i < steps && number >= scale[i].least; i++)
+		severity = scale[i].severity;
+	return severity;
+}
+#define ON_SCALE(scale, number) on_scale(scale, sizeof(scale) / sizeof((scale)[0]), number)
+
+/* The names of severities, in small letters: loggers write them in any. */
+enum naming { NAMES_NOTHING, NAMES_SEVERITY, NAMES_PYTHON_NUMBER, NAMES_LETTER, NAMES_LEVEL_WITHIN };
+
+static enum naming naming_of(struct iq_view name)
+{
+	static const struct {
+		struct iq_view name;
+		enum naming naming;
+	} names[] = { { { "level", 5 }, NAMES_SEVERITY },
+		      { { "severity", 8 }, NAMES_SEVERITY },
+		      { { "lvl", 3 }, NAMES_SEVERITY },
+		      { { "s", 1 }, NAMES_LETTER },
+		      { { "levelname", 9 }, NAMES_SEVERITY },
+		      { { "level_name", 10 }, NAMES_SEVERITY },
+		      { { "level_value", 11 }, NAMES_SEVERITY },
+		      { { "levelno", 7 }, NAMES_PYTHON_NUMBER },
+		      { { "log", 3 }, NAMES_LEVEL_WITHIN },
+		      { { "log.level", 9 }, NAMES_SEVERITY },
+		      { { "loglevel", 8 }, NAMES_SEVERITY },
+		      { { "log_level", 9 }, NAMES_SEVERITY },
+		      { { "@l", 2 }, NAMES_SEVERITY },
+		      { { "error_severity", 14 }, NAMES_SEVERITY },
+		      { { "severity_text", 13 }, NAMES_SEVERITY },
+		      { { "severitytext", 12 }, NAMES_SEVERITY } };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (iq_view_eq(name, names[i]))
-			return true;
-	return false;
+		if (name.len == names[i].name.len && strncasecmp(name.data, names[i].name.data, name.len) == 0)
+			return names[i].naming;
+	return NAMES_NOTHING;
 }
 
-/* Numbers of pino and bunyan; a name is one of iq_severity_parse(). */
-static enum iq_severity member_severity(const struct iq_member *member)
+static enum iq_severity severity_of_number(enum naming naming, int64_t number)
 {
-	static const enum iq_severity tens[] = { IQ_SEVERITY_TRACE,   IQ_SEVERITY_DEBUG, IQ_SEVERITY_INFO,
-						 IQ_SEVERITY_WARNING, IQ_SEVERITY_ERROR, IQ_SEVERITY_CRITICAL };
+	if (naming == NAMES_PYTHON_NUMBER)
+		return ON_SCALE(python, number);
+	if (number < hundreds[0].least)
+		return ON_SCALE(tens, number);
+	return number < thousands[0].least ? ON_SCALE(hundreds, number) : ON_SCALE(thousands, number);
+}
+
+/* MongoDB: `"s":"W"`, `"s":"D2"` */
+static enum iq_severity letter_severity(struct iq_view text)
+{
+	static const struct {
+		char letter;
+		enum iq_severity severity;
+	} letters[] = { { 'F', IQ_SEVERITY_CRITICAL },
+			{ 'E', IQ_SEVERITY_ERROR },
+			{ 'W', IQ_SEVERITY_WARNING },
+			{ 'I', IQ_SEVERITY_INFO },
+			{ 'D', IQ_SEVERITY_DEBUG } };
+	const bool is_letter = text.len == 1 || (text.len == 2 && text.data[0] == 'D');
+
+	for (size_t i = 0; i < sizeof(letters) / sizeof(letters[0]) && is_letter; i++)
+		if (text.data[0] == letters[i].letter)
+			return letters[i].severity;
+	return IQ_SEVERITY_NONE;
+}
+
+/* A name is one of iq_severity_parse(). */
+static enum iq_severity member_severity(enum naming naming, const struct iq_member *member)
+{
 	enum iq_severity severity = IQ_SEVERITY_NONE;
+	struct iq_view text = member->value.raw;
 	int64_t number;
 
-	if (member->value.type == IQ_JSON_STRING)
-		(void)iq_severity_parse(member->value.raw, &severity);
-	else if (member->value.type == IQ_JSON_NUMBER && iq_view_to_int64(member->value.raw, &number) && number >= 10 &&
-		 number <= 60)
-		severity = tens[number / 10 - 1];
+	/* Elastic Common Schema: {"log":{"level":"error"}} */
+	if (naming == NAMES_LEVEL_WITHIN) {
+		text = iq_member_find(member->raw, IQ_LIT("level"));
+		text = text.len > 2 && text.data[0] == '"' ? iq_view_make(text.data + 1, text.len - 2) : IQ_LIT("");
+	}
+	if (naming == NAMES_LETTER)
+		return letter_severity(text);
+	if (member->value.type == IQ_JSON_STRING || naming == NAMES_LEVEL_WITHIN)
+		(void)iq_severity_parse(text, &severity);
+	else if (member->value.type == IQ_JSON_NUMBER && iq_view_to_int64(text, &number))
+		severity = severity_of_number(naming, number);
 	return severity;
 }
 
@@ -55,9 +144,12 @@ static enum iq_severity line_severity(struct iq_view body)
 
 	if (!iq_members_open(&members, body, false))
 		return severity;
-	while (severity == IQ_SEVERITY_NONE && iq_members_next(&members, &member) > 0)
-		if (names_severity(member.name))
-			severity = member_severity(&member);
+	while (severity == IQ_SEVERITY_NONE && iq_members_next(&members, &member) > 0) {
+		const enum naming naming = naming_of(member.name);
+
+		if (naming != NAMES_NOTHING)
+			severity = member_severity(naming, &member);
+	}
 	return severity;
 }
 

@@ -267,6 +267,7 @@ static int end_document(struct iq_parser *parser, struct iq_error *error)
 {
 	const struct iq_element_scan *scan = &parser->scan;
 	const uint64_t position = scan->position;
+	const uint64_t trailing = scan->elements > 0 ? scan->trailing : parser->reached;
 
 	if (scan->elements == 0 && scan->place == IQ_ELEMENT_BEFORE)
 		return iq_output_damage(&parser->output, scan->from, position - scan->from, error, "not JSON");
@@ -275,7 +276,7 @@ static int end_document(struct iq_parser *parser, struct iq_error *error)
 					"truncated at byte %" PRIu64 "; what was whole before it is taken in",
 					position);
 	if (scan->place == IQ_ELEMENT_TRAILING)
-		return iq_output_damage(&parser->output, scan->trailing, position - scan->trailing, error,
+		return iq_output_damage(&parser->output, trailing, position - trailing, error,
 					"byte %" PRIu64 ": not part of the document", scan->trailing);
 	return position > parser->reached
 		       ? give_nothing(parser, parser->reached, position, "a document without elements", error)
@@ -357,16 +358,22 @@ static int probe_element(void *context, const struct iq_element *element, struct
 	return ++probe->elements < PROBE_ELEMENTS ? 0 : IQ_ERR_LIMIT;
 }
 
-int iq_element_probe(struct iq_view head, int (*score)(struct iq_view text, bool cut))
+int iq_element_probe_at(struct iq_view head, const struct iq_view *names, size_t name_count,
+			int (*score)(struct iq_view text, bool cut))
 {
 	struct probe probe = { .score = score };
 	struct iq_element_scan scan;
 
 	if (iq_view_starts_with(head, IQ_LIT("\xef\xbb\xbf")))
 		head = iq_view_from(head, 3);
-	iq_element_scan_init(&scan, 0, NULL, 0, probe_element, &probe);
+	iq_element_scan_init(&scan, 0, names, name_count, probe_element, &probe);
 	if (iq_element_scan_feed(&scan, head, NULL) == 0)
 		(void)iq_element_scan_end(&scan, NULL);
 	iq_element_scan_release(&scan);
 	return probe.best;
+}
+
+int iq_element_probe(struct iq_view head, int (*score)(struct iq_view text, bool cut))
+{
+	return iq_element_probe_at(head, NULL, 0, score);
 }

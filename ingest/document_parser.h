@@ -78,5 +78,8 @@ void iq_document_parser_close(struct iq_parser *parser);
 
 /* The best score that `score` gives to one of the first elements of a series; `cut`: the element goes on behind the head. */
 int iq_element_probe(struct iq_view head, int (*score)(struct iq_view text, bool cut));
+/* Likewise of the array that the names lead to. */
+int iq_element_probe_at(struct iq_view head, const struct iq_view *names, size_t name_count,
+			int (*score)(struct iq_view text, bool cut));
 
 #endif

@@ -2,6 +2,7 @@
  *	backend-1  | the text
  * The name is padded to the longest at that time, so that its width changes; it may be coloured. With -t the Engine's time comes
  * before the text. Lines without a name are Compose's own. */
+#include "ingest/engine_times.h"
 #include "ingest/formats.h"
 #include "ingest/line_parser.h"
 #include "ingest/texts.h"
@@ -59,8 +60,7 @@ static const char *parse(const struct iq_line_reading *reading, struct iq_record
 
 	if (take_name(&text, &name)) {
 		record->event.source = record->stream = name;
-		(void)iq_take_engine_time(&text, &record->event.ts);
-		text = iq_drop_engine_times(text, record->event.ts, reading->scratch);
+		text = iq_take_times(text, reading, record);
 	} else if (read_exit(text, &name, &code)) {
 		set_exit(reading, record, name, code);
 	}

@@ -1,50 +1,10 @@
 /* What `docker logs -t` and `kubectl logs --timestamps` print: the time with nine digits of fraction, a space, the text.
  * With `kubectl logs --prefix` each line begins with its pod and container: [pod/NAME/CONTAINER] */
+#include "ingest/engine_times.h"
 #include "ingest/formats.h"
 #include "ingest/line_parser.h"
 #include "ingest/texts.h"
 #include "ingest/words.h"
-
-#define TIME_LENGTH strlen("2026-11-23T03:07:12.418331201Z")
-#define TIME_LENGTH_WITH_ZONE strlen("2026-11-23T03:07:12.418331201+01:00")
-
-/* Takes a time as the Engine and the kubelet print it. */
-bool iq_take_engine_time(struct iq_view *text, int64_t *ret_ts)
-{
-	struct iq_view rest = *text, time;
-
-	if (text->len < TIME_LENGTH || text->data[19] != '.' || !iq_take_word(&rest, ' ', &time) ||
-	    (time.len != TIME_LENGTH && time.len != TIME_LENGTH_WITH_ZONE) || !iq_time_parse(time, ret_ts))
-		return false;
-	*text = rest;
-	return true;
-}
-
-/* Bytes of a line that json-file and others write as one record. */
-#define PIECE_BYTES 16384u
-
-static bool take_time_again(struct iq_view *text, int64_t ts)
-{
-	int64_t again;
-
-	return iq_take_engine_time(text, &again) && again == ts;
-}
-
-struct iq_view iq_drop_engine_times(struct iq_view text, int64_t ts, struct iq_buf *scratch)
-{
-	const size_t start = scratch->len;
-	struct iq_view rest = iq_view_from(text, PIECE_BYTES);
-
-	if (ts == IQ_TIME_NONE || !take_time_again(&rest, ts))
-		return text;
-	(void)iq_buf_append(scratch, iq_view_make(text.data, PIECE_BYTES));
-	for (struct iq_view next = rest; next.len > 0; rest = next) {
-		next = iq_view_from(rest, PIECE_BYTES);
-		(void)iq_buf_append(scratch, iq_view_make(rest.data, rest.len - next.len));
-		(void)take_time_again(&next, ts);
-	}
-	return iq_view_from(iq_buf_view(scratch), start);
-}
 
 static void set_body(struct iq_record *record, struct iq_view text)
 {
@@ -111,8 +71,7 @@ static const char *parse_kubectl(const struct iq_line_reading *reading, struct i
 	(void)iq_take_until(&name, '/', &pod);
 	iq_attrs_text(reading->attrs, IQ_LIT("pod"), pod);
 	iq_attrs_text(reading->attrs, IQ_LIT("container"), name);
-	(void)iq_take_engine_time(&text, &record->event.ts);
-	set_body(record, iq_drop_engine_times(text, record->event.ts, reading->scratch));
+	set_body(record, iq_take_times(text, reading, record));
 	return NULL;
 }
 

@@ -326,7 +326,12 @@ static const char *parse(const struct iq_line_reading *line, struct iq_record *r
 
 /* ---- The format ---- */
 
-/* A record by its kind is surely ours, one that only has a time probably. */
+/* A record by its kind is surely ours, one with a time and a source probably; with no more than a time it may be any program's, which
+ * `jsonl` reads as long as it understands the time. */
+#define SURE_BY_KIND 90
+#define SURE_BY_SOURCE 60
+#define SURE_BY_TIME 57
+
 static int probe_line(struct iq_view text, bool cut)
 {
 	struct iq_buf scratch = IQ_BUF_INIT, attrs = IQ_BUF_INIT;
@@ -337,7 +342,10 @@ static int probe_line(struct iq_view text, bool cut)
 	if (!read_members(&reading, text, cut)) {
 		if (reading.fields[FIELD_KIND].name.data)
 			(void)set_kind(&reading, &reading.fields[FIELD_KIND]);
-		score = reading.kind_known ? 90 : reading.fields[FIELD_TS].name.data ? 60 : 0;
+		if (reading.kind_known)
+			score = SURE_BY_KIND;
+		else if (reading.fields[FIELD_TS].name.data)
+			score = reading.fields[FIELD_SOURCE].name.data ? SURE_BY_SOURCE : SURE_BY_TIME;
 	}
 	iq_buf_release(&scratch);
 	iq_buf_release(&attrs);

@@ -1,7 +1,8 @@
 /* syslog, as it is sent and as it is kept in files:
  *	<34>1 2026-11-24T03:27:59.123Z host app 4711 ID47 [id key="value"] text		RFC 5424
  *	<34>Nov 24 03:27:59 host app[4711]: text					RFC 3164
- *	Nov 24 03:27:59 host app[4711]: text						its files, also with an ISO 8601 time */
+ *	Nov 24 03:27:59 host app[4711]: text						its files, also with an ISO 8601 time
+ *	83 <34>1 2026-11-24T03:27:59.123Z ...						either as sent through TCP, counted (RFC 6587), or by lines */
 #include "ingest/formats.h"
 #include "ingest/line_parser.h"
 #include "ingest/texts.h"
@@ -209,10 +210,14 @@ static const char *parse(const struct iq_line_reading *reading, struct iq_record
 	if (why)
 		return why;
 	record->event.ts = message.ts;
+	record->unfinished = reading->line->counted && !reading->line->terminated;
 	if (message.app.len > 0)
 		record->event.source = record->stream = message.app;
 	if (message.priority >= 0)
 		record->event.severity = severities[message.priority % 8];
+	/* What was counted may have its line end within. */
+	if (iq_view_ends_with(message.text, IQ_LIT("\n")))
+		message.text.len--;
 	record->event.body = message.text.len > 0 ? message.text : IQ_LIT("");
 	add_text(reading->attrs, "host", message.host);
 	add_text(reading->attrs, "pid", message.pid);
@@ -223,7 +228,9 @@ static const char *parse(const struct iq_line_reading *reading, struct iq_record
 	return NULL;
 }
 
-static const struct iq_line_rules rules = { .parse = parse, .joining = IQ_JOIN_INDENTED, .any_source = true };
+static const struct iq_line_rules rules = {
+	.parse = parse, .joining = IQ_JOIN_INDENTED, .counted = true, .any_source = true
+};
 
 static bool reads(struct iq_view text, bool cut)
 {
@@ -232,7 +239,7 @@ static bool reads(struct iq_view text, bool cut)
 
 static int probe(struct iq_view head)
 {
-	return iq_line_share(head, reads) * 85 / 100;
+	return iq_counted_line_share(head, reads) * 85 / 100;
 }
 
 const struct iq_format iq_format_syslog = {

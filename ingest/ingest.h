@@ -87,6 +87,7 @@ struct iq_format {
 /* All formats, as X(iq_format_SYMBOL, "name"). Of equal scores the first wins. */
 #define IQ_FORMATS(X) \
 	X(access, "access") \
+	X(cloudwatch, "cloudwatch") \
 	X(compose, "compose") \
 	X(cri, "cri") \
 	X(docker_events, "docker-events") \
@@ -106,6 +107,7 @@ struct iq_format {
 	X(logfmt, "logfmt") \
 	X(ndjson, "ndjson") \
 	X(otlp, "otlp") \
+	X(postgres_csv, "postgres-csv") \
 	X(syslog, "syslog") \
 	X(text, "text") \
 	X(xes, "xes") \

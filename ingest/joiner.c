@@ -292,6 +292,54 @@ static bool begins_trace_of(const struct iq_joiner_stream *stream, struct iq_vie
 	       iq_text_severity(iq_buf_view(&stream->body)) >= IQ_SEVERITY_ERROR;
 }
 
+/* PostgreSQL writes a message in several lines, each with a prefix of its own: `2026-11-24 03:28:01 UTC [51] ERROR:  ...`, and behind it
+ * `2026-11-24 03:28:01 UTC [51] DETAIL:  ...`. */
+struct postgres {
+	struct iq_view word;
+	struct iq_view pid; /* with its brackets; NULL: the prefix has none */
+};
+
+#define POSTGRES_REACH 200
+
+static bool find_postgres(struct iq_view text, struct postgres *postgres)
+{
+	const struct iq_view head = iq_view_make(text.data, text.len < POSTGRES_REACH ? text.len : POSTGRES_REACH);
+	const size_t colon = iq_view_find(head, IQ_LIT(":  "));
+	size_t word = colon, open, close;
+
+	if (colon == SIZE_MAX)
+		return false;
+	while (word > 0 &&
+	       ((head.data[word - 1] >= 'A' && head.data[word - 1] <= 'Z') || is_digit(head.data[word - 1])))
+		word--;
+	*postgres = (struct postgres){ .word = iq_view_make(head.data + word, colon - word) };
+	open = iq_view_find(iq_view_make(head.data, word), IQ_LIT("["));
+	close = open == SIZE_MAX ? SIZE_MAX
+				 : iq_view_find(iq_view_from(iq_view_make(head.data, word), open), IQ_LIT("]"));
+	if (close != SIZE_MAX)
+		postgres->pid = iq_view_make(head.data + open, close + 1);
+	return true;
+}
+
+static bool is_remark(struct iq_view word)
+{
+	static const struct iq_view remarks[] = { { "DETAIL", 6 },  { "HINT", 4 },  { "STATEMENT", 9 },
+						  { "CONTEXT", 7 }, { "QUERY", 5 }, { "LOCATION", 8 } };
+
+	for (size_t i = 0; i < COUNT(remarks); i++)
+		if (iq_view_eq(word, remarks[i]))
+			return true;
+	return false;
+}
+
+static bool is_remark_on(struct iq_view message, struct iq_view text)
+{
+	struct postgres remark, of;
+
+	return find_postgres(text, &remark) && is_remark(remark.word) && find_postgres(message, &of) &&
+	       of.word.len > 0 && !is_remark(of.word) && iq_view_eq(of.pid, remark.pid);
+}
+
 static const struct iq_view trace_beginnings = { " \t})].CDSTagps", 14 };
 
 /* Most lines begin with nothing that a further line of a trace may begin with. */
@@ -306,6 +354,8 @@ static bool goes_on_with(const struct iq_joiner *joiner, const struct iq_joiner_
 	const bool within = stream->trace != IQ_TRACE_NONE;
 
 	if (!within && begins_trace_of(stream, text))
+		return true;
+	if (text.len > 0 && is_digit(text.data[0]) && is_remark_on(iq_buf_view(&stream->body), text))
 		return true;
 	if (!within && !may_be_of_trace(text))
 		return false;

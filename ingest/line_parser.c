@@ -169,6 +169,7 @@ struct iq_parser *iq_line_parser_open(const struct iq_format *format, const stru
 	if (!parser->rules->any_source)
 		parser->output.gap_source = options->source;
 	iq_lines_init(&parser->lines, options->max_line, take_line, parser);
+	parser->lines.counted = parser->rules->counted;
 	parser->lines.keeps_indent = parser->rules->keeps_indent;
 	iq_lines_begin_at(&parser->lines, &options->from);
 	iq_joiner_init(&parser->joiner, &parser->output, parser->rules->joining);

@@ -31,6 +31,7 @@ struct iq_line_rules {
 	/* Is a last line without its end complete all the same? NULL: never. */
 	bool (*whole)(struct iq_view text);
 	enum iq_joining joining;
+	bool counted;	   /* lines may be counted, as struct iq_lines says */
 	bool keeps_indent; /* white space at the beginning of a line is part of it */
 	bool any_source;   /* records name their sources: a damaged line may have been anybody's */
 };

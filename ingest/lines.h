@@ -18,8 +18,12 @@ struct iq_line {
 	uint64_t begin;	     /* of its text in the stream */
 	uint64_t length;     /* of its range: with its line end and the white space that belongs to it */
 	uint64_t bytes;	     /* of its text, before it was cut: more than text.len if it was */
+	bool counted;	     /* it has no line end, but a length */
 	bool terminated;     /* false: the stream ended in it */
 };
+
+/* Digits of a LENGTH, at most, and a space. */
+#define IQ_LINES_COUNT_SIZE 8
 
 /* Takes one line; negative stops the framer with that status. */
 typedef int iq_line_fn(void *context, const struct iq_line *line, struct iq_error *error);
@@ -28,10 +32,14 @@ struct iq_lines {
 	iq_line_fn *take;
 	void *context;
 	size_t limit;
-	bool keeps_indent;     /* of white space between lines only line ends are taken, the rest is text */
-	struct iq_buf pending; /* the text at hand, where it did not come in one piece */
-	struct iq_line line;   /* the line at hand; its text is set when it is handed out */
-	uint64_t newlines;     /* seen so far */
+	bool counted; /* a line may be counted instead of ended: `LENGTH <...` (RFC 6587), LENGTH bytes from the `<` */
+	bool keeps_indent;		 /* of white space between lines only line ends are taken, the rest is text */
+	struct iq_buf pending;		 /* the text at hand, where it did not come in one piece */
+	struct iq_line line;		 /* the line at hand; its text is set when it is handed out */
+	uint64_t newlines;		 /* seen so far */
+	uint64_t left;			 /* of a counted text, bytes that have not come */
+	char count[IQ_LINES_COUNT_SIZE]; /* what may become a LENGTH, and the space behind it */
+	size_t count_len;
 };
 
 void iq_lines_init(struct iq_lines *lines, size_t limit, iq_line_fn *take, void *context);

@@ -217,17 +217,28 @@ static int share_line(void *context, const struct iq_line *line, struct iq_error
 	return share->lines < PROBE_LINES ? 0 : IQ_ERR_LIMIT;
 }
 
-int iq_line_share(struct iq_view head, bool (*reads)(struct iq_view text, bool cut))
+static int share_of(struct iq_view head, bool counted, bool (*reads)(struct iq_view text, bool cut))
 {
 	struct share share = { .reads = reads };
 	struct iq_lines lines;
 
 	iq_lines_init(&lines, IQ_PROBE_BYTES, share_line, &share);
 	lines.keeps_indent = true;
+	lines.counted = counted;
 	if (iq_lines_feed(&lines, head, NULL) == 0)
 		(void)iq_lines_end(&lines, NULL);
 	iq_lines_release(&lines);
 	return share.lines > 0 ? share.read * 100 / share.lines : 0;
+}
+
+int iq_line_share(struct iq_view head, bool (*reads)(struct iq_view text, bool cut))
+{
+	return share_of(head, false, reads);
+}
+
+int iq_counted_line_share(struct iq_view head, bool (*reads)(struct iq_view text, bool cut))
+{
+	return share_of(head, true, reads);
 }
 
 void iq_bad_lines_add(struct iq_bad_lines *bad, const struct iq_line *line, const char *why)

@@ -58,6 +58,8 @@ int iq_line_probe(struct iq_view head, int (*probe)(struct iq_view text, bool cu
 
 /* How many of the first lines `reads` says yes to, in percent. The last one counts only if it says yes, where it is cut. */
 int iq_line_share(struct iq_view head, bool (*reads)(struct iq_view text, bool cut));
+/* Likewise, where lines may be counted. */
+int iq_counted_line_share(struct iq_view head, bool (*reads)(struct iq_view text, bool cut));
 
 /* Lines in a row that could not be read are one gap. */
 struct iq_bad_lines {

@@ -38,10 +38,4 @@ static inline bool iq_take_word(struct iq_view *text, char end, struct iq_view *
 	return true;
 }
 
-/* Takes a time with nine digits of fraction and the space behind it, as the Docker Engine and the kubelet print them. */
-bool iq_take_engine_time(struct iq_view *text, int64_t *ret_ts);
-/* The text behind such a time, without those that the Engine writes again before each further piece (16 KiB) of a long line; in `scratch`
- * (appended) if there were any. Borrowed until the text goes or `scratch` changes. */
-struct iq_view iq_drop_engine_times(struct iq_view text, int64_t ts, struct iq_buf *scratch);
-
 #endif
