@@ -480,6 +480,21 @@ int iq_states_step(struct iq_automaton *automaton, iq_states states, uint32_t le
 	return 0;
 }
 
+int iq_states_union(struct iq_automaton *automaton, iq_states a, iq_states b, iq_states *ret_states)
+{
+	const struct set some = automaton->sets[a], other = automaton->sets[b];
+	iq_node *members = malloc((some.count + other.count + 1) * sizeof(*members));
+	int rc;
+
+	if (!members)
+		return IQ_ERR_NOMEM;
+	memcpy(members, some.members, some.count * sizeof(*members));
+	memcpy(members + some.count, other.members, other.count * sizeof(*members));
+	rc = intern_set(automaton, members, some.count + other.count, ret_states);
+	free(members);
+	return rc;
+}
+
 /* What an unknown event makes of one member. */
 static int spread_member(struct iq_automaton *automaton, iq_node at, uint32_t letter, iq_node *ret_node)
 {
@@ -604,6 +619,14 @@ const iq_node *iq_states_members(const struct iq_automaton *automaton, iq_states
 {
 	*ret_count = automaton->sets[states].count;
 	return automaton->sets[states].members;
+}
+
+bool iq_states_has(const struct iq_automaton *automaton, iq_states states, iq_node state)
+{
+	for (size_t i = 0; i < automaton->sets[states].count; i++)
+		if (automaton->sets[states].members[i] == state)
+			return true;
+	return false;
 }
 
 static int can_continue(struct iq_automaton *automaton, iq_node state, bool *ret_can)

@@ -73,6 +73,9 @@ int iq_node_step(struct iq_automaton *automaton, iq_node state, uint32_t symbol,
 #define IQ_LETTER_FOREIGN(automaton) (iq_automaton_symbols(automaton) + 1)
 int iq_states_single(struct iq_automaton *automaton, iq_node state, iq_states *ret_states);
 int iq_states_step(struct iq_automaton *automaton, iq_states states, uint32_t symbol, iq_states *ret_states);
+bool iq_states_has(const struct iq_automaton *automaton, iq_states states, iq_node state);
+/* What is in one of the two. */
+int iq_states_union(struct iq_automaton *automaton, iq_states a, iq_states b, iq_states *ret_states);
 /* After any number of unknown events, or after up to `count` where it is not negative: some of those may belong to
  * something else. An unknown event changes nothing for what has ended, unless it begins another sequence. */
 int iq_states_blur(struct iq_automaton *automaton, iq_states states, int64_t count, iq_states *ret_states);

@@ -130,6 +130,17 @@ static int report_track(struct iq_checker *checker, struct iq_follower *follower
 	return judgement.explain ? choose(checker, follower, track, track->number) : 0;
 }
 
+/* What a name may be a misspelling of: a type that was seen, and has no name of its own. */
+static struct iq_view nearest_type(const struct iq_checker *checker, const struct iq_follower *follower, size_t name)
+{
+	const struct iq_map *names = &follower->lifecycle->names;
+	struct iq_view nearest = IQ_VIEW_NULL;
+
+	if (!follower->children[name])
+		nearest = iq_nearest(names->entries[name].key, &checker->types);
+	return nearest.data && iq_map_get(names, nearest) ? IQ_VIEW_NULL : nearest;
+}
+
 static int list_never_seen(struct iq_checker *checker, const struct iq_follower *follower,
 			   struct iq_lifecycle_result *result)
 {
@@ -140,14 +151,11 @@ static int list_never_seen(struct iq_checker *checker, const struct iq_follower 
 		return iq_checker_nomem(checker);
 	result->never_seen = list;
 	for (size_t i = 0; i < names->count; i++) {
-		struct iq_view nearest;
-
 		if (follower->seen[i])
 			continue;
-		nearest = iq_nearest(names->entries[i].key, &checker->types);
 		list[result->never_seen_count++] =
 			(struct iq_name_count){ iq_arena_copy(checker->memory, names->entries[i].key), 0,
-						iq_arena_copy(checker->memory, nearest) };
+						iq_arena_copy(checker->memory, nearest_type(checker, follower, i)) };
 	}
 	return 0;
 }
@@ -552,6 +560,7 @@ static int add_follower(struct iq_checker *checker, const struct iq_lifecycle *l
 	for (uint32_t i = 0; contains_child(lifecycle) && i < lifecycle->names.count && rc == 0; i++) {
 		if (!lifecycle->children[i])
 			continue;
+		follower->nests = true;
 		follower->children[i] = &checker->followers[checker->follower_count];
 		rc = add_follower(checker, lifecycle->children[i], follower, i);
 	}

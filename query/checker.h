@@ -62,6 +62,7 @@ struct iq_follower {
 	bool *activated;       /* by rule */
 	uint64_t *type_counts; /* by number of the checker's types: selected and not named here */
 	size_t type_capacity;
+	bool nests;   /* some of its names are lifecycles */
 	bool limited; /* a pattern took too long */
 };
 
@@ -155,6 +156,12 @@ int iq_darkness_after(struct iq_checker *checker, uint64_t id);
 int iq_darkness_up_to(struct iq_checker *checker, uint64_t id);
 /* `lost` events, or -1, may have come here; `gap` is NULL where they lie before the capture. */
 int iq_darkness_fall(struct iq_follower *follower, struct iq_track *track, const struct iq_gap *gap, int64_t lost);
+/* The track may be in any of these states of its order as well. 0 or IQ_ERR_NOMEM. */
+int iq_darkness_admit(const struct iq_follower *follower, struct iq_track *track, iq_states states);
+/* A nested instance that is open in the track may have ended. 0 or IQ_ERR_NOMEM. */
+int iq_darkness_end(const struct iq_follower *follower, struct iq_track *track, const struct iq_track *child);
+/* What so many events may be in an order, at most. */
+int64_t iq_darkness_letters(const struct iq_follower *follower, int64_t lost);
 /* Each automaton rule of the track takes up to `lost` unknown events, any number for -1. 0 or IQ_ERR_NOMEM. */
 int iq_darkness_blur(const struct iq_follower *follower, struct iq_track *track, int64_t lost);
 /* The gaps, if any, in which the beginning of something in this event's stream may lie. */

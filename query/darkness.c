@@ -69,10 +69,45 @@ static int blur(const struct iq_rule *rule, iq_states *states, int64_t lost)
 	return 0;
 }
 
+/* Of what is nested one event may be the first and the last. */
+int64_t iq_darkness_letters(const struct iq_follower *follower, int64_t lost)
+{
+	return follower->nests && lost > 0 && lost <= INT64_MAX / 2 ? lost * 2 : lost;
+}
+
+int iq_darkness_admit(const struct iq_follower *follower, struct iq_track *track, iq_states states)
+{
+	int rc = track->states[0] == IQ_STATES_LOST ? 0
+						    : iq_states_union(follower->lifecycle->rules[0].automaton,
+								      track->states[0], states, &track->states[0]);
+
+	if (rc != IQ_ERR_LIMIT)
+		return rc;
+	track->states[0] = IQ_STATES_LOST;
+	return 0;
+}
+
+int iq_darkness_end(const struct iq_follower *follower, struct iq_track *track, const struct iq_track *child)
+{
+	const struct iq_rule *order = &follower->lifecycle->rules[0];
+	iq_states ended = track->states[0];
+	int rc = ended == IQ_STATES_LOST
+			 ? 0
+			 : iq_states_step(order->automaton, ended, iq_rule_letter(order, child->symbol) + 1, &ended);
+
+	if (rc == 0 && ended != IQ_STATES_LOST)
+		return iq_darkness_admit(follower, track, ended);
+	track->states[0] = IQ_STATES_LOST;
+	return rc == IQ_ERR_LIMIT ? 0 : rc;
+}
+
 int iq_darkness_blur(const struct iq_follower *follower, struct iq_track *track, int64_t lost)
 {
 	int rc = 0;
 
+	for (const struct iq_track *child = track->children; child && rc == 0; child = child->sibling)
+		rc = iq_darkness_end(follower, track, child);
+	lost = iq_darkness_letters(follower, lost);
 	for (size_t i = 0; i < follower->lifecycle->rule_count && rc == 0; i++)
 		if (follower->lifecycle->rules[i].automaton)
 			rc = blur(&follower->lifecycle->rules[i], &track->states[follower->places[i]], lost);
@@ -92,6 +127,7 @@ int iq_darkness_fall(struct iq_follower *follower, struct iq_track *track, const
 	/* What was complete stays so; whatever the gap held would begin anew. */
 	if (track->over || track->malformed)
 		return 0;
+	track->dim = true;
 	iq_watch_darken(follower, track);
 	return iq_darkness_blur(follower, track, lost);
 }

@@ -216,6 +216,7 @@ static int set_start(struct iq_checker *checker, struct iq_follower *follower, s
 		track->shade->gap = dark.gap;
 	}
 	if (rc == 0 && (dark.gap || track->start_unseen)) {
+		track->dim = true;
 		iq_watch_darken(follower, track);
 		rc = iq_darkness_blur(follower, track, track->start_unseen ? -1 : dark.lost);
 	}
@@ -284,6 +285,8 @@ static int step_state(const struct iq_rule *rule, iq_states *states, uint32_t le
 
 static int end_child(struct iq_checker *checker, struct iq_follower *follower, struct iq_track *parent,
 		     struct iq_track *child);
+static int meet_before_end(struct iq_checker *checker, const struct iq_follower *follower, struct iq_track *child,
+			   const struct iq_event *next);
 
 /* Would the order of the track take the letter in these states? */
 static int takes(const struct iq_follower *follower, iq_states states, uint32_t letter, bool *ret_takes)
@@ -325,12 +328,28 @@ static int oldest_child(const struct iq_follower *follower, struct iq_track *tra
 	return rc;
 }
 
+/* Where the dark leaves open what its parent came to, a nested instance that may have ended may have done so at any time. */
+static int admit_ends(const struct iq_follower *follower, struct iq_track *track)
+{
+	int rc = 0;
+
+	for (struct iq_track *child = track->children; child && rc == 0; child = child->sibling) {
+		bool may;
+
+		rc = may_have_ended(follower->children[child->symbol], child, &may);
+		if (rc == 0 && may)
+			rc = iq_darkness_end(follower, track, child);
+	}
+	return rc;
+}
+
 /* Where the order cannot take what comes, nested instances that are still open may have to end first: those that may
  * have, then any. */
-static int make_way(struct iq_checker *checker, struct iq_follower *follower, struct iq_track *track, uint32_t letter)
+static int make_way(struct iq_checker *checker, struct iq_follower *follower, struct iq_track *track, uint32_t letter,
+		    const struct iq_event *event)
 {
 	bool takes_it = letter == IQ_SYMBOL_NONE || track->states[0] == IQ_STATES_LOST;
-	int rc = 0;
+	int rc = track->dim ? admit_ends(follower, track) : 0;
 
 	for (int any = 0; any < 2 && rc == 0 && !takes_it; any++) {
 		struct iq_track *child = NULL;
@@ -340,6 +359,8 @@ static int make_way(struct iq_checker *checker, struct iq_follower *follower, st
 			if (rc < 0 || takes_it)
 				break;
 			rc = oldest_child(follower, track, any, &child);
+			if (rc == 0 && child)
+				rc = meet_before_end(checker, follower, child, event);
 			if (rc == 0 && child)
 				rc = end_child(checker, follower, track, child);
 		} while (rc == 0 && child);
@@ -372,6 +393,8 @@ static int step_rules(struct iq_checker *checker, struct iq_follower *follower, 
 				track->trace->final_at = track->trace->count - 1;
 		}
 		track->faulty |= rc == 0 && !facts.any_alive;
+		track->renewed |= rc == 0 && i == 0 && track->dim && !track->over &&
+				  iq_states_has(rule->automaton, *states, IQ_NODE_EMPTY);
 		rc = rc == IQ_ERR_LIMIT ? 0 : rc;
 	}
 	return rc < 0 ? iq_checker_nomem(checker) : 0;
@@ -394,9 +417,9 @@ static int trace_step(struct iq_checker *checker, struct iq_track *track, uint32
 static int step(struct iq_checker *checker, struct iq_follower *follower, struct iq_track *track, uint32_t symbol,
 		enum iq_part part, const struct iq_seen *seen)
 {
-	int rc = track->children
-			 ? make_way(checker, follower, track, letter_of(&follower->lifecycle->rules[0], symbol, part))
-			 : 0;
+	int rc = track->children ? make_way(checker, follower, track,
+					    letter_of(&follower->lifecycle->rules[0], symbol, part), seen->event)
+				 : 0;
 
 	if (rc == 0 && follower->watches)
 		rc = iq_watch_step(checker, follower, track, symbol, part, seen);
@@ -420,6 +443,29 @@ static void forget_child(struct iq_track *parent, const struct iq_track *child)
 		*link = child->sibling;
 }
 
+/* The gaps between its last event and the one before which it ends, or the ends of its evidence. */
+static int meet_before_end(struct iq_checker *checker, const struct iq_follower *follower, struct iq_track *child,
+			   const struct iq_event *next)
+{
+	struct iq_follower *own = follower->children[child->symbol];
+
+	if (checker->gap_count == 0)
+		return 0;
+	return next ? iq_darkness_meet(checker, own, child, next) : iq_darkness_meet_rest(checker, own, child);
+}
+
+/* In the dark it may have ended before: what the parent's order can have come to by then counts as well. */
+static int step_end(struct iq_checker *checker, struct iq_follower *follower, struct iq_track *parent,
+		    const struct iq_track *child)
+{
+	const iq_states before = parent->states[0];
+	int rc = step_rules(checker, follower, parent, child->symbol, IQ_PART_END);
+
+	if (rc < 0 || !parent->dim || before == IQ_STATES_LOST)
+		return rc;
+	return iq_darkness_admit(follower, parent, before) < 0 ? iq_checker_nomem(checker) : 0;
+}
+
 static int end_child(struct iq_checker *checker, struct iq_follower *follower, struct iq_track *parent,
 		     struct iq_track *child)
 {
@@ -434,9 +480,10 @@ static int end_child(struct iq_checker *checker, struct iq_follower *follower, s
 	forget_child(parent, child);
 	child->ended = true;
 	rc = iq_watch_step(checker, follower, parent, child->symbol, IQ_PART_END, &seen);
-	if (rc == 0)
+	/* Where its end may lie in the dark, what is dark there may hold it. */
+	if (rc == 0 && !parent->dim)
 		rc = trace_step(checker, parent, child->symbol, IQ_PART_END, &seen);
-	return rc < 0 ? rc : step_rules(checker, follower, parent, child->symbol, IQ_PART_END);
+	return rc < 0 ? rc : step_end(checker, follower, parent, child);
 }
 
 int iq_follow_end(struct iq_checker *checker, struct iq_follower *follower, struct iq_track *track)
@@ -447,6 +494,8 @@ int iq_follow_end(struct iq_checker *checker, struct iq_follower *follower, stru
 		struct iq_track *oldest = NULL;
 
 		rc = oldest_child(follower, track, true, &oldest);
+		if (rc == 0)
+			rc = meet_before_end(checker, follower, oldest, NULL);
 		if (rc == 0)
 			rc = end_child(checker, follower, track, oldest);
 	}
@@ -501,9 +550,12 @@ static int may_begin(struct iq_checker *checker, struct iq_follower *follower, c
 	if (letter == IQ_SYMBOL_NONE)
 		return 0;
 	if (before->dark)
-		rc = iq_states_blur(order->automaton, states, before->shade->lost, &states);
+		rc = iq_states_blur(order->automaton, states, iq_darkness_letters(follower, before->shade->lost),
+				    &states);
 	if (rc == 0)
 		rc = takes(follower, states, letter, ret_may);
+	/* Too much may have happened in the dark to list it. */
+	*ret_may |= rc == IQ_ERR_LIMIT;
 	return rc == IQ_ERR_NOMEM ? iq_checker_nomem(checker) : 0;
 }
 
@@ -561,7 +613,29 @@ static struct iq_track *latest_track(const struct iq_checker *checker, const str
 	return number ? follower->tracks[*number] : NULL;
 }
 
-/* The track of the key in checker->key, a new one where the last is over. */
+/* Has another instance with the same key begun since? */
+static bool is_superseded(const struct iq_follower *follower, const struct iq_track *track)
+{
+	const uint64_t latest = follower->by_session ? follower->by_session[track->key] - 1
+						     : follower->latest.entries[track->key].value;
+
+	return latest != track->number;
+}
+
+/* Nobody knows whether it is still the instance that it was. */
+static bool may_be_another(const struct iq_track *track)
+{
+	return track->renewed || track->states[0] == IQ_STATES_LOST;
+}
+
+/* What has the key now is nested in another parent. */
+static bool is_left_behind(const struct iq_follower *follower, const struct iq_track *track)
+{
+	return track->parent && (is_superseded(follower->parent, track->parent) ||
+				 (track->ended && !track->over && may_be_another(track->parent)));
+}
+
+/* The track of the key in checker->key, a new one where the last is over, or its parent has another one after it. */
 static int find_track(struct iq_checker *checker, struct iq_follower *follower, const struct iq_seen *seen,
 		      uint32_t symbol, struct iq_track **ret_track)
 {
@@ -574,7 +648,9 @@ static int find_track(struct iq_checker *checker, struct iq_follower *follower, 
 		rc = iq_darkness_meet(checker, follower, before, seen->event);
 	if (rc == 0 && before)
 		rc = enter_session(checker, follower, before, seen->event);
-	if (rc == 0 && before && before->over)
+	if (rc == 0 && before && is_left_behind(follower, before))
+		anew = true;
+	else if (rc == 0 && before && before->over)
 		rc = may_begin(checker, follower, before, symbol, &anew);
 	if (rc < 0 || !anew)
 		return rc;
@@ -619,6 +695,35 @@ static int follow_parents(struct iq_checker *checker, struct iq_follower *follow
 	return rc;
 }
 
+/* A nested instance is another one in another parent. */
+static int may_be_of_another(const struct iq_follower *follower, struct iq_track *track)
+{
+	if (!may_be_another(track->parent) || track->over)
+		return 0;
+	return iq_darkness_admit(follower, track, follower->lifecycle->rules[0].start);
+}
+
+/* Where the dark leaves open which of its events was its last one, it may be another instance that goes on. */
+static int may_begin_anew(const struct iq_follower *follower, const struct iq_track *track)
+{
+	const struct iq_rule *order = &follower->parent->lifecycle->rules[0];
+	struct iq_track *parent = track->parent;
+	iq_states begun;
+	int rc;
+
+	if (!parent->dim || track->over || track->states[0] == IQ_STATES_LOST ||
+	    !iq_states_has(follower->lifecycle->rules[0].automaton, track->states[0], IQ_NODE_EMPTY))
+		return 0;
+	rc = iq_darkness_end(follower->parent, parent, track);
+	if (rc < 0 || parent->states[0] == IQ_STATES_LOST)
+		return rc;
+	rc = iq_states_step(order->automaton, parent->states[0], iq_rule_letter(order, follower->symbol), &begun);
+	if (rc == 0)
+		return iq_darkness_admit(follower->parent, parent, begun);
+	parent->states[0] = IQ_STATES_LOST;
+	return rc == IQ_ERR_LIMIT ? 0 : rc;
+}
+
 static int follow_instance(struct iq_checker *checker, struct iq_follower *follower, struct iq_seen *seen,
 			   uint32_t symbol)
 {
@@ -639,6 +744,12 @@ static int follow_instance(struct iq_checker *checker, struct iq_follower *follo
 		rc = follow_parents(checker, follower, track, seen);
 	if (rc == 0 && track->ended && symbol != IQ_SYMBOL_NONE)
 		rc = go_on_after_end(checker, follower, track);
+	if (rc == 0 && track->parent && symbol != IQ_SYMBOL_NONE)
+		rc = may_begin_anew(follower, track);
+	if (rc == 0 && track->parent && symbol != IQ_SYMBOL_NONE)
+		rc = may_be_of_another(follower, track);
+	if (rc == IQ_ERR_NOMEM)
+		return iq_checker_nomem(checker);
 	if (rc == 0)
 		rc = step(checker, follower, track, symbol, IQ_PART_WHOLE, seen);
 	if (rc == 0 && track->over && track->parent && !track->ended)

@@ -40,7 +40,7 @@ static void compare(struct iq_view name, struct iq_view candidate, struct iq_vie
 /* What is that far away is something else. */
 static size_t too_far(struct iq_view name)
 {
-	return (name.len < 6 ? 6 : name.len) / 3 + 1;
+	return name.len < 6 ? name.len / 2 + 1 : name.len / 3 + 1;
 }
 
 struct iq_view iq_nearest(struct iq_view name, const struct iq_map *names)

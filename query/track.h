@@ -126,6 +126,8 @@ struct iq_track {
 	bool malformed : 1; /* holds events whose bodies cannot be parsed, of one session */
 	bool start_unseen : 1;
 	bool dark : 1;	   /* a gap touched it since its last event */
+	bool dim : 1;	   /* a gap touched it, or its beginning was not seen */
+	bool renewed : 1;  /* it may have been complete in the dark, and another one have begun */
 	bool ended : 1;	   /* its parent was told of its end */
 	bool unsure : 1;   /* two of its streams are closer than their clocks can tell */
 	bool loose : 1;	   /* some of its events lie in no session */

@@ -186,21 +186,26 @@ def lines_of(sessions, first):
         sessions[i]["items"].insert(done, (None,))
 
 
-def judged(inquest, folder, spec, sessions):
-    """Of each session, the worst verdict of its instances."""
-    lines = [line for first in range(0, len(sessions), 5) for line in lines_of(sessions[first:first + 5], first)]
+def checked(inquest, folder, spec, lines, *options):
+    """Of each session, in the order in which they appear, the worst verdict of its instances."""
     with open(f"{folder}/recording.ndjson", "w") as out:
         out.writelines(line + "\n" for line in lines)
     with open(f"{folder}/spec.yaml", "w") as out:
         out.write(spec)
-    result = subprocess.run([inquest, "check", f"{folder}/recording.ndjson", "--spec", f"{folder}/spec.yaml", "--format", "json"],
+    result = subprocess.run([inquest, "check", f"{folder}/recording.ndjson", "--spec", f"{folder}/spec.yaml", "--format", "json", *options],
                             capture_output=True, check=False)
     assert result.returncode in (0, 1, 3), result.stderr.decode()
     verdicts = {session["session"]: session["verdict"] for session in json.loads(result.stdout)["sessions"]}
+    return [verdicts[f"s{number}"] for number in range(1, len(verdicts) + 1)]
+
+
+def judged(inquest, folder, spec, sessions):
+    lines = [line for first in range(0, len(sessions), 5) for line in lines_of(sessions[first:first + 5], first)]
+    found = checked(inquest, folder, spec, lines)
     # Sessions are numbered as they appear.
     names = dict.fromkeys(re.findall(r'"session": "(c[0-9]+)"', "\n".join(lines)))
-    numbers = {name: f"s{number}" for number, name in enumerate(names, 1)}
-    return [verdicts[numbers[f"c{i}"]] for i in range(len(sessions))]
+    numbers = {name: number for number, name in enumerate(names)}
+    return [found[numbers[f"c{i}"]] for i in range(len(sessions))]
 
 
 def main():

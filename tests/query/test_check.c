@@ -322,6 +322,17 @@ Test(check, tells_a_typo_from_health)
 	cr_expect_eq(lifecycle->not_named_count, 2);
 	iq_check_result_release(&result);
 	iq_spec_free(spec);
+	/* What has a name is not another one misspelt, and one letter is no spelling. */
+	cr_assert_eq(iq_spec_parse(IQ_LIT("lifecycle: l\ninstance: key\nselect: { kind: ws.message }\norder: "
+					  "tool_executing, tool_executed?, x, tool_completed\n"),
+				   "s", &spec, &error),
+		     0);
+	cr_assert_eq(iq_check(store, spec, &result, &error), 0);
+	lifecycle = &result.lifecycles[0];
+	cr_assert_eq(lifecycle->never_seen_count, 2);
+	cr_expect(!lifecycle->never_seen[0].nearest.data && !lifecycle->never_seen[1].nearest.data);
+	iq_check_result_release(&result);
+	iq_spec_free(spec);
 	iq_store_close(store);
 	cr_assert_eq(iq_file_remove_tree(recording.path, NULL), 0);
 }
@@ -484,6 +495,30 @@ Test(check, judges_nested_instances_in_their_parents)
 	       "undetermined: gap of 1 bytes: lost; undetermined: gap of 1 bytes: lost");
 	/* The same call of another run is another one. */
 	expect(NEST, "open start start/j tool/k/1 tool/j/1 result/k/1 result/j/1 done done/j close", "ok; ok; ok; ok");
+}
+
+/* What ended in the dark need not end again behind it, and what was complete before may have begun anew. */
+Test(check, leaves_open_where_nested_instances_ended_in_the_dark)
+{
+	static const char one[] =
+		"lifecycle: run\nselect: { kind: ws.message }\ninstance: key\norder: start, call, note, done\n---\n"
+		"lifecycle: call\ninstance: '@t'\norder: tool, result\n";
+	static const char open_ended[] =
+		"lifecycle: run\nselect: { kind: ws.message }\ninstance: key\norder: start, call, done\n---\n"
+		"lifecycle: call\ninstance: '@t'\norder: tool, part*\n";
+
+	expect(one, "open start tool/k/1 gap close",
+	       "undetermined: gap of 1 bytes: lost; undetermined: gap of 1 bytes: lost");
+	expect(open_ended, "open start tool/k/1 gap1 close",
+	       "undetermined: gap of 1 event: lost; undetermined: gap of 1 event: lost");
+	expect(open_ended, "open start tool/k/1 gap1 part/k/1 done",
+	       "undetermined: gap of 1 event: lost; undetermined: gap of 1 event: lost");
+	/* What is lost may be a run as well. */
+	expect(NEST, "open start tool/k/1 result/k/1 done gap start", "ok; undetermined: gap of 1 bytes: lost; ok");
+	/* A call of a run that is over is not that of the next one, though it is called the same. */
+	expect(open_ended, "open start tool/k/1 done start tool/k/1 done close", "ok; ok; ok; ok");
+	expect(NEST, "start tool/k/1 done start tool/k/1 result/k/1 done close",
+	       "undetermined: began before capture; undetermined: began before capture");
 }
 
 Test(check, follows_constraints)
