@@ -20,17 +20,18 @@ struct node {
 struct set {
 	const iq_node *members; /* ascending */
 	size_t count;
-	iq_states *steps; /* one a letter; UNKNOWN until taken */
 	iq_states blurred;
-	bool judged;
 	struct iq_states_facts facts;
 };
 
-#define UNKNOWN UINT32_MAX
+#define UNKNOWN IQ_STATES_UNKNOWN
 /* Of what a set may become in the dark: more members than one may have. */
 #define TOO_MANY (UINT32_MAX - 1)
 
 struct iq_automaton {
+	struct iq_steps steps;
+	size_t step_capacity;
+	size_t mark_capacity;
 	struct iq_map nodes_by_shape;
 	struct node *nodes;
 	size_t node_capacity;
@@ -89,6 +90,8 @@ void iq_automaton_free(struct iq_automaton *automaton)
 	iq_arena_release(&automaton->memory);
 	free(automaton->nodes);
 	free(automaton->sets);
+	free(automaton->steps.to);
+	free(automaton->steps.marks);
 	free(automaton);
 }
 
@@ -322,6 +325,7 @@ void iq_automaton_begin(struct iq_automaton *automaton, iq_node start, uint32_t 
 {
 	automaton->start = start;
 	automaton->symbol_count = symbol_count;
+	automaton->steps.letters = symbol_count + 2;
 }
 
 void iq_automaton_end_at(struct iq_automaton *automaton, uint32_t symbol)
@@ -342,6 +346,11 @@ iq_node iq_automaton_start(const struct iq_automaton *automaton)
 uint32_t iq_automaton_symbols(const struct iq_automaton *automaton)
 {
 	return automaton->symbol_count;
+}
+
+const struct iq_steps *iq_automaton_steps(const struct iq_automaton *automaton)
+{
+	return &automaton->steps;
 }
 
 static uint32_t product(uint32_t a, uint32_t b)
@@ -391,6 +400,20 @@ static int compare_nodes(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* A row of the table of steps, with nothing in it yet. */
+static int init_steps(struct iq_automaton *automaton, uint32_t index)
+{
+	struct iq_steps *steps = &automaton->steps;
+	size_t first = (size_t)index * steps->letters;
+
+	if (IQ_ARRAY_GROW(steps->to, automaton->step_capacity, first + steps->letters) < 0 ||
+	    IQ_ARRAY_GROW(steps->marks, automaton->mark_capacity, (size_t)index + 1) < 0)
+		return IQ_ERR_NOMEM;
+	memset(steps->to + first, 0xff, steps->letters * sizeof(*steps->to));
+	steps->marks[index] = 0;
+	return 0;
+}
+
 static int init_set(struct iq_automaton *automaton, uint32_t index)
 {
 	struct set *set;
@@ -403,11 +426,7 @@ static int init_set(struct iq_automaton *automaton, uint32_t index)
 	*set = (struct set){ .blurred = UNKNOWN };
 	set->members = (const iq_node *)(const void *)automaton->sets_by_members.entries[index].key.data;
 	set->count = automaton->sets_by_members.entries[index].key.len / sizeof(iq_node);
-	set->steps = iq_arena_alloc(&automaton->memory, ((size_t)automaton->symbol_count + 2) * sizeof(iq_states));
-	if (!set->steps)
-		return IQ_ERR_NOMEM;
-	memset(set->steps, 0xff, ((size_t)automaton->symbol_count + 2) * sizeof(iq_states));
-	return 0;
+	return init_steps(automaton, index);
 }
 
 /* Sorts `members` and removes what is there twice. */
@@ -465,14 +484,14 @@ static int make_step(struct iq_automaton *automaton, iq_states states, uint32_t 
 	if (rc == 0)
 		rc = intern_set(automaton, members, set.count, ret_states);
 	if (rc == 0)
-		set.steps[letter] = *ret_states;
+		automaton->steps.to[(size_t)states * automaton->steps.letters + letter] = *ret_states;
 	free(members);
 	return rc;
 }
 
 int iq_states_step(struct iq_automaton *automaton, iq_states states, uint32_t letter, iq_states *ret_states)
 {
-	iq_states next = automaton->sets[states].steps[letter];
+	iq_states next = iq_steps_next(&automaton->steps, states, letter);
 
 	if (next == UNKNOWN)
 		return make_step(automaton, states, letter, ret_states);
@@ -664,13 +683,13 @@ static int judge_set(struct iq_automaton *automaton, iq_states states)
 	}
 	facts.complete &= facts.any_alive;
 	automaton->sets[states].facts = facts;
-	automaton->sets[states].judged = true;
+	automaton->steps.marks[states] = (uint8_t)(IQ_MARK_JUDGED | (facts.any_alive && !facts.complete ? IQ_MARK_ON : 0));
 	return 0;
 }
 
 int iq_states_facts(struct iq_automaton *automaton, iq_states states, struct iq_states_facts *ret_facts)
 {
-	int rc = automaton->sets[states].judged ? 0 : judge_set(automaton, states);
+	int rc = automaton->steps.marks[states] ? 0 : judge_set(automaton, states);
 
 	if (rc == 0)
 		*ret_facts = automaton->sets[states].facts;

@@ -91,4 +91,26 @@ struct iq_states_facts {
 };
 int iq_states_facts(struct iq_automaton *automaton, iq_states states, struct iq_states_facts *ret_facts);
 
+/* ---- The table of steps ---- */
+
+#define IQ_STATES_UNKNOWN UINT32_MAX
+#define IQ_MARK_JUDGED 1u
+#define IQ_MARK_ON 2u /* some member is alive, and the order can go on */
+
+/* What is known of sets so far, for loops that take many letters without a call each. What is unknown is asked of iq_states_step()
+ * and iq_states_facts(), which grow the table. */
+struct iq_steps {
+	iq_states *to;	  /* by set and letter; IQ_STATES_UNKNOWN until taken */
+	uint8_t *marks;	  /* by set; 0 until judged */
+	uint32_t letters; /* IQ_LETTER_FINAL() and IQ_LETTER_FOREIGN() included */
+};
+
+/* Borrowed until the automaton is freed; what it holds, until a step that is unknown is taken. */
+const struct iq_steps *iq_automaton_steps(const struct iq_automaton *automaton);
+
+static inline iq_states iq_steps_next(const struct iq_steps *steps, iq_states states, uint32_t letter)
+{
+	return steps->to[(size_t)states * steps->letters + letter];
+}
+
 #endif
