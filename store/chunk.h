@@ -203,6 +203,9 @@ int iq_chunk_load(struct iq_chunk *chunk, uint32_t columns, struct iq_error *err
 int iq_chunk_open_texts(struct iq_chunk *chunk, struct iq_error *error);
 /* The text of a loaded column: key, attrs, body, IQ_STORED_RAW. Borrowed until the next call for the chunk. */
 int iq_chunk_text(struct iq_chunk *chunk, unsigned column, uint32_t row, struct iq_view *ret_text);
+/* Numbers the keys, which must be loaded: for each row 0 for none, else the same number from 1 up to *ret_words for the same key.
+ * Borrowed until the chunk is released. */
+int iq_chunk_number_keys(struct iq_chunk *chunk, const uint32_t **ret_codes, size_t *ret_words, struct iq_error *error);
 /* Sets ret_marks[row] for each row whose key, body or attrs may contain `literal`; with `folded` in any case of ASCII letters. NULL where
  * none can: then only what was searched is decoded, else the column is loaded. Borrowed until the chunk is released. */
 int iq_chunk_search(struct iq_chunk *chunk, unsigned column, struct iq_view literal, bool folded,

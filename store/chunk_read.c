@@ -349,6 +349,22 @@ int iq_chunk_text(struct iq_chunk *chunk, unsigned column, uint32_t row, struct 
 						       &chunk->scratch[column == IQ_COLUMN_BODY ? 1 : 2], ret_text));
 }
 
+int iq_chunk_number_keys(struct iq_chunk *chunk, const uint32_t **ret_codes, size_t *ret_words, struct iq_error *error)
+{
+	uint32_t *codes = iq_arena_alloc(&chunk->memory, (chunk->count + 1) * sizeof(*codes));
+	uint32_t *by_row = codes;
+	int rc = codes ? iq_texts_number(chunk->texts[IQ_COLUMN_KEY], codes, ret_words) : IQ_ERR_NOMEM;
+
+	if (rc == 0 && chunk->rows) {
+		by_row = iq_arena_alloc(&chunk->memory, (chunk->count + 1) * sizeof(*by_row));
+		for (uint32_t i = 0; by_row && i < chunk->count; i++)
+			by_row[chunk->rows[i]] = codes[i];
+		rc = by_row ? 0 : IQ_ERR_NOMEM;
+	}
+	*ret_codes = by_row;
+	return rc < 0 ? damaged(chunk, rc, error) : 0;
+}
+
 /* ---- Searching ---- */
 
 static bool name_holds(struct iq_view name, struct iq_view part, bool folded)

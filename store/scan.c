@@ -625,6 +625,10 @@ static int do_task(struct iq_scan *scan, struct slot *slot, struct iq_error *err
 	if (rc < 0 || slot->count == 0)
 		return rc;
 	fill_block(slot, slot->task);
+	if (scan->options.number_keys && !is_by_group(scan))
+		rc = iq_chunk_number_keys(&slot->chunk, &slot->block.keys, &slot->block.key_count, error);
+	if (rc < 0)
+		return rc;
 	if (is_by_group(scan) && group_slot(scan, task, slot) < 0)
 		return iq_error_nomem(error);
 	return 0;
@@ -945,6 +949,8 @@ int iq_scan_open(struct iq_store *store, const struct iq_scan_options *options, 
 		scan->options.columns |= 1u << IQ_COLUMN_TS;
 	if (is_by_group(scan))
 		scan->options.columns |= 1u << options->group;
+	if (scan->options.number_keys)
+		scan->options.columns |= 1u << IQ_COLUMN_KEY;
 	scan->tests = (struct iq_tests){ options->tests, options->test_count };
 	(void)pthread_mutex_init(&scan->mutex, NULL);
 	(void)pthread_cond_init(&scan->changed, NULL);

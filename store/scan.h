@@ -65,6 +65,7 @@ struct iq_scan_options {
 	const struct iq_test *tests;
 	size_t test_count;
 	uint32_t columns; /* bits of enum iq_column that are read */
+	bool number_keys; /* see iq_block; not in an order by group */
 	enum iq_scan_order order;
 	enum iq_column group; /* SOURCE, SESSION, KIND, DIRECTION, TYPE or SEVERITY */
 	bool only_groups;     /* runs have a key and a count, and no rows: one run a group */
@@ -83,7 +84,10 @@ struct iq_block {
 	const int64_t *numbers[IQ_COLUMN_COUNT];
 	const struct iq_view *types; /* the NULL view first */
 	size_t type_count;	     /* without that */
-	struct iq_chunk *chunk;	     /* private */
+	const uint32_t *
+		keys; /* numbers from 1 up to key_count that tell keys of this block apart, 0 for none; NULL if not asked for */
+	size_t key_count;
+	struct iq_chunk *chunk; /* private */
 };
 
 struct iq_run {

@@ -78,6 +78,9 @@ bool iq_texts_is_null(const struct iq_texts *texts, size_t index);
  * changes). `known` is needed where templates refer to other columns. IQ_ERR_CORRUPT, IQ_ERR_NOMEM. */
 int iq_texts_get(struct iq_texts *texts, size_t index, const struct iq_known *known, struct iq_buf *scratch,
 		 struct iq_view *ret_text);
+/* Numbers the texts of a column that refers to nothing: `ret_codes`, one a text, is 0 for null, else the same number from 1 up to
+ * *ret_words for the same text. Not all of these need occur. IQ_ERR_CORRUPT, IQ_ERR_NOMEM. */
+int iq_texts_number(struct iq_texts *texts, uint32_t *ret_codes, size_t *ret_words);
 /* Decodes what else would be decoded when the first text that needs it is asked for. IQ_ERR_CORRUPT, IQ_ERR_NOMEM. */
 int iq_texts_open_all(struct iq_texts *texts);
 /* Which columns of the event its templates refer to: bits of 1 << enum iq_slot_kind. */

@@ -323,6 +323,41 @@ static void read_texts(struct iq_codec *codec, struct iq_view bytes, struct iq_w
 	iq_arena_release(&arena);
 }
 
+/* Texts that are the same have the same number, and others another. */
+static void number_texts(struct iq_codec *codec, struct iq_view bytes, struct iq_window window,
+			 const struct iq_texts_outside *outside, const struct iq_view *expected)
+{
+	struct iq_arena arena = IQ_ARENA_INIT;
+	struct iq_map numbers = IQ_MAP_INIT;
+	struct iq_texts *column;
+	uint32_t *codes = calloc(window.count + 1, sizeof(*codes)), index;
+	size_t words, different = 0;
+	const char **texts;
+
+	cr_assert_eq(iq_texts_open(codec, bytes, window, &arena, outside, &column), 0);
+	cr_assert_eq(iq_texts_number(column, codes, &words), 0);
+	texts = calloc(words + 1, sizeof(char *));
+	for (size_t i = 0; i < window.count; i++) {
+		const struct iq_view text = expected[window.first + i];
+
+		cr_assert_leq(codes[i], words, "text %zu", i);
+		cr_assert_eq(codes[i] == 0, iq_view_is_null(text), "text %zu", i);
+		if (codes[i] == 0)
+			continue;
+		cr_assert_geq(iq_map_intern(&numbers, text, &index), 0);
+		different += texts[codes[i]] == NULL;
+		if (!texts[codes[i]])
+			texts[codes[i]] = numbers.entries[index].key.data;
+		cr_assert(texts[codes[i]] == numbers.entries[index].key.data, "text %zu: '%.*s' has another's number",
+			  i, IQ_VIEW_ARG(text));
+	}
+	cr_assert_eq(different, numbers.count, "a text has two numbers");
+	free(texts);
+	free(codes);
+	iq_map_release(&numbers);
+	iq_arena_release(&arena);
+}
+
 static void round_trip_texts(struct iq_codec *codec, struct iq_map *words, const struct iq_view *texts, size_t count)
 {
 	const struct iq_texts_outside outside = { .word = shared_word, .context = words };
@@ -330,8 +365,11 @@ static void round_trip_texts(struct iq_codec *codec, struct iq_map *words, const
 
 	cr_assert_eq(iq_texts_append(codec, texts, count, 0, &bytes), 0);
 	read_texts(codec, iq_buf_view(&bytes), iq_window_whole(count), &outside, texts);
-	for (unsigned i = 0; i < WINDOWS; i++)
+	number_texts(codec, iq_buf_view(&bytes), iq_window_whole(count), &outside, texts);
+	for (unsigned i = 0; i < WINDOWS; i++) {
 		read_texts(codec, iq_buf_view(&bytes), window_of(count, i), &outside, texts);
+		number_texts(codec, iq_buf_view(&bytes), window_of(count, i), &outside, texts);
+	}
 	iq_buf_release(&bytes);
 }
 
