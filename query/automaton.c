@@ -683,7 +683,8 @@ static int judge_set(struct iq_automaton *automaton, iq_states states)
 	}
 	facts.complete &= facts.any_alive;
 	automaton->sets[states].facts = facts;
-	automaton->steps.marks[states] = (uint8_t)(IQ_MARK_JUDGED | (facts.any_alive && !facts.complete ? IQ_MARK_ON : 0));
+	automaton->steps.marks[states] =
+		(uint8_t)(IQ_MARK_JUDGED | (facts.any_alive && !facts.complete ? IQ_MARK_ON : 0));
 	return 0;
 }
 

@@ -55,6 +55,7 @@ struct iq_follower {
 	bool plain;		    /* conditions read nothing but what `classes` tells apart */
 	struct iq_class *classes;
 	struct iq_aligner **aligners; /* by place of an automaton rule */
+	struct iq_track *last;	      /* the one that the event at hand was taken by */
 	struct iq_map loose;	      /* nested: own key alone -> number of the last track that has it */
 	uint64_t events;
 	uint64_t no_key;
@@ -90,7 +91,10 @@ struct iq_checker {
 	const struct iq_gap **by_place; /* the gaps in the order of their evidence and the event after them */
 	const struct iq_gap **by_after; /* the gaps in the order of the event before them */
 	size_t next_after;		/* those before it have been met */
-	struct iq_map dark;		/* sessions and sources with a gap so far -> index into darkness */
+	uint64_t *cuts;			/* ascending: events before which a gap may have to be looked at */
+	size_t next_cut;
+	uint32_t stretch;   /* number of the events between two of those that are at hand, from 1 */
+	struct iq_map dark; /* sessions and sources with a gap so far -> index into darkness */
 	struct iq_darkness *darkness;
 	bool merge; /* streams have to be merged by time: found out in the first pass */
 	struct iq_buf key;
@@ -154,6 +158,8 @@ void iq_darkness_release(struct iq_checker *checker);
 int iq_darkness_after(struct iq_checker *checker, uint64_t id);
 /* The same, where events come by their ids and not all of them: the gaps that lie before one. */
 int iq_darkness_up_to(struct iq_checker *checker, uint64_t id);
+/* The first event from `id` on that does not belong to the stretch of this one; ids ascend. */
+uint64_t iq_darkness_cut(struct iq_checker *checker, uint64_t id);
 /* `lost` events, or -1, may have come here; `gap` is NULL where they lie before the capture. */
 int iq_darkness_fall(struct iq_follower *follower, struct iq_track *track, const struct iq_gap *gap, int64_t lost);
 /* The track may be in any of these states of its order as well. 0 or IQ_ERR_NOMEM. */
@@ -180,6 +186,13 @@ int iq_follower_init(struct iq_checker *checker, struct iq_follower *follower);
 void iq_follower_reset(struct iq_follower *follower);
 void iq_follower_release(struct iq_follower *follower);
 int iq_follow(struct iq_checker *checker, struct iq_seen *seen);
+/* One lifecycle takes the event. Those of a tree all have to, in their order. */
+int iq_follow_one(struct iq_checker *checker, struct iq_follower *follower, struct iq_seen *seen);
+/* What the event is to the lifecycle. */
+int iq_follower_classify(struct iq_checker *checker, struct iq_follower *follower, struct iq_seen *seen,
+			 struct iq_class *ret_class);
+/* Has an event like this to be looked at for damage, whatever it is? */
+bool iq_follower_reads_damage(const struct iq_follower *follower, const struct iq_event *event);
 /* The instance's key as it is shown: for a nested one without that of its parent. It lies in the arena; the NULL view when memory is
  * out. */
 struct iq_view iq_follower_key(const struct iq_follower *follower, const struct iq_track *track,

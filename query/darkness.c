@@ -251,6 +251,27 @@ static int compare_after(const void *a, const void *b)
 	return x->after != y->after ? (x->after > y->after) - (x->after < y->after) : (x > y) - (x < y);
 }
 
+static int compare_ids(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* A gap is met by what comes behind the event before it, and by what comes from the event after it on. */
+static int list_cuts(struct iq_checker *checker)
+{
+	checker->cuts = calloc(2 * checker->gap_count + 1, sizeof(*checker->cuts));
+	if (!checker->cuts)
+		return iq_checker_nomem(checker);
+	for (size_t i = 0; i < checker->gap_count; i++) {
+		checker->cuts[2 * i] = checker->gaps[i].after + 1;
+		checker->cuts[2 * i + 1] = event_after(&checker->gaps[i]);
+	}
+	qsort(checker->cuts, 2 * checker->gap_count, sizeof(*checker->cuts), compare_ids);
+	return 0;
+}
+
 /* Links the gaps to the events that they follow. */
 int iq_darkness_init(struct iq_checker *checker)
 {
@@ -274,7 +295,14 @@ int iq_darkness_init(struct iq_checker *checker)
 		if (iq_map_set(&checker->gaps_after, number_key(&checker->gaps[i].after), i) < 0)
 			return iq_checker_nomem(checker);
 	}
-	return 0;
+	return list_cuts(checker);
+}
+
+uint64_t iq_darkness_cut(struct iq_checker *checker, uint64_t id)
+{
+	while (checker->next_cut < 2 * checker->gap_count && checker->cuts[checker->next_cut] <= id)
+		checker->next_cut++;
+	return checker->next_cut < 2 * checker->gap_count ? checker->cuts[checker->next_cut] : UINT64_MAX;
 }
 
 int iq_darkness_after(struct iq_checker *checker, uint64_t id)
@@ -379,7 +407,7 @@ void iq_darkness_reset(struct iq_checker *checker)
 {
 	iq_map_release(&checker->dark);
 	checker->dark = (struct iq_map)IQ_MAP_INIT;
-	checker->next_after = 0;
+	checker->next_after = checker->next_cut = 0;
 	memset(checker->darkness, 0, (checker->gap_count + 1) * sizeof(*checker->darkness));
 }
 
@@ -388,6 +416,7 @@ void iq_darkness_release(struct iq_checker *checker)
 	free(checker->next_gap);
 	free(checker->by_place);
 	free(checker->by_after);
+	free(checker->cuts);
 	free(checker->darkness);
 	iq_map_release(&checker->gaps_after);
 	iq_map_release(&checker->dark);

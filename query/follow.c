@@ -740,6 +740,8 @@ static int follow_instance(struct iq_checker *checker, struct iq_follower *follo
 	if (rc < 0 || !has_key)
 		return rc;
 	rc = find_track(checker, follower, seen, symbol, &track);
+	if (rc == 0)
+		follower->last = track;
 	if (rc == 0 && track->parent)
 		rc = follow_parents(checker, follower, track, seen);
 	if (rc == 0 && track->ended && symbol != IQ_SYMBOL_NONE)
@@ -784,7 +786,7 @@ static int follow_malformed(struct iq_checker *checker, struct iq_follower *foll
 	return note_whereabouts(checker, track, seen);
 }
 
-static bool may_be_malformed(const struct iq_follower *follower, const struct iq_event *event)
+bool iq_follower_reads_damage(const struct iq_follower *follower, const struct iq_event *event)
 {
 	return !event->type.data && event->kind == IQ_KIND_WS_MESSAGE && iq_lifecycle_reads_body(follower->lifecycle);
 }
@@ -794,8 +796,8 @@ static bool is_malformed(const struct iq_follower *follower, const struct iq_eve
 {
 	struct iq_view body = iq_view_trim(event->body);
 
-	return may_be_malformed(follower, event) && !event->body_is_binary && body.len > 0 && body.data[0] == '{' &&
-	       !iq_json_valid(body);
+	return iq_follower_reads_damage(follower, event) && !event->body_is_binary && body.len > 0 &&
+	       body.data[0] == '{' && !iq_json_valid(body);
 }
 
 static int count_type(struct iq_checker *checker, struct iq_follower *follower, uint32_t type, bool is_named)
@@ -850,8 +852,8 @@ static uint64_t class_name(const struct iq_seen *seen)
 	       (uint64_t)event->kind << 5 | (uint64_t)event->direction << 3 | (uint64_t)event->severity | 1ull << 63;
 }
 
-static int classify(struct iq_checker *checker, struct iq_follower *follower, struct iq_seen *seen,
-		    struct iq_class *ret_class)
+int iq_follower_classify(struct iq_checker *checker, struct iq_follower *follower, struct iq_seen *seen,
+			 struct iq_class *ret_class)
 {
 	struct iq_class *known;
 	uint64_t name;
@@ -884,7 +886,7 @@ static int is_named_elsewhere(struct iq_checker *checker, const struct iq_follow
 
 		if (other == follower || other->root != follower->root)
 			continue;
-		rc = classify(checker, other, seen, &class);
+		rc = iq_follower_classify(checker, other, seen, &class);
 		*ret_is = rc == 0 && class.symbol != IQ_SYMBOL_NONE;
 	}
 	return rc;
@@ -896,8 +898,9 @@ static int follow_unnamed(struct iq_checker *checker, struct iq_follower *follow
 	const struct iq_lifecycle *lifecycle = follower->lifecycle;
 	uint32_t type = seen->type == IQ_SYMBOL_NONE ? ~IQ_SYMBOL_UNNAMED : seen->type;
 	bool elsewhere = true;
-	int rc = may_be_malformed(follower, seen->event) ? need(seen, 1u << IQ_COLUMN_BODY | 1u << IQ_COLUMN_SESSION)
-							 : 0;
+	int rc = iq_follower_reads_damage(follower, seen->event)
+			 ? need(seen, 1u << IQ_COLUMN_BODY | 1u << IQ_COLUMN_SESSION)
+			 : 0;
 
 	if (rc < 0)
 		return rc;
@@ -912,11 +915,11 @@ static int follow_unnamed(struct iq_checker *checker, struct iq_follower *follow
 			       lifecycle->unnamed_too ? IQ_SYMBOL_UNNAMED | type : IQ_SYMBOL_NONE);
 }
 
-static int follow(struct iq_checker *checker, struct iq_follower *follower, struct iq_seen *seen)
+int iq_follow_one(struct iq_checker *checker, struct iq_follower *follower, struct iq_seen *seen)
 {
 	struct iq_class class;
 	bool named;
-	int rc = classify(checker, follower, seen, &class);
+	int rc = iq_follower_classify(checker, follower, seen, &class);
 
 	if (rc < 0 || !class.selected)
 		return rc;
@@ -936,7 +939,7 @@ int iq_follow(struct iq_checker *checker, struct iq_seen *seen)
 	int rc = 0;
 
 	for (size_t i = 0; i < checker->follower_count && rc == 0; i++)
-		rc = follow(checker, &checker->followers[i], seen);
+		rc = iq_follow_one(checker, &checker->followers[i], seen);
 	return rc;
 }
 

@@ -5,49 +5,30 @@
  * merged by time first. */
 #include <stdlib.h>
 
-#include "query/checker.h"
+#include "query/lane.h"
 
-/* Bits of a stream's name beyond those of a session's or a source's number. */
-#define STREAM_OF_SOURCE 0x80000000u
-/* Columns that are numbers or one of few names: they are read for every event. */
-#define LIGHT_COLUMNS \
-	(1u << IQ_COLUMN_ID | 1u << IQ_COLUMN_TS | 1u << IQ_COLUMN_SOURCE | 1u << IQ_COLUMN_SESSION | \
-	 1u << IQ_COLUMN_KIND | 1u << IQ_COLUMN_DIRECTION | 1u << IQ_COLUMN_TYPE | 1u << IQ_COLUMN_EVIDENCE)
 /* Not a status: the store is not in the order of its times. */
 #define OUT_OF_ORDER 1
 
-static void note_session_end(struct iq_checker *checker, const struct iq_event *event)
+static void note_session_end(struct iq_checker *checker, enum iq_kind kind, uint32_t session_no, uint64_t id)
 {
 	const struct iq_session *session;
 
-	if (event->kind != IQ_KIND_WS_CLOSE && event->kind != IQ_KIND_NET_ERROR)
+	if (kind != IQ_KIND_WS_CLOSE && kind != IQ_KIND_NET_ERROR)
 		return;
-	session = iq_checker_session(checker, event->session_no);
+	session = iq_checker_session(checker, session_no);
 	if (session)
-		checker->session_ends[session - checker->sessions] = event->id;
+		checker->session_ends[session - checker->sessions] = id;
 }
 
-static uint32_t needed_columns(const struct iq_spec *spec)
+/* Which evidence an event lies in matters to gaps. */
+static uint32_t needed_columns(const struct iq_checker *checker)
 {
-	uint32_t columns = LIGHT_COLUMNS;
+	uint32_t columns = IQ_LIGHT_COLUMNS | (checker->gap_count ? 1u << IQ_COLUMN_EVIDENCE : 0);
 
-	for (const struct iq_lifecycle *lifecycle = spec->first; lifecycle; lifecycle = lifecycle->next)
+	for (const struct iq_lifecycle *lifecycle = checker->spec->first; lifecycle; lifecycle = lifecycle->next)
 		columns |= lifecycle->columns;
 	return columns;
-}
-
-/* The number that the checker has for a type, IQ_SYMBOL_NONE for none. */
-static int type_number(struct iq_checker *checker, struct iq_view type, uint32_t *ret_number)
-{
-	int rc;
-
-	*ret_number = IQ_SYMBOL_NONE;
-	if (!type.data)
-		return 0;
-	rc = iq_map_intern(&checker->types, type, ret_number);
-	return rc < 0 || IQ_ARRAY_GROW(checker->named, checker->named_capacity, (size_t)*ret_number + 1) < 0
-		       ? iq_checker_nomem(checker)
-		       : 0;
 }
 
 /* ---- Merged by time ---- */
@@ -60,10 +41,10 @@ static int take_merged(struct iq_checker *checker, struct iq_cursor *cursor)
 	while ((rc = iq_cursor_next(cursor, &event, checker->error)) > 0) {
 		struct iq_seen seen = { .event = &event, .source = iq_checker_source(checker, event.source) };
 
-		seen.stream = event.session_no ? event.session_no : STREAM_OF_SOURCE | seen.source;
+		seen.stream = event.session_no ? event.session_no : IQ_STREAM_OF_SOURCE | seen.source;
 		seen.at = iq_checker_aligned(checker, seen.source, event.ts);
-		rc = type_number(checker, event.type, &seen.type);
-		note_session_end(checker, &event);
+		rc = iq_feed_type(checker, event.type, &seen.type);
+		note_session_end(checker, event.kind, event.session_no, event.id);
 		if (rc == 0)
 			rc = iq_follow(checker, &seen);
 		if (rc == 0 && checker->gap_count > 0)
@@ -81,7 +62,7 @@ static int pass_by_time(struct iq_checker *checker)
 	int rc;
 
 	filter.order = IQ_ORDER_TIME;
-	filter.columns = needed_columns(checker->spec);
+	filter.columns = needed_columns(checker);
 	rc = iq_darkness_after(checker, 0);
 	if (rc == 0)
 		rc = iq_cursor_open(checker->store, &filter, &cursor, checker->error);
@@ -94,154 +75,144 @@ static int pass_by_time(struct iq_checker *checker)
 
 /* ---- By id ---- */
 
-/* The event at hand, and the block that it lies in. */
-struct feed {
+struct pass {
 	struct iq_checker *checker;
-	const struct iq_block *block;
-	uint32_t row;
-	uint64_t serial;
-	uint32_t *types; /* by the block's codes: the checker's numbers */
-	size_t type_capacity;
-	struct iq_view *source_names; /* by number */
-	size_t source_count;
+	struct iq_feed feed;
+	struct iq_lane *lanes;
+	size_t lane_count;
+	struct iq_follower **slow; /* lifecycles without a lane */
+	size_t slow_count;
 	bool must_ascend;
 	int64_t *reached; /* by session number, then by source number: the latest time of the stream */
 	size_t sessions;
 	int64_t merged; /* the latest time of all */
-	struct iq_event event;
-	char session_name[IQ_SESSION_NAME_SIZE];
-	struct iq_buf texts[2]; /* key and attrs of the event at hand */
 };
 
-static int load_text(struct feed *feed, enum iq_column column, struct iq_view *ret_text, struct iq_buf *copy)
+static int enter_block(struct pass *pass, const struct iq_block *block)
 {
-	bool is_binary;
-	int rc = iq_block_text(feed->block, column, feed->row, ret_text, &is_binary, feed->checker->error);
+	int rc = iq_feed_enter(&pass->feed, block);
 
-	if (rc < 0)
-		return rc;
-	if (column == IQ_COLUMN_BODY)
-		feed->event.body_is_binary = is_binary;
-	/* The next text of the block may lie where this one does. */
-	if (copy && ret_text->data) {
-		iq_buf_clear(copy);
-		if (iq_buf_append(copy, *ret_text) < 0)
-			return iq_checker_nomem(feed->checker);
-		*ret_text = iq_buf_view(copy);
-	}
-	return 0;
-}
-
-static int load(void *context, uint32_t columns)
-{
-	struct feed *feed = context;
-	struct iq_event *event = &feed->event;
-	int rc = 0;
-
-	if (columns & 1u << IQ_COLUMN_SESSION && event->session_no)
-		event->session = iq_session_name(event->session_no, feed->session_name);
-	if (columns & 1u << IQ_COLUMN_KEY)
-		rc = load_text(feed, IQ_COLUMN_KEY, &event->key, &feed->texts[0]);
-	if (rc == 0 && columns & 1u << IQ_COLUMN_ATTRS)
-		rc = load_text(feed, IQ_COLUMN_ATTRS, &event->attrs, &feed->texts[1]);
-	if (rc == 0 && columns & 1u << IQ_COLUMN_BODY)
-		rc = load_text(feed, IQ_COLUMN_BODY, &event->body, NULL);
+	for (size_t i = 0; i < pass->lane_count && rc == 0; i++)
+		rc = iq_lane_enter(&pass->lanes[i], &pass->feed);
 	return rc;
-}
-
-static int enter_block(struct feed *feed, const struct iq_block *block)
-{
-	int rc = 0;
-
-	if (block->serial == feed->serial && feed->block)
-		return 0;
-	feed->block = block;
-	feed->serial = block->serial;
-	if (IQ_ARRAY_GROW(feed->types, feed->type_capacity, block->type_count + 1) < 0)
-		return iq_checker_nomem(feed->checker);
-	for (size_t i = 0; i <= block->type_count && rc == 0; i++)
-		rc = type_number(feed->checker, block->types[i], &feed->types[i]);
-	return rc;
-}
-
-static int64_t number(const struct feed *feed, enum iq_column column)
-{
-	return feed->block->numbers[column] ? feed->block->numbers[column][feed->row] : 0;
-}
-
-static void fill_event(struct feed *feed, struct iq_seen *seen)
-{
-	const struct iq_block *block = feed->block;
-	int64_t type = number(feed, IQ_COLUMN_TYPE);
-	struct iq_event *event = &feed->event;
-
-	event->id = block->numbers[IQ_COLUMN_ID] ? (uint64_t)number(feed, IQ_COLUMN_ID) : block->id_first + feed->row;
-	event->ts = block->numbers[IQ_COLUMN_TS] ? number(feed, IQ_COLUMN_TS) : IQ_TIME_NONE;
-	event->session_no = (uint32_t)number(feed, IQ_COLUMN_SESSION);
-	event->kind = (enum iq_kind)number(feed, IQ_COLUMN_KIND);
-	event->direction = (enum iq_direction)number(feed, IQ_COLUMN_DIRECTION);
-	event->severity = (enum iq_severity)number(feed, IQ_COLUMN_SEVERITY);
-	event->evidence = (uint32_t)number(feed, IQ_COLUMN_EVIDENCE);
-	event->type = block->types[type];
-	event->session = event->key = event->attrs = event->body = IQ_VIEW_NULL;
-	seen->source = (uint32_t)number(feed, IQ_COLUMN_SOURCE);
-	event->source = seen->source < feed->source_count ? feed->source_names[seen->source] : IQ_VIEW_NULL;
-	seen->type = feed->types[type];
-	seen->stream = event->session_no ? event->session_no : STREAM_OF_SOURCE | seen->source;
-	seen->at = iq_checker_aligned(feed->checker, seen->source, event->ts);
-	seen->loaded = LIGHT_COLUMNS & ~(1u << IQ_COLUMN_SESSION);
 }
 
 /* Would merging the streams leave the event where it is? */
-static bool ascends(struct feed *feed, const struct iq_seen *seen)
+static bool ascends(struct pass *pass, const struct iq_block *block, uint32_t row)
 {
-	size_t stream = feed->event.session_no ? feed->event.session_no : feed->sessions + seen->source;
-	int64_t *reached = &feed->reached[stream];
+	const uint32_t session = (uint32_t)iq_feed_number(block, IQ_COLUMN_SESSION, row);
+	const uint32_t source = (uint32_t)iq_feed_number(block, IQ_COLUMN_SOURCE, row);
+	const int64_t at = iq_checker_aligned(pass->checker, source, iq_feed_number(block, IQ_COLUMN_TS, row));
+	int64_t *reached = &pass->reached[session ? session : pass->sessions + source];
 
-	*reached = seen->at > *reached ? seen->at : *reached;
-	if (*reached < feed->merged)
+	*reached = at > *reached ? at : *reached;
+	if (*reached < pass->merged)
 		return false;
-	feed->merged = *reached;
+	pass->merged = *reached;
 	return true;
 }
 
-static int take_run(struct feed *feed, const struct iq_run *run)
+static bool run_ascends(struct pass *pass, const struct iq_run *run)
 {
-	struct iq_seen seen = { .event = &feed->event, .load = load, .load_context = feed };
-	int rc = enter_block(feed, run->block);
+	bool does = true;
 
-	for (uint64_t i = 0; i < run->count && rc == 0; i++) {
-		feed->row = run->rows[i];
-		fill_event(feed, &seen);
-		if (feed->must_ascend && !ascends(feed, &seen))
-			return OUT_OF_ORDER;
-		note_session_end(feed->checker, &feed->event);
-		if (feed->checker->gap_count > 0)
-			rc = iq_darkness_up_to(feed->checker, feed->event.id);
-		if (rc == 0)
-			rc = iq_follow(feed->checker, &seen);
+	for (uint64_t i = 0; i < run->count && does; i++)
+		does = ascends(pass, run->block, run->rows[i]);
+	return does;
+}
+
+static void note_session_ends(struct iq_checker *checker, const struct iq_run *run)
+{
+	const int64_t *kinds = run->block->numbers[IQ_COLUMN_KIND];
+
+	for (uint64_t i = 0; i < run->count; i++)
+		note_session_end(checker, (enum iq_kind)kinds[run->rows[i]],
+				 (uint32_t)iq_feed_number(run->block, IQ_COLUMN_SESSION, run->rows[i]),
+				 iq_feed_id(run->block, run->rows[i]));
+}
+
+/* Rows from `from` on among which no gap has to be looked at. */
+static uint64_t stretch_end(struct iq_checker *checker, const struct iq_run *run, uint64_t from)
+{
+	const uint64_t cut = iq_darkness_cut(checker, iq_feed_id(run->block, run->rows[from]));
+	const int64_t evidence = iq_feed_number(run->block, IQ_COLUMN_EVIDENCE, run->rows[from]);
+	uint64_t end = from + 1;
+
+	while (end < run->count && iq_feed_id(run->block, run->rows[end]) < cut &&
+	       iq_feed_number(run->block, IQ_COLUMN_EVIDENCE, run->rows[end]) == evidence)
+		end++;
+	return end;
+}
+
+static int take_slowly(struct pass *pass, const uint32_t *rows, uint64_t count)
+{
+	struct iq_seen seen;
+	int rc = 0;
+
+	for (uint64_t i = 0; i < count && pass->slow_count > 0 && rc == 0; i++) {
+		iq_feed_fill(&pass->feed, rows[i], &seen);
+		for (size_t j = 0; j < pass->slow_count && rc == 0; j++)
+			rc = iq_follow_one(pass->checker, pass->slow[j], &seen);
 	}
 	return rc;
 }
 
-static int take_scan(struct feed *feed, const struct iq_test *test)
+static int take_stretch(struct pass *pass, const struct iq_run *run, uint64_t from, uint64_t end)
 {
+	struct iq_checker *checker = pass->checker;
+	int rc = 0;
+
+	if (checker->gap_count > 0) {
+		checker->stretch++;
+		rc = iq_darkness_up_to(checker, iq_feed_id(run->block, run->rows[from]));
+	}
+	for (size_t i = 0; i < pass->lane_count && rc == 0; i++)
+		rc = iq_lane_take(&pass->lanes[i], &pass->feed, run->rows + from, end - from);
+	return rc < 0 ? rc : take_slowly(pass, run->rows + from, end - from);
+}
+
+static int take_run(struct pass *pass, const struct iq_run *run)
+{
+	int rc = run->block->serial != pass->feed.serial ? enter_block(pass, run->block) : 0;
+
+	if (rc == 0 && pass->must_ascend && !run_ascends(pass, run))
+		return OUT_OF_ORDER;
+	note_session_ends(pass->checker, run);
+	for (uint64_t from = 0, end; from < run->count && rc == 0; from = end) {
+		end = pass->checker->gap_count ? stretch_end(pass->checker, run, from) : run->count;
+		rc = take_stretch(pass, run, from, end);
+	}
+	return rc;
+}
+
+static bool any_lane_by_key(const struct pass *pass)
+{
+	for (size_t i = 0; i < pass->lane_count; i++)
+		if (!pass->lanes[i].follower->by_session)
+			return true;
+	return false;
+}
+
+static int take_scan(struct pass *pass, const struct iq_test *test)
+{
+	struct iq_checker *checker = pass->checker;
 	const struct iq_scan_options options = { .tests = test,
 						 .test_count = test ? 1 : 0,
-						 .columns = needed_columns(feed->checker->spec) };
+						 .columns = needed_columns(checker),
+						 .number_keys = any_lane_by_key(pass) };
 	struct iq_scan *scan;
 	struct iq_run run;
-	int rc = iq_scan_open(feed->checker->store, &options, &scan, feed->checker->error);
+	int rc = iq_scan_open(checker->store, &options, &scan, checker->error);
 
 	if (rc < 0)
 		return rc;
-	while ((rc = iq_scan_next(scan, &run, feed->checker->error)) > 0) {
-		rc = take_run(feed, &run);
+	while ((rc = iq_scan_next(scan, &run, checker->error)) > 0) {
+		rc = take_run(pass, &run);
 		if (rc != 0)
 			break;
 	}
 	iq_scan_close(scan);
-	return rc < 0 || rc == OUT_OF_ORDER ? rc : iq_darkness_up_to(feed->checker, UINT64_MAX);
+	return rc < 0 || rc == OUT_OF_ORDER ? rc : iq_darkness_up_to(checker, UINT64_MAX);
 }
 
 /* The sessions of what is to be explained, as ranges of their numbers; the number of these. */
@@ -261,43 +232,68 @@ static size_t list_sessions(const struct iq_checker *checker, struct iq_range *r
 }
 
 /* In a second pass, only what has to be read again. */
-static int take_needed(struct feed *feed)
+static int take_needed(struct pass *pass)
 {
-	struct iq_checker *checker = feed->checker;
+	struct iq_checker *checker = pass->checker;
 	struct iq_test test = { .column = IQ_COLUMN_SESSION };
 	struct iq_range *ranges;
 	int rc;
 
 	if (checker->chosen.count == 0 || checker->chosen_all)
-		return take_scan(feed, NULL);
+		return take_scan(pass, NULL);
 	ranges = calloc(checker->chosen_room, sizeof(*ranges));
 	if (!ranges)
 		return iq_checker_nomem(checker);
 	test.ranges = ranges;
 	test.range_count = list_sessions(checker, ranges);
-	rc = take_scan(feed, &test);
+	rc = take_scan(pass, &test);
 	free(ranges);
 	return rc;
 }
 
-static int prepare_feed(struct feed *feed)
+/* Lifecycles with a lane, and the others in their order. */
+static int sort_followers(struct pass *pass)
 {
-	const struct iq_checker *checker = feed->checker;
-	size_t sources;
-	const struct iq_source *source = iq_store_sources(checker->store, &sources);
-	uint32_t last_session = checker->session_count ? checker->sessions[checker->session_count - 1].no : 0;
+	struct iq_checker *checker = pass->checker;
+	const size_t count = checker->follower_count + 1;
 
-	feed->source_count = checker->horizon_count;
-	feed->sessions = (size_t)last_session + 1;
-	feed->source_names = calloc(feed->source_count, sizeof(*feed->source_names));
-	feed->reached = malloc((feed->sessions + feed->source_count) * sizeof(*feed->reached));
-	if (!feed->source_names || !feed->reached)
-		return iq_checker_nomem(feed->checker);
-	for (size_t i = 0; i < sources; i++)
-		feed->source_names[source[i].no] = source[i].name;
-	for (size_t i = 0; i < feed->sessions + feed->source_count; i++)
-		feed->reached[i] = IQ_TIME_NONE;
+	pass->lanes = calloc(count, sizeof(*pass->lanes));
+	pass->slow = calloc(count, sizeof(struct iq_follower *));
+	if (!pass->lanes || !pass->slow)
+		return iq_checker_nomem(checker);
+	for (size_t i = 0; i < checker->follower_count; i++) {
+		if (iq_lane_init(&checker->followers[i], &pass->lanes[pass->lane_count]))
+			pass->lane_count++;
+		else
+			pass->slow[pass->slow_count++] = &checker->followers[i];
+	}
 	return 0;
+}
+
+static int prepare(struct pass *pass)
+{
+	const struct iq_checker *checker = pass->checker;
+	uint32_t last_session = checker->session_count ? checker->sessions[checker->session_count - 1].no : 0;
+	int rc = iq_feed_init(pass->checker, &pass->feed);
+
+	pass->merged = IQ_TIME_NONE;
+	pass->sessions = (size_t)last_session + 1;
+	pass->reached = malloc((pass->sessions + checker->horizon_count) * sizeof(*pass->reached));
+	if (rc < 0 || !pass->reached)
+		return iq_checker_nomem(pass->checker);
+	for (size_t i = 0; i < pass->sessions + checker->horizon_count; i++)
+		pass->reached[i] = IQ_TIME_NONE;
+	return sort_followers(pass);
+}
+
+static void release(struct pass *pass)
+{
+	for (size_t i = 0; i < pass->lane_count; i++)
+		iq_lane_release(&pass->lanes[i]);
+	free(pass->lanes);
+	free(pass->slow);
+	free(pass->reached);
+	iq_feed_release(&pass->feed);
 }
 
 /* Does every instance lie within one session? */
@@ -319,19 +315,13 @@ static bool is_within_streams(const struct iq_checker *checker)
 
 static int pass_by_id(struct iq_checker *checker)
 {
-	struct feed feed = { .checker = checker,
-			     .event = IQ_EVENT_INIT,
-			     .must_ascend = !is_within_streams(checker),
-			     .merged = IQ_TIME_NONE };
-	int rc = prepare_feed(&feed);
+	struct pass pass = { .checker = checker, .must_ascend = !is_within_streams(checker) };
+	int rc = prepare(&pass);
 
+	checker->stretch = 1;
 	if (rc == 0)
-		rc = take_needed(&feed);
-	free(feed.types);
-	free(feed.source_names);
-	free(feed.reached);
-	iq_buf_release(&feed.texts[0]);
-	iq_buf_release(&feed.texts[1]);
+		rc = take_needed(&pass);
+	release(&pass);
 	return rc;
 }
 

@@ -120,6 +120,7 @@ struct iq_track {
 	uint32_t symbol;	   /* of its lifecycle in the parent's */
 	uint32_t stream;	   /* of its last event */
 	uint32_t last_source;
+	uint32_t stretch;   /* that its last event was in */
 	uint8_t directions; /* bit per enum iq_direction */
 	bool over : 1;	    /* its order can take nothing more, or a `final` event came */
 	bool cancelled : 1; /* a `final` event came */

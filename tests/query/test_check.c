@@ -257,6 +257,8 @@ Test(check, ends_and_begins_instances)
 	expect(PAIR, "open a b b close", "violated: duplicate: duplicate b after b [drop 4]");
 	expect(PAIR, "open a/x a/y b/y close", "violated: unterminated: missing b after a [insert b after 2]; ok");
 	/* A run that goes on after a reconnect is one run. */
+	expect("lifecycle: l\ninstance: key\norder: a, c*, b\n", "open a c c close @c2 open c c",
+	       "undetermined: open at capture end");
 	expect(PAIR, "open a close @c2 open b close", "ok");
 	expect(PAIR, "open a close @c2 open x close", "violated: unterminated: missing b after a [insert b after 2]");
 }
@@ -366,6 +368,49 @@ Test(check, is_never_surer_than_every_filling_of_a_gap)
 				  iq_verdict_name(with_gap), iq_verdict_name(filled), fillings[i]);
 		}
 		iq_buf_release(&out);
+	}
+}
+
+/* A condition that always holds makes each event be looked at by itself. */
+#define EACH "select: { kind: { exists: true }, severity: { ne: critical } }\n"
+
+/* Most events are taken in columns: nothing is said that looking at each of them would not say. */
+Test(check, says_the_same_of_columns_and_of_events)
+{
+	/* The first ten are the most frequent. */
+	static const char *const words[] = { "a",   "b",    "c",     "a/x",   "b/x",  "@c1", "@c2",
+					     "a",   "b",    "c/x",   "d",     "open", "gap", "gap1",
+					     "cut", "lost", "close", "@none", "+1",   "%q",  "%p" };
+	static const char *const rules[] = {
+		"instance: key\norder: a, b\n",
+		"instance: key\norder: a, (b | c)*, b\n",
+		"instance: session\norder: ws.open?, (a | b)*, c*, ws.close?\n",
+		"instance: key\norder: a, b?, c*\nfinal: [d, b]\n",
+		"constraints:\n  - response(a, b)\n  - precedence(c, a)\n  - not-succession(b, c)\n",
+		"instance: key\norder: (a & b & c?){1,2}\nconstraints: [existence(b)]\n",
+	};
+	unsigned seed = (unsigned)time(NULL);
+
+	srand(seed);
+	for (unsigned round = 0; round < 60; round++) {
+		struct iq_buf columns = IQ_BUF_INIT, events = IQ_BUF_INIT;
+		enum iq_verdict by_columns, by_events;
+		char text[200] = "", spec[2][400];
+		const char *rule = rules[(unsigned)rand() % (sizeof(rules) / sizeof(rules[0]))];
+
+		for (int i = 8 + rand() % 16; i >= 0; i--) {
+			strcat(text, words[(unsigned)rand() % (i % 3 ? 10 : sizeof(words) / sizeof(words[0]))]);
+			strcat(text, " ");
+		}
+		(void)snprintf(spec[0], sizeof(spec[0]), "lifecycle: l\n%s", rule);
+		(void)snprintf(spec[1], sizeof(spec[1]), "lifecycle: l\n" EACH "%s", rule);
+		check(spec[0], text, &columns, &by_columns);
+		check(spec[1], text, &events, &by_events);
+		cr_expect(by_columns == by_events && iq_view_eq(iq_buf_view(&columns), iq_buf_view(&events)),
+			  "seed %u: `%s` of `%s` is `%s` in columns, and `%s`", seed, rule, text,
+			  columns.data ? columns.data : "", events.data ? events.data : "");
+		iq_buf_release(&columns);
+		iq_buf_release(&events);
 	}
 }
 
