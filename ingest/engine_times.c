@@ -55,3 +55,22 @@ struct iq_view iq_take_times(struct iq_view text, const struct iq_line_reading *
 	}
 	return text;
 }
+
+size_t iq_engine_piece(struct iq_view text)
+{
+	struct iq_view rest = text;
+	int64_t ts, other = IQ_TIME_NONE;
+
+	if (text.len <= PIECE_BYTES || !iq_take_engine_time(&rest, &ts))
+		return 0;
+	while (rest.len > PIECE_BYTES) {
+		struct iq_view next = iq_view_from(rest, PIECE_BYTES);
+
+		if (!iq_take_engine_time(&next, &other))
+			return 0;
+		if (other != ts)
+			return (size_t)(rest.data + PIECE_BYTES - text.data);
+		rest = next;
+	}
+	return 0;
+}

@@ -11,6 +11,9 @@ bool iq_take_engine_time(struct iq_view *text, int64_t *ret_ts);
 /* The text behind such a time, without those that the Engine writes again before each further piece (16 KiB) of a long line; in `scratch`
  * (appended) if there were any. Borrowed until the text goes or `scratch` changes. */
 struct iq_view iq_drop_engine_times(struct iq_view text, int64_t ts, struct iq_buf *scratch);
+/* Where a line that begins with such a time has one of another in it, right behind a piece: what a program wrote to its other stream came between
+ * two pieces. 0: nowhere. */
+size_t iq_engine_piece(struct iq_view text);
 /* The text behind its time, which the record gets: the engine's, else the one that the program wrote into the text, which stays there. */
 struct iq_view iq_take_times(struct iq_view text, const struct iq_line_reading *reading, struct iq_record *record);
 

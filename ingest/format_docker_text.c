@@ -15,16 +15,22 @@ static void set_body(struct iq_record *record, struct iq_view text)
 
 static const char *parse_docker(const struct iq_line_reading *reading, struct iq_record *record)
 {
-	struct iq_view text = iq_text_plain(reading->text, reading->scratch);
+	struct iq_view text = reading->text;
 
 	record->continues = !iq_take_engine_time(&text, &record->event.ts);
-	set_body(record, iq_drop_engine_times(text, record->event.ts, reading->scratch));
+	record->by_time = !record->continues;
+	record->unfinished = reading->piece;
+	/* Two streams may have something unfinished. */
+	if (reading->piece)
+		record->stream = iq_view_make(reading->text.data, (size_t)(text.data - reading->text.data));
+	text = iq_drop_engine_times(text, record->event.ts, reading->scratch);
+	set_body(record, iq_text_plain(text, reading->scratch));
 	return NULL;
 }
 
-static const struct iq_line_rules docker_rules = { .parse = parse_docker,
-						   .joining = IQ_JOIN_TRACES,
-						   .keeps_indent = true };
+static const struct iq_line_rules docker_rules = {
+	.parse = parse_docker, .split = iq_engine_piece, .joining = IQ_JOIN_TRACES, .keeps_indent = true
+};
 
 static bool has_time(struct iq_view text, bool cut)
 {

@@ -547,12 +547,22 @@ static int give_alone(struct iq_joiner *joiner, struct iq_record *record, struct
 	return give(joiner, record, false, false, bytes, record->line_bytes, error);
 }
 
+static struct iq_joiner_stream *find_unfinished(const struct iq_joiner *joiner, int64_t ts)
+{
+	for (size_t i = 0; i < joiner->count; i++)
+		if (joiner->streams[i].open && joiner->streams[i].unfinished && joiner->streams[i].first.event.ts == ts)
+			return &joiner->streams[i];
+	return NULL;
+}
+
 int iq_joiner_take(struct iq_joiner *joiner, struct iq_record *record, struct iq_error *error)
 {
-	struct iq_joiner_stream *stream = find_stream(joiner, record->stream);
+	struct iq_joiner_stream *stream = record->by_time ? find_unfinished(joiner, record->event.ts) : NULL;
 	bool goes_on;
 	int rc;
 
+	if (!stream)
+		stream = find_stream(joiner, record->stream);
 	if (record->event.offset + record->event.length > joiner->end)
 		joiner->end = record->event.offset + record->event.length;
 	rc = continue_or_close(joiner, stream, record, &goes_on, error);

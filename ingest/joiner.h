@@ -30,6 +30,7 @@ struct iq_record {
 	struct iq_gap gap;     /* with a reason: the record is no event but a hole that the evidence itself knows of */
 	struct iq_view attrs;  /* as iq_attrs_raw() and others left them, without the end of the object */
 	bool unfinished;       /* the stream's next record goes on with this text */
+	bool by_time;	/* it goes on with an unfinished text of the same time, whatever its stream, if there is one */
 	bool continues; /* a further line of what the stream said last, if that had a time; the joiner looks at the
 				text as well */
 	uint64_t line;	/* number, and the line ends before it; 0 in evidence that is not lines */

@@ -82,9 +82,8 @@ static int take_gap(struct iq_parser *parser, struct iq_gap *gap, const struct i
 	return rc < 0 ? rc : parser->output.sink->gap(parser->output.sink->context, gap, error);
 }
 
-static int take_line(void *context, const struct iq_line *line, struct iq_error *error)
+static int take_part(struct iq_parser *parser, const struct iq_line *line, bool piece, struct iq_error *error)
 {
-	struct iq_parser *parser = context;
 	struct iq_record record = record_of(parser, line);
 	struct iq_line_reading reading;
 	const char *why;
@@ -95,6 +94,7 @@ static int take_line(void *context, const struct iq_line *line, struct iq_error 
 	if (line->text.len == 0)
 		return take_blank(parser, line, error);
 	reading = reading_of(parser, line);
+	reading.piece = piece;
 	why = reading.text.len > 0 ? parser->rules->parse(&reading, &record) : "";
 	if (parser->scratch.failed || parser->attrs.failed)
 		return iq_error_nomem(error);
@@ -106,6 +106,35 @@ static int take_line(void *context, const struct iq_line *line, struct iq_error 
 		return rc;
 	return record.gap.reason.data ? take_gap(parser, &record.gap, &record, error)
 				      : iq_joiner_take(&parser->joiner, &record, error);
+}
+
+/* The first `len` bytes of its text become a line of their own. */
+static struct iq_line cut_piece(struct iq_line *line, size_t len)
+{
+	struct iq_line piece = *line;
+
+	piece.text.len = piece.bytes = len;
+	piece.length = line->begin + len - line->offset;
+	line->text = iq_view_from(line->text, len);
+	line->bytes -= len;
+	line->begin += len;
+	line->length -= piece.length;
+	line->offset += piece.length;
+	return piece;
+}
+
+static int take_line(void *context, const struct iq_line *line, struct iq_error *error)
+{
+	struct iq_parser *parser = context;
+	struct iq_line rest = *line, piece;
+	size_t len;
+	int rc = 0;
+
+	while (rc == 0 && parser->rules->split && (len = parser->rules->split(rest.text)) > 0) {
+		piece = cut_piece(&rest, len);
+		rc = take_part(parser, &piece, true, error);
+	}
+	return rc == 0 ? take_part(parser, &rest, false, error) : rc;
 }
 
 /* ---- The format ---- */
@@ -183,7 +212,9 @@ bool iq_line_reads(const struct iq_line_rules *rules, struct iq_view text, bool 
 		.text = text, .number = 1, .bytes = text.len + cut, .length = text.len, .terminated = !cut
 	};
 	struct iq_buf scratch = IQ_BUF_INIT, attrs = IQ_BUF_INIT;
-	const struct iq_line_reading reading = { text, &line, &options, cut, &scratch, &attrs };
+	const struct iq_line_reading reading = {
+		.text = text, .line = &line, .options = &options, .cut = cut, .scratch = &scratch, .attrs = &attrs
+	};
 	struct iq_record record = { .event = IQ_EVENT_INIT, .gap = IQ_GAP_INIT };
 	const bool reads =
 		text.len > 0 && iq_buf_reserve(&scratch, 4 * text.len + 64) == 0 && !rules->parse(&reading, &record);

@@ -20,6 +20,7 @@ struct iq_line_reading {
 	const struct iq_line *line;
 	const struct iq_parser_options *options;
 	bool cut;		/* the line was longer than that */
+	bool piece;		/* it is what iq_line_rules.split took of a line, and not the last of it */
 	struct iq_buf *scratch; /* empty, with room for the text four times: for what is unescaped or put together */
 	struct iq_buf *attrs;	/* for iq_attrs_text() and others; what is said of the whole file is there already */
 };
@@ -28,6 +29,9 @@ struct iq_line_rules {
 	/* Sets what the line says. `record` has its range, the parser's source, no body; the body and other views may point
 	 * into the text, the scratch or the options. NULL, or what is wrong with the line (static text). Pure. */
 	const char *(*parse)(const struct iq_line_reading *reading, struct iq_record *record);
+	/* Where in the text something else begins that was written into the middle of the line: what is before is a record, and so is the
+	 * rest. 0: nowhere. Pure. NULL: never. */
+	size_t (*split)(struct iq_view text);
 	/* Is a last line without its end complete all the same? NULL: never. */
 	bool (*whole)(struct iq_view text);
 	enum iq_joining joining;
