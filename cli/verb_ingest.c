@@ -5,6 +5,7 @@
 #include "base/preset.h"
 #include "base/yaml.h"
 #include "cli/case.h"
+#include "cli/ingest_json.h"
 #include "cli/progress.h"
 #include "cli/record.h"
 #include "cli/redaction.h"
@@ -22,8 +23,10 @@ struct sum {
 
 struct run {
 	struct cli *cli;
-	bool quiet; /* only what was not taken in is told */
+	bool as_json; /* instead of tables */
+	bool quiet;   /* only what was not taken in is told */
 	struct cli_table table;
+	struct cli_ingest_json json;
 	uint64_t files;
 	struct sum sums[SUMS];
 	size_t sum_count;
@@ -180,7 +183,7 @@ static int add_report(void *context, const struct iq_ingest_report *report)
 	run->files++;
 	if (has_numbers(report->outcome))
 		add_notes(&run->notes, &report->notes);
-	return 0;
+	return cli_ingest_json_add(&run->json, report);
 }
 
 static const char *const titles[] = { "evidence",  "format", ">sure",	   ">bytes", ">records", ">joined",
@@ -229,9 +232,28 @@ static void print_rules(struct run *run)
 			     run->notes.without_year);
 }
 
+static void write_json(struct run *run, const char *store, const struct iq_ingest_result *result)
+{
+	const char *file = cli_get(run->cli, CLI_OPTION_JSON);
+	struct iq_error error = IQ_ERROR_INIT;
+	struct iq_buf text = IQ_BUF_INIT;
+
+	if (run->quiet || (!run->as_json && !file))
+		return;
+	if (cli_ingest_json_append(&run->json, store, result, &run->notes, &text, &error) < 0) {
+		(void)cli_set_error(run->cli, &error);
+	} else {
+		if (run->as_json)
+			cli_write(run->cli, iq_buf_view(&text));
+		if (file)
+			(void)cli_write_file(run->cli, file, iq_buf_view(&text));
+	}
+	iq_buf_release(&text);
+}
+
 static void print_summary(struct run *run, const char *store, const struct iq_ingest_result *result)
 {
-	if (!run->quiet && run->table.count > 0) {
+	if (!run->quiet && !run->as_json && run->table.count > 0) {
 		print_files(run);
 		(void)printf("%" PRIu64 " taken in, %" PRIu64 " known already, %" PRIu64 " bytes, %" PRIu64
 			     " events in %s\n",
@@ -338,8 +360,9 @@ static bool load_rules(struct cli *cli, struct iq_extract **ret_extract)
 
 bool cli_ingest(struct cli *cli, const char *store, const char *const *paths, size_t count, bool quiet)
 {
-	struct run run = { .cli = cli, .quiet = quiet };
-	struct iq_ingest_options options = { .format = quiet ? NULL : cli_get(cli, CLI_OPTION_FORMAT),
+	const char *format = quiet ? NULL : cli_get(cli, CLI_OPTION_FORMAT);
+	struct run run = { .cli = cli, .quiet = quiet, .as_json = format && strcmp(format, "json") == 0 };
+	struct iq_ingest_options options = { .format = run.as_json ? NULL : format,
 					     .dialect = quiet ? NULL : cli_get(cli, CLI_OPTION_DIALECT),
 					     .source = quiet ? NULL : cli_get(cli, CLI_OPTION_SOURCE),
 					     .report = add_report,
@@ -365,6 +388,8 @@ bool cli_ingest(struct cli *cli, const char *store, const char *const *paths, si
 	rc = iq_ingest(store, paths, count, &options, &result, &error);
 	cli_progress_clear(&run.progress);
 	print_summary(&run, store, &result);
+	if (rc == 0 || rc == IQ_ERR_INTERRUPTED)
+		write_json(&run, store, &result);
 	if (rc == IQ_ERR_INTERRUPTED)
 		set_interrupted(&run, &result);
 	else if (rc < 0)
@@ -375,6 +400,7 @@ bool cli_ingest(struct cli *cli, const char *store, const char *const *paths, si
 	iq_extract_free(options.extract);
 	iq_buf_release(&run.problems);
 	cli_table_release(&run.table);
+	cli_ingest_json_release(&run.json);
 	return rc == 0;
 }
 

@@ -164,7 +164,10 @@ static const struct cli_option help_options[] = {
 
 static const struct cli_option ingest_options[] = {
 	STORE_OPTION,
-	{ CLI_OPTION_FORMAT, "NAME", "do not detect the format", IQ_FORMAT_NAMES, false },
+	{ CLI_OPTION_FORMAT, "NAME",
+	  "of the evidence: do not detect it; or json: what became of each file, for programs (docs/formats.md)",
+	  &("|json" IQ_FORMATS(IQ_FORMAT_NAME))[1], false },
+	{ CLI_OPTION_JSON, "FILE", "write what --format json prints there", NULL, false },
 	{ CLI_OPTION_DIALECT, "NAME",
 	  "what all sessions speak; left out, it is told by their handshakes and messages (docs/dialects.md)",
 	  IQ_DIALECT_NAMES, false },
