@@ -1,14 +1,42 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cli/case.h"
 #include "replay/replay.h"
 
+/* Of a value in a file. */
+#define SECRET_MAX (64u << 10)
+
+/* What the options hold, beyond what they are. */
+struct wanted {
+	struct iq_replay_options options;
+	char run_path[256];
+	const char **allowed;
+	const char **ignored;
+	uint32_t *sessions;
+	struct iq_replay_supply *supplies;
+	struct iq_arena memory;
+};
+
+static bool refuse(struct cli *cli, const char *format, const char *text)
+{
+	/* The formats are the literals of this file. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	(void)cli_set_status(cli, CLI_USAGE, format, text);
+#pragma GCC diagnostic pop
+	return false;
+}
+
+/* ---- Options ---- */
+
 /* Each run is a new store, so that its verdict is its own. */
-static bool choose_run(struct cli *cli, char path[256])
+static bool choose_run(struct cli *cli, struct wanted *wanted)
 {
 	const char *given = cli_get(cli, CLI_OPTION_RUN);
 	time_t now = time(NULL);
@@ -16,125 +44,403 @@ static bool choose_run(struct cli *cli, char path[256])
 	struct stat st;
 
 	if (given)
-		(void)snprintf(path, 256, "%s", given);
+		(void)snprintf(wanted->run_path, sizeof(wanted->run_path), "%s", given);
 	else
-		(void)strftime(path, 256, "run-%Y%m%dT%H%M%SZ", gmtime_r(&now, &utc));
-	if (given && strlen(given) < 256 && stat(path, &st) < 0)
+		(void)strftime(wanted->run_path, sizeof(wanted->run_path), "run-%Y%m%dT%H%M%SZ", gmtime_r(&now, &utc));
+	wanted->options.run_path = wanted->run_path;
+	if (!given || (strlen(given) < sizeof(wanted->run_path) && stat(given, &st) < 0))
 		return true;
-	if (!given)
+	return refuse(cli, "--run %.200s: it is there already; name a new directory for this run", given);
+}
+
+/* `ws://...`, or `auth.example=ws://...` */
+static bool add_target(struct cli *cli, struct wanted *wanted, const char *text)
+{
+	const char *equals = strchr(text, '='), *scheme = strstr(text, "://");
+	struct iq_replay_options *options = &wanted->options;
+
+	if (options->target_count == IQ_REPLAY_MAX_TARGETS)
+		return refuse(cli, "--target %.100s: too many targets", text);
+	if (equals && (!scheme || equals < scheme))
+		options->targets[options->target_count++] =
+			(struct iq_replay_target){ iq_view_make(text, (size_t)(equals - text)), equals + 1 };
+	else
+		options->targets[options->target_count++] = (struct iq_replay_target){ IQ_VIEW_NULL, text };
+	return true;
+}
+
+static bool choose_pace(struct cli *cli, struct iq_replay_options *options)
+{
+	const char *text = cli_get(cli, CLI_OPTION_PACE);
+	const size_t len = text ? strlen(text) : 0;
+
+	if (!text || strcmp(text, "causal") == 0)
 		return true;
-	(void)cli_set_status(cli, CLI_USAGE, "--run %.200s: it is there already; name a new directory for this run",
-			     given);
+	options->pace = strcmp(text, "max") == 0 ? IQ_PACE_MAX : IQ_PACE_RECORDED;
+	if (options->pace == IQ_PACE_MAX || strcmp(text, "recorded") == 0)
+		return true;
+	if (len > 1 && text[len - 1] == 'x' && iq_view_to_double(iq_view_make(text, len - 1), &options->speed) &&
+	    options->speed > 0)
+		return true;
+	return refuse(cli, "--pace takes causal, recorded, max or a factor like 2x, not `%.40s`", text);
+}
+
+static bool get_count(struct cli *cli, enum cli_option_id id, uint32_t *count)
+{
+	const char *text = cli_get(cli, id);
+	int64_t number;
+
+	if (!text)
+		return true;
+	if (!iq_view_to_int64(iq_view_cstr(text), &number) || number < 1 || number > 1000000) {
+		(void)cli_set_status(cli, CLI_USAGE, "--%s takes a number from 1 to 1000000, not `%.40s`",
+				     cli_option_name(id), text);
+		return false;
+	}
+	*count = (uint32_t)number;
+	return true;
+}
+
+/* `2x`, `5%` or a plain number. */
+static bool get_factor(struct cli *cli, enum cli_option_id id, char unit, double scale, double *ret_factor)
+{
+	const char *text = cli_get(cli, id);
+	size_t len = text ? strlen(text) : 0;
+	const bool has_unit = len > 1 && text[len - 1] == unit;
+
+	if (!text)
+		return true;
+	if (iq_view_to_double(iq_view_make(text, len - has_unit), ret_factor) && *ret_factor >= 0) {
+		*ret_factor *= has_unit ? scale : 1;
+		return true;
+	}
+	(void)cli_set_status(cli, CLI_USAGE, "--%s: `%.40s` is no such number", cli_option_name(id), text);
 	return false;
 }
 
-static bool choose_session(struct cli *cli, const struct cli_case *opened, uint32_t *ret_session)
+static const char *keep(struct wanted *wanted, struct iq_view text)
 {
-	const char *given = cli_get(cli, CLI_OPTION_SESSION);
+	return iq_arena_copy(&wanted->memory, text).data;
+}
+
+/* `env:NAME`, `@FILE`, or the value itself. */
+static const char *value_of(struct cli *cli, struct wanted *wanted, const char *text)
+{
+	struct iq_buf file = IQ_BUF_INIT;
+	struct iq_error error = IQ_ERROR_INIT;
+	const char *value = text;
+
+	if (strncmp(text, "env:", 4) == 0) {
+		value = getenv(text + 4);
+		if (!value)
+			(void)refuse(cli, "--set: the environment has no %.80s", text + 4);
+	} else if (text[0] == '@') {
+		const bool read = iq_file_read(text + 1, SECRET_MAX, &file, &error) == 0;
+
+		while (file.len > 0 && (file.data[file.len - 1] == '\n' || file.data[file.len - 1] == '\r'))
+			file.len--;
+		value = read ? keep(wanted, iq_buf_view(&file)) : NULL;
+		if (!read)
+			(void)cli_set_error(cli, &error);
+	}
+	iq_buf_release(&file);
+	return value;
+}
+
+static bool add_supply(struct cli *cli, struct wanted *wanted, const char *text)
+{
+	const char *equals = strchr(text, '=');
+	const char *value;
+
+	if (!equals || equals == text)
+		return refuse(cli, "--set takes NAME=env:VARIABLE, NAME=@FILE or NAME=VALUE, not `%.60s`", text);
+	value = value_of(cli, wanted, equals + 1);
+	wanted->supplies[wanted->options.supply_count++] =
+		(struct iq_replay_supply){ keep(wanted, iq_view_make(text, (size_t)(equals - text))), value };
+	return value != NULL;
+}
+
+static bool take_one(struct cli *cli, struct wanted *wanted, const struct cli_value *value)
+{
+	struct iq_replay_options *options = &wanted->options;
+
+	switch (value->id) {
+	case CLI_OPTION_TARGET:
+		return add_target(cli, wanted, value->value);
+	case CLI_OPTION_ALLOW_HOST:
+		wanted->allowed[options->allowed_count++] = value->value;
+		return true;
+	case CLI_OPTION_IGNORE:
+		wanted->ignored[options->ignored_count++] = value->value;
+		return iq_json_pointer_valid(iq_view_cstr(value->value)) ||
+		       refuse(cli, "--ignore takes a JSON Pointer like /answer/text, not `%.60s`", value->value);
+	case CLI_OPTION_SESSION:
+		wanted->sessions[options->session_count] = cli_session_number(value->value);
+		return wanted->sessions[options->session_count++] != 0 ||
+		       refuse(cli, "--session: `%.40s` is not a session: write s3", value->value);
+	case CLI_OPTION_SET:
+		return add_supply(cli, wanted, value->value);
+	default:
+		return true;
+	}
+}
+
+static void choose_compare(const struct cli *cli, struct iq_replay_options *options)
+{
+	const char *text = cli_get(cli, CLI_OPTION_COMPARE);
+
+	if (text)
+		options->compare = strcmp(text, "values") == 0 ? IQ_COMPARE_VALUES
+				   : strcmp(text, "none") == 0 ? IQ_COMPARE_NONE
+							       : IQ_COMPARE_SHAPE;
+}
+
+static bool take_options(struct cli *cli, struct wanted *wanted)
+{
+	struct iq_replay_options *options = &wanted->options;
+	const size_t count = cli->value_count + 1;
+
+	wanted->allowed = calloc(count, sizeof(*wanted->allowed));
+	wanted->ignored = calloc(count, sizeof(*wanted->ignored));
+	wanted->sessions = calloc(count, sizeof(*wanted->sessions));
+	wanted->supplies = calloc(count, sizeof(*wanted->supplies));
+	if (!wanted->allowed || !wanted->ignored || !wanted->sessions || !wanted->supplies)
+		return refuse(cli, "%s", "out of memory");
+	for (size_t i = 0; i < cli->value_count; i++)
+		if (!take_one(cli, wanted, &cli->values[i]))
+			return false;
+	options->allowed_hosts = wanted->allowed;
+	options->ignored = wanted->ignored;
+	options->sessions = wanted->sessions;
+	options->supplies = wanted->supplies;
+	options->fresh = cli_has(cli, CLI_OPTION_FRESH);
+	options->stop = &cli_stop;
+	choose_compare(cli, options);
+	return choose_pace(cli, options) &&
+	       cli_get_duration(cli, CLI_OPTION_TIMEOUT, IQ_REPLAY_TIMEOUT, &options->timeout_ns) &&
+	       cli_get_duration(cli, CLI_OPTION_WAIT, 0, &options->wait_ns) &&
+	       cli_get_duration(cli, CLI_OPTION_RAMP, 0, &options->ramp_ns) &&
+	       get_count(cli, CLI_OPTION_CONCURRENCY, &options->concurrency) &&
+	       get_count(cli, CLI_OPTION_REPEAT, &options->repeat) &&
+	       get_factor(cli, CLI_OPTION_TOLERANCE, '%', 0.01, &options->tolerance) &&
+	       get_factor(cli, CLI_OPTION_MAX_SLOWDOWN, 'x', 1, &options->max_slowdown);
+}
+
+static void release(struct wanted *wanted)
+{
+	free(wanted->allowed);
+	free(wanted->ignored);
+	free(wanted->sessions);
+	free(wanted->supplies);
+	iq_arena_release(&wanted->memory);
+}
+
+/* ---- Results ---- */
+
+typedef int report_function(const struct iq_replay *replay, const struct iq_replay_names *names, struct iq_buf *out);
+
+static void write_report(struct cli *cli, report_function *report, const char *path, const struct iq_replay *replay,
+			 const struct iq_replay_names *names)
+{
+	struct iq_buf out = IQ_BUF_INIT;
+
+	if (report(replay, names, &out) < 0)
+		(void)cli_set_status(cli, CLI_FAILED, "out of memory");
+	else
+		(void)cli_write_file(cli, path, iq_buf_view(&out));
+	iq_buf_release(&out);
+}
+
+/* What GitHub shows beside a run goes to the file that it names. */
+static void write_summary(struct cli *cli, const struct iq_replay *replay, const struct iq_replay_names *names)
+{
+	const char *path = getenv("GITHUB_STEP_SUMMARY");
+	struct iq_buf out = IQ_BUF_INIT;
+	FILE *file = path && *path ? fopen(path, "ae") : NULL;
+
+	if (file && iq_replay_summary(replay, names, &out) == 0 && fwrite(out.data, 1, out.len, file) != out.len)
+		(void)cli_set_status(cli, CLI_FAILED, "%s: cannot write the step summary", path);
+	if (file)
+		(void)fclose(file);
+	iq_buf_release(&out);
+}
+
+static void write_reports(struct cli *cli, const struct iq_replay *replay, const struct iq_replay_names *names)
+{
+	static const struct {
+		const char *format;
+		report_function *report;
+		enum cli_option_id option;
+	} reports[] = {
+		{ "text", iq_replay_text, CLI_OPTION_END },
+		{ "json", iq_replay_json, CLI_OPTION_JSON },
+		{ "junit", iq_replay_junit, CLI_OPTION_JUNIT },
+		{ "tap", iq_replay_tap, CLI_OPTION_TAP },
+	};
+	const char *format = cli_get(cli, CLI_OPTION_FORMAT);
+
+	for (size_t i = 0; i < sizeof(reports) / sizeof(reports[0]); i++) {
+		const char *path = reports[i].option == CLI_OPTION_END ? NULL : cli_get(cli, reports[i].option);
+
+		if (strcmp(format ? format : "text", reports[i].format) == 0)
+			write_report(cli, reports[i].report, "-", replay, names);
+		if (path)
+			write_report(cli, reports[i].report, path, replay, names);
+	}
+	if (cli_has(cli, CLI_OPTION_GITHUB)) {
+		write_report(cli, iq_replay_annotations, "-", replay, names);
+		write_summary(cli, replay, names);
+	}
+}
+
+static const struct iq_lived *find_verdict(const struct iq_lived *lived, size_t count, enum iq_verdict verdict)
+{
+	for (size_t i = 0; i < count; i++)
+		if (lived[i].verdict == verdict)
+			return &lived[i];
+	return NULL;
+}
+
+static bool nothing_reached(const struct iq_lived *lived, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (lived[i].outcome != IQ_REPLAY_UNREACHABLE)
+			return false;
+	return true;
+}
+
+static void set_verdict_status(struct cli *cli, const struct iq_replay *replay)
+{
 	size_t count;
-	const struct iq_session *sessions = iq_store_sessions(opened->store, &count);
+	const struct iq_lived *lived = iq_replay_sessions(replay, &count);
+	const struct iq_lived *violated = find_verdict(lived, count, IQ_VERDICT_VIOLATED);
+	const struct iq_lived *undetermined = find_verdict(lived, count, IQ_VERDICT_UNDETERMINED);
 
-	*ret_session = given ? cli_session_number(given) : count == 1 ? sessions[0].no : 0;
-	if (*ret_session)
-		return true;
-	if (given)
-		(void)cli_set_status(cli, CLI_USAGE, "--session: `%.40s` is not a session: write s3", given);
-	else
-		(void)cli_set_status(cli, CLI_USAGE,
-				     "which session? give --session; `inquest sessions %s` lists the %zu there are",
-				     opened->name, count);
-	return false;
+	if (nothing_reached(lived, count))
+		(void)cli_set_status(cli, CLI_FAILED, "%s", lived[0].reason);
+	else if (violated)
+		(void)cli_set_status(cli, CLI_VIOLATED, "s%" PRIu32 " violated (%s)", violated->session_no,
+				     violated->reason);
+	else if (undetermined)
+		(void)cli_set_status(cli, CLI_INCOMPLETE, "s%" PRIu32 " undetermined (%s)", undetermined->session_no,
+				     undetermined->reason);
 }
 
-static void tell_outcome(const struct iq_replay_options *options, const struct iq_replay_result *result)
+/* ---- The run ---- */
+
+/* What lifecycles find, where they find something, is told as a check tells it. */
+static void tell_findings(struct cli *cli, struct iq_store *store, const struct iq_check_result *result,
+			  const char *path, struct iq_buf *out)
 {
-	static const char *const outcomes[] = { "done", "stalled", "cut short", "not reached" };
-	char took[IQ_RFC3339_SIZE];
+	const char *format = cli_get(cli, CLI_OPTION_FORMAT);
+	const struct iq_report_options options = {
+		.utc = cli_has(cli, CLI_OPTION_UTC), .colour = cli_colour(), .width = cli_width(), .title = path
+	};
+	struct iq_error error = IQ_ERROR_INIT;
 
-	(void)printf("REPLAY of s%" PRIu32 " against %s: %s in %s\n", options->session_no, options->target,
-		     outcomes[result->outcome], iq_duration_format(result->duration_ns, took));
-	(void)printf("  sent %" PRIu64 " of %" PRIu64 " messages, received %" PRIu64 " (%" PRIu64
-		     " in the recording)\n",
-		     result->sent, result->expected_to_send, result->received, result->expected_to_receive);
-	if (result->reason[0])
-		(void)printf("  %s\n", result->reason);
-	(void)printf("  recorded in %s\n\n", options->run_path);
+	if (result->verdict == IQ_VERDICT_OK || (format && strcmp(format, "text") != 0))
+		return;
+	(void)iq_buf_append_char(out, '\n');
+	if (iq_report_text(store, result, &options, out, &error) < 0)
+		(void)cli_set_error(cli, &error);
 }
 
-static void set_outcome_status(struct cli *cli, const struct iq_replay_options *options,
-			       const struct iq_replay_result *result)
-{
-	if (result->outcome == IQ_REPLAY_UNREACHABLE)
-		(void)cli_set_status(cli, CLI_FAILED, "%s", result->reason);
-	else if (result->outcome != IQ_REPLAY_DONE)
-		(void)cli_set_status(cli, CLI_VIOLATED, "s%" PRIu32 ": %s", options->session_no, result->reason);
-}
-
-static void judge_run(struct cli *cli, const char *path)
+/* Lifecycle verdicts; what they rest on is appended to `findings`. */
+static void check_run(struct cli *cli, struct iq_replay *replay, const struct wanted *wanted, struct iq_buf *findings)
 {
 	struct iq_error error = IQ_ERROR_INIT;
 	struct iq_check_result result;
 	struct iq_store *store;
 
-	if (iq_store_open(path, &store, &error) < 0) {
+	if (iq_store_open(wanted->run_path, &store, &error) < 0) {
 		(void)cli_set_error(cli, &error);
 		return;
 	}
 	if (cli_check(cli, store, &result)) {
-		cli_report(cli, store, &result, path);
-		if (result.verdict == IQ_VERDICT_VIOLATED)
-			(void)cli_set_status(cli, CLI_VIOLATED, "the replay: %s", result.reason.data);
-		else if (result.verdict == IQ_VERDICT_UNDETERMINED)
-			(void)cli_set_status(cli, CLI_INCOMPLETE, "the replay: %s", result.reason.data);
+		if (iq_replay_fold(replay, store, &result) < 0)
+			(void)cli_set_status(cli, CLI_FAILED, "out of memory");
+		tell_findings(cli, store, &result, wanted->run_path, findings);
 		iq_check_result_release(&result);
 	}
 	iq_store_close(store);
 }
 
-static void replay(struct cli *cli, const struct cli_case *opened, struct iq_replay_options *options)
+static void drive(struct cli *cli, struct iq_replay *replay, const struct wanted *wanted, const char *recording)
 {
-	const char *format = cli_get(cli, CLI_OPTION_FORMAT);
+	const struct iq_replay_names names = { recording, wanted->options.targets[0].url, wanted->run_path };
 	struct iq_error error = IQ_ERROR_INIT;
-	struct iq_replay_result result;
+	struct iq_buf findings = IQ_BUF_INIT;
+	size_t count;
+	const struct iq_lived *lived;
 
-	if (iq_replay(opened->store, options, &result, &error) < 0) {
+	if (iq_replay_ready(replay, &error) < 0 || iq_replay_run(replay, &error) < 0) {
 		(void)cli_set_error(cli, &error);
 		return;
 	}
-	if (!format || strcmp(format, "text") == 0)
-		tell_outcome(options, &result);
-	set_outcome_status(cli, options, &result);
-	if (result.outcome != IQ_REPLAY_UNREACHABLE)
-		judge_run(cli, options->run_path);
+	lived = iq_replay_sessions(replay, &count);
+	if (!nothing_reached(lived, count))
+		check_run(cli, replay, wanted, &findings);
+	write_reports(cli, replay, &names);
+	cli_write(cli, iq_buf_view(&findings));
+	set_verdict_status(cli, replay);
+	iq_buf_release(&findings);
+}
+
+static void show_plan(struct cli *cli, const struct iq_replay *replay)
+{
+	struct iq_buf out = IQ_BUF_INIT;
+	int rc = cli_has(cli, CLI_OPTION_PLAN) ? iq_replay_append_plan(replay, &out)
+					       : iq_replay_append_dry_run(replay, &out);
+
+	if (rc < 0)
+		(void)cli_set_status(cli, CLI_FAILED, "out of memory");
+	else
+		cli_write(cli, iq_buf_view(&out));
+	iq_buf_release(&out);
+}
+
+static void replay_case(struct cli *cli, const struct cli_case *opened, const struct wanted *wanted)
+{
+	struct iq_error error = IQ_ERROR_INIT;
+	struct iq_replay *replay;
+
+	if (iq_replay_new(opened->store, &wanted->options, &replay, &error) < 0) {
+		(void)cli_set_error(cli, &error);
+		return;
+	}
+	if (cli_has(cli, CLI_OPTION_PLAN) || cli_has(cli, CLI_OPTION_DRY_RUN))
+		show_plan(cli, replay);
+	else
+		drive(cli, replay, wanted, opened->name);
+	iq_replay_free(replay);
+}
+
+/* A spec with an error is found before anything is sent. */
+static bool check_spec(struct cli *cli)
+{
+	struct iq_spec *early = cli_has(cli, CLI_OPTION_SPEC) ? cli_load_specs(cli, NULL) : NULL;
+
+	iq_spec_free(early);
+	return cli->status == CLI_OK;
 }
 
 int cli_run_replay(struct cli *cli)
 {
-	struct iq_replay_options options = { .target = cli_get(cli, CLI_OPTION_TARGET),
-					     .allow_host = cli_get(cli, CLI_OPTION_ALLOW_HOST),
-					     .stop = &cli_stop };
+	struct wanted wanted = { .options = IQ_REPLAY_OPTIONS_INIT, .memory = IQ_ARENA_INIT };
+	const bool looks_only = cli_has(cli, CLI_OPTION_PLAN) || cli_has(cli, CLI_OPTION_DRY_RUN);
 	struct cli_case opened;
-	struct iq_spec *early = NULL;
-	char run_path[256];
 	size_t used;
 
-	if (!options.target)
+	if (!cli_has(cli, CLI_OPTION_TARGET) && !looks_only)
 		return cli_set_status(cli, CLI_USAGE,
 				      "no target: give --target ws://HOST:PORT, the server to replay against");
-	if (cli_has(cli, CLI_OPTION_SPEC)) {
-		early = cli_load_specs(cli, NULL);
-		if (!early)
-			return (int)cli->status;
-	}
-	iq_spec_free(early);
-	if (!cli_get_duration(cli, CLI_OPTION_TIMEOUT, IQ_REPLAY_TIMEOUT, &options.timeout_ns) ||
-	    !choose_run(cli, run_path) || !cli_case_open(cli, true, &opened, &used))
-		return (int)cli->status;
-	options.run_path = run_path;
 	(void)signal(SIGPIPE, SIG_IGN);
-	cli_catch_signals();
-	if (choose_session(cli, &opened, &options.session_no))
-		replay(cli, &opened, &options);
-	cli_case_close(&opened);
+	if (take_options(cli, &wanted) && check_spec(cli) && (looks_only || choose_run(cli, &wanted)) &&
+	    cli_case_open(cli, true, &opened, &used)) {
+		cli_catch_signals();
+		replay_case(cli, &opened, &wanted);
+		cli_case_close(&opened);
+	}
+	release(&wanted);
 	return (int)cli->status;
 }

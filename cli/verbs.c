@@ -190,16 +190,47 @@ static const struct cli_option ingest_options[] = {
 static const struct cli_option record_options[] = { STORE_OPTION, KEEPING_OPTIONS, DOCKER_OPTIONS, HELP_OPTION, END };
 
 static const struct cli_option replay_options[] = {
-	{ CLI_OPTION_TARGET, "URL",
-	  "the server to drive: ws://HOST:PORT[/PATH]; without a path the recorded one is used", NULL, false },
-	{ CLI_OPTION_SESSION, "S", "which recorded session: s3", NULL, false },
+	{ CLI_OPTION_TARGET, "[HOST=]URL",
+	  "the server to drive: ws://HOST:PORT[/PATH]; without a path the recorded one is used. HOST=: only for what went to that recorded "
+	  "host; may be given several times",
+	  NULL, true },
+	{ CLI_OPTION_SESSION, "S", "only this recorded session: s3; may be given several times. Default: all", NULL,
+	  true },
 	SPEC_OPTION,
-	{ CLI_OPTION_RUN, "DIR", "the new store that the run is recorded into. Default: ./run-TIME", NULL, false },
+	{ CLI_OPTION_COMPARE, "WHAT",
+	  "shape (default: types, fields, order), values (and what the fields hold) or none", "shape|values|none",
+	  false },
+	{ CLI_OPTION_IGNORE, "POINTER",
+	  "a JSON Pointer below which nothing is compared: /answer/text; may be given several times", NULL, true },
+	{ CLI_OPTION_TOLERANCE, "N", "values: how far numbers may be off: 5%", NULL, false },
+	{ CLI_OPTION_MAX_SLOWDOWN, "N",
+	  "an answer may take N times as long as it was recorded: 2x. Default: it may take any time", NULL, false },
+	{ CLI_OPTION_SET, "NAME=VALUE",
+	  "what the client sends under that name: a redacted password, login.password=env:CHAT_PW, =@FILE or the value itself; --plan "
+	  "says which are needed",
+	  NULL, true },
+	{ CLI_OPTION_FRESH, NULL,
+	  "make UUIDs and times of the client anew, for servers that refuse what they had before", NULL, false },
+	{ CLI_OPTION_PACE, "PACE",
+	  "causal (default: each message as soon as what came before it has come), recorded, a factor like 2x, or max",
+	  NULL, false },
+	{ CLI_OPTION_CONCURRENCY, "N", "at most so many sessions at a time. Default: 64; with recorded pace all", NULL,
+	  false },
+	{ CLI_OPTION_REPEAT, "N", "each session so many times", NULL, false },
+	{ CLI_OPTION_RAMP, "TIME", "begin the sessions evenly over this time", NULL, false },
 	{ CLI_OPTION_TIMEOUT, "TIME", "longest wait for an answer before the next message. Default: 30s", NULL, false },
-	{ CLI_OPTION_ALLOW_HOST, "NAME", "a target that is not this machine must be named here as well", NULL, false },
-	{ CLI_OPTION_FORMAT, "FORMAT", "what to print: text (default), json or junit", "text|json|junit", false },
-	{ CLI_OPTION_JSON, "FILE", "write the JSON report of the run there as well", NULL, false },
-	{ CLI_OPTION_JUNIT, "FILE", "write the JUnit XML report of the run there as well", NULL, false },
+	{ CLI_OPTION_WAIT, "TIME", "try so long to reach a target that is still starting", NULL, false },
+	{ CLI_OPTION_RUN, "DIR", "the new store that the run is recorded into. Default: ./run-TIME", NULL, false },
+	{ CLI_OPTION_PLAN, NULL,
+	  "send nothing; print which values are put in, from where, why, and which secrets are needed", NULL, false },
+	{ CLI_OPTION_DRY_RUN, NULL, "send nothing; print what would be sent", NULL, false },
+	{ CLI_OPTION_ALLOW_HOST, "NAME", "a target that is not this machine must be named here as well", NULL, true },
+	{ CLI_OPTION_FORMAT, "FORMAT", "what to print: text (default), json, junit or tap", "text|json|junit|tap",
+	  false },
+	{ CLI_OPTION_JSON, "FILE", "write the results there as JSON as well", NULL, false },
+	{ CLI_OPTION_JUNIT, "FILE", "write the results there as JUnit XML as well", NULL, false },
+	{ CLI_OPTION_TAP, "FILE", "write the results there as TAP as well", NULL, false },
+	{ CLI_OPTION_GITHUB, NULL, "print annotations for GitHub Actions, and add to the step's summary", NULL, false },
 	UTC_OPTION,
 	HELP_OPTION,
 	END,
@@ -354,14 +385,15 @@ const struct cli_verb cli_verbs[] = {
 	  "inquest sql \"SELECT type, count(*) FROM events GROUP BY type\"\n"
 	  "inquest sql incident \"SELECT time, body FROM events WHERE session = 's41'\" --format csv\n",
 	  sql_options, 0, UINT32_MAX, NULL, cli_run_sql },
-	{ "replay", "[CASE] --target URL --session S",
-	  "drive a recorded session against a server again, and judge its answers",
-	  "Sends what the client sent. A message waits until the server messages that preceded it in the recording "
-	  "have come, matched by "
-	  "type and count; then it goes at once. The run is recorded into a store of its own and judged like any "
-	  "other. " CASE_TEXT,
-	  "inquest replay incident --session s3 --target ws://127.0.0.1:8000 --spec agent.yaml\n", replay_options, 0,
-	  UINT32_MAX, NULL, cli_run_replay },
+	{ "replay", "[CASE] --target URL", "drive recorded sessions against a server again, and judge its answers",
+	  "Sends what the clients sent. A message waits until what the server had sent before it has come again, matched by type and key; "
+	  "then it goes at once. Ids and tokens that the server made are found by where they come from, and replaced by those that it makes "
+	  "now. The run is recorded into a store of its own and judged: by lifecycles like any other, and by what the answers looked like. " CASE_TEXT,
+	  "inquest replay golden.seg --target ws://127.0.0.1:8000 --spec agent.yaml --junit results.xml --wait 60s\n"
+	  "inquest replay incident --session s3 --plan\n"
+	  "inquest replay golden.seg --target ws://127.0.0.1:8000 --set login.password=env:CHAT_PW\n"
+	  "inquest replay golden.seg --target ws://127.0.0.1:8000 --repeat 1000 --ramp 10s --compare none\n",
+	  replay_options, 0, UINT32_MAX, NULL, cli_run_replay },
 	{ "export", "[CASE] --format raw|segment|ndjson",
 	  "give evidence back, byte for byte, a golden recording, or events as NDJSON",
 	  "A segment is one file that is a case everywhere: sessions for a repository, to be replayed in CI, with their events' numbers, "
@@ -452,6 +484,21 @@ static const struct {
 	[CLI_OPTION_TIMEOUT] = { "timeout", 0 },
 	[CLI_OPTION_UTC] = { "utc", 0 },
 	[CLI_OPTION_VIOLATED] = { "violated", 0 },
+	[CLI_OPTION_COMPARE] = { "compare", 0 },
+	[CLI_OPTION_CONCURRENCY] = { "concurrency", 0 },
+	[CLI_OPTION_DRY_RUN] = { "dry-run", 0 },
+	[CLI_OPTION_FRESH] = { "fresh", 0 },
+	[CLI_OPTION_GITHUB] = { "github", 0 },
+	[CLI_OPTION_IGNORE] = { "ignore", 0 },
+	[CLI_OPTION_MAX_SLOWDOWN] = { "max-slowdown", 0 },
+	[CLI_OPTION_PACE] = { "pace", 0 },
+	[CLI_OPTION_PLAN] = { "plan", 0 },
+	[CLI_OPTION_RAMP] = { "ramp", 0 },
+	[CLI_OPTION_REPEAT] = { "repeat", 0 },
+	[CLI_OPTION_SET] = { "set", 0 },
+	[CLI_OPTION_TAP] = { "tap", 0 },
+	[CLI_OPTION_TOLERANCE] = { "tolerance", 0 },
+	[CLI_OPTION_WAIT] = { "wait", 0 },
 };
 
 const char *cli_option_name(enum cli_option_id id)

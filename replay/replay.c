@@ -1,465 +1,612 @@
-/* The driver: one connection on an event loop. Whatever happens (an answer, a timeout, the end) leads to advance(),
- * which sends what may be sent, or ends the run. */
+/* Many sessions on one event loop: which begin when, where they go, and what came of all of them. */
 #include "replay/replay.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <uv.h>
 
-#include "replay/plan.h"
-#include "replay/recorder.h"
+#include "replay/fleet.h"
 #include "wire/wire.h"
 
-/* After everything expected has come: wait so long for what nobody expected. */
-#define SETTLE_MS 200
-/* For the answer to our close frame. */
-#define CLOSE_TIMEOUT_MS 3000
 /* Between two looks at the caller's stop flag. */
 #define STOP_INTERVAL_MS 50
+/* Between two tries while the target is still starting. */
+#define WAIT_INTERVAL_NS (250 * IQ_NS_PER_MS)
 
-enum phase { PHASE_CONNECTING, PHASE_DRIVING, PHASE_SETTLING, PHASE_CLOSING, PHASE_OVER };
+const char *iq_replay_outcome_name(enum iq_replay_outcome outcome)
+{
+	static const char *const names[] = { "done", "stalled", "cut short", "not reached", "withheld", "interrupted" };
 
-struct driver {
-	const struct iq_replay_options *options;
+	return names[outcome];
+}
+
+/* ---- Where to ---- */
+
+/* `auth.example` stands for all its ports, `auth.example:8081` for one. */
+static bool names_host(struct iq_view name, struct iq_view host)
+{
+	const struct iq_view port = iq_view_from(host, name.len);
+
+	return host.len >= name.len && strncasecmp(name.data, host.data, name.len) == 0 &&
+	       (port.len == 0 || port.data[0] == ':');
+}
+
+const char *iq_replay_target_of(const struct iq_replay *replay, struct iq_view host)
+{
+	const char *other = NULL;
+
+	for (size_t i = 0; i < replay->options.target_count; i++) {
+		const struct iq_replay_target *target = &replay->options.targets[i];
+
+		if (!target->host.data)
+			other = target->url;
+		else if (names_host(target->host, host))
+			return target->url;
+	}
+	return other;
+}
+
+static int check_target(const struct iq_replay_options *options, const char *target, struct iq_error *error)
+{
 	struct iq_url url;
-	struct iq_plan plan;
-	struct iq_recorder *recorder;
-	struct iq_dialects *dialects;
-	struct iq_replay_result result;
-	struct iq_error *error;
-	int failure; /* of recording: the run cannot go on */
+	int rc = iq_url_parse(iq_view_cstr(target), &url, error);
+
+	if (rc < 0 || iq_url_is_loopback(&url))
+		return rc;
+	for (size_t i = 0; i < options->allowed_count; i++)
+		if (iq_view_eq(iq_view_cstr(options->allowed_hosts[i]), url.host))
+			return 0;
+	return iq_error_set(error, IQ_ERR_USAGE,
+			    "%.*s is not this machine: to send recorded messages there, add --allow-host %.*s",
+			    IQ_VIEW_ARG(url.host), IQ_VIEW_ARG(url.host));
+}
+
+/* ---- Reading ---- */
+
+static int add_plan(struct iq_replay *replay, struct iq_store *store, uint32_t no, const uint32_t *others,
+		    size_t other_count, struct iq_error *error)
+{
+	int rc;
+
+	if (IQ_ARRAY_GROW(replay->plans, replay->plan_capacity, replay->plan_count + 1) < 0)
+		return iq_error_nomem(error);
+	rc = iq_plan_read(store, no, others, other_count, &replay->plans[replay->plan_count], error);
+	replay->plan_count += rc == 0;
+	return rc;
+}
+
+/* The other sessions of the same flow. */
+static size_t find_others(const uint32_t *flows, const struct iq_session *sessions, size_t count, size_t index,
+			  uint32_t *others)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i < count && found < IQ_REPLAY_MAX_OTHERS; i++)
+		if (i != index && flows[i] == flows[index])
+			others[found++] = sessions[i].no;
+	return found;
+}
+
+static bool is_chosen(const struct iq_replay_options *options, uint32_t no)
+{
+	for (size_t i = 0; i < options->session_count; i++)
+		if (options->sessions[i] == no)
+			return true;
+	return options->session_count == 0;
+}
+
+/* Learns what answers look like from the session and the others of its flow that ended well. */
+static int learn_shape(struct iq_replay *replay, struct iq_store *store, uint32_t flow, const struct iq_plan *plan,
+		       const uint32_t *others, size_t other_count, struct iq_error *error)
+{
+	struct iq_shape *shape = &replay->shapes[flow];
+	int rc = iq_shape_init(shape) < 0 || iq_shape_learn(shape, plan) < 0 ? iq_error_nomem(error) : 0;
+
+	for (size_t i = 0; i < other_count && rc == 0; i++) {
+		const struct iq_session *session = iq_store_find_session(store, others[i]);
+		struct iq_error unused = IQ_ERROR_INIT;
+		struct iq_plan other;
+
+		if (session->state != IQ_SESSION_CLOSED || iq_plan_read(store, others[i], NULL, 0, &other, &unused) < 0)
+			continue;
+		if (!other.incomplete.data && iq_shape_learn(shape, &other) < 0)
+			rc = iq_error_nomem(error);
+		iq_plan_release(&other);
+	}
+	return rc;
+}
+
+static int read_session(struct iq_replay *replay, struct iq_store *store, const uint32_t *flows, size_t index,
+			struct iq_error *error)
+{
+	size_t count;
+	const struct iq_session *sessions = iq_store_sessions(store, &count);
+	uint32_t others[IQ_REPLAY_MAX_OTHERS];
+	const size_t other_count = find_others(flows, sessions, count, index, others);
+	struct iq_error own = IQ_ERROR_INIT;
+	/* One tells what is constant; which values another session has is no news from the second on. */
+	int rc = add_plan(replay, store, sessions[index].no, others, other_count > 0, &own);
+
+	if (rc < 0 && replay->options.session_count == 0 && (rc == IQ_ERR_USAGE || rc == IQ_ERR_LIMIT)) {
+		replay->left_out++;
+		return 0;
+	}
+	if (rc < 0)
+		return iq_error_set(error, own.status, "%s", own.message);
+	if (IQ_ARRAY_GROW(replay->flows, replay->flow_capacity, replay->plan_count) < 0)
+		return iq_error_nomem(error);
+	replay->flows[replay->plan_count - 1] = flows[index];
+	return replay->shapes[flows[index]].recordings > 0
+		       ? 0
+		       : learn_shape(replay, store, flows[index], &replay->plans[replay->plan_count - 1], others,
+				     other_count, error);
+}
+
+static int check_sessions(struct iq_store *store, const struct iq_replay_options *options, struct iq_error *error)
+{
+	for (size_t i = 0; i < options->session_count; i++)
+		if (!iq_store_find_session(store, options->sessions[i]))
+			return iq_error_set(error, IQ_ERR_NOT_FOUND,
+					    "no session s%" PRIu32 "; `inquest sessions` lists them",
+					    options->sessions[i]);
+	return 0;
+}
+
+static int read_sessions(struct iq_replay *replay, struct iq_store *store, struct iq_error *error)
+{
+	size_t count;
+	const struct iq_session *sessions = iq_store_sessions(store, &count);
+	uint32_t *flows = NULL;
+	int rc = check_sessions(store, &replay->options, error);
+
+	if (rc == 0)
+		rc = iq_plan_flows(store, &flows, error);
+	replay->shapes = rc == 0 ? calloc(count + 1, sizeof(*replay->shapes)) : NULL;
+	replay->shape_count = count;
+	if (rc == 0 && !replay->shapes)
+		rc = iq_error_nomem(error);
+	for (size_t i = 0; i < count && rc == 0; i++)
+		if (is_chosen(&replay->options, sessions[i].no))
+			rc = read_session(replay, store, flows, i, error);
+	free(flows);
+	if (rc == 0 && replay->plan_count == 0)
+		rc = iq_error_set(error, IQ_ERR_USAGE,
+				  "in no session the client sent anything, so there is nothing to replay");
+	return rc;
+}
+
+static int copy_supplies(struct iq_replay *replay)
+{
+	replay->supplied = calloc(replay->options.supply_count + 1, sizeof(*replay->supplied));
+	for (size_t i = 0; replay->supplied && i < replay->options.supply_count; i++)
+		replay->supplied[i] = (struct iq_supplied){ iq_view_cstr(replay->options.supplies[i].name),
+							    iq_view_cstr(replay->options.supplies[i].value), false };
+	return replay->supplied ? 0 : IQ_ERR_NOMEM;
+}
+
+int iq_replay_new(struct iq_store *store, const struct iq_replay_options *options, struct iq_replay **ret_replay,
+		  struct iq_error *error)
+{
+	struct iq_replay *replay = calloc(1, sizeof(*replay));
+	int rc;
+
+	if (!replay)
+		return iq_error_nomem(error);
+	replay->options = *options;
+	rc = copy_supplies(replay) < 0 ? iq_error_nomem(error) : read_sessions(replay, store, error);
+	if (rc < 0)
+		iq_replay_free(replay);
+	else
+		*ret_replay = replay;
+	return rc;
+}
+
+void iq_replay_free(struct iq_replay *replay)
+{
+	if (!replay)
+		return;
+	for (size_t i = 0; i < replay->plan_count; i++)
+		iq_plan_release(&replay->plans[i]);
+	for (size_t i = 0; replay->shapes && i < replay->shape_count; i++)
+		if (replay->shapes[i].before)
+			iq_shape_release(&replay->shapes[i]);
+	for (size_t i = 0; i < replay->lived_count; i++)
+		iq_arena_release(&replay->lived[i].memory);
+	free(replay->plans);
+	free(replay->shapes);
+	free(replay->flows);
+	free(replay->lived);
+	free(replay->supplied);
+	free(replay->latencies.items);
+	iq_arena_release(&replay->memory);
+	free(replay);
+}
+
+size_t iq_replay_left_out(const struct iq_replay *replay)
+{
+	return replay->left_out;
+}
+
+/* ---- May it be run? ---- */
+
+static bool is_supplied(const struct iq_replay *replay, struct iq_view name)
+{
+	for (size_t i = 0; i < replay->options.supply_count; i++)
+		if (iq_view_eq(replay->supplied[i].name, name))
+			return true;
+	return false;
+}
+
+static int check_secrets(const struct iq_replay *replay, const struct iq_plan *plan, struct iq_error *error)
+{
+	for (size_t i = 0; i < plan->flow.secret_count; i++)
+		if (!is_supplied(replay, plan->flow.secrets[i].name))
+			return iq_error_set(error, IQ_ERR_USAGE,
+					    "s%" PRIu32
+					    " needs %.*s, which was redacted: add --set %.*s=env:VARIABLE (or @FILE)",
+					    plan->session_no, IQ_VIEW_ARG(plan->flow.secrets[i].name),
+					    IQ_VIEW_ARG(plan->flow.secrets[i].name));
+	return 0;
+}
+
+static int check_names(const struct iq_replay *replay, struct iq_error *error)
+{
+	for (size_t i = 0; i < replay->options.supply_count; i++) {
+		bool known = false;
+
+		for (size_t j = 0; j < replay->plan_count && !known; j++)
+			known = iq_map_get(&replay->plans[j].flow.names, replay->supplied[i].name) != NULL;
+		for (size_t j = 0; j < replay->plan_count && !known; j++)
+			for (size_t k = 0; k < replay->plans[j].flow.secret_count && !known; k++)
+				known = iq_view_eq(replay->plans[j].flow.secrets[k].name, replay->supplied[i].name);
+		if (!known)
+			return iq_error_set(error, IQ_ERR_USAGE,
+					    "--set %.*s: nothing that is sent is called so; --plan lists names",
+					    IQ_VIEW_ARG(iq_utf8_cut(replay->supplied[i].name, 80)));
+	}
+	return 0;
+}
+
+int iq_replay_ready(struct iq_replay *replay, struct iq_error *error)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < replay->options.target_count && rc == 0; i++)
+		rc = check_target(&replay->options, replay->options.targets[i].url, error);
+	for (size_t i = 0; i < replay->plan_count && rc == 0; i++) {
+		if (!iq_replay_target_of(replay, replay->plans[i].host))
+			rc = iq_error_set(error, IQ_ERR_USAGE,
+					  "s%" PRIu32 " went to %.*s: add --target %.*s=ws://HOST:PORT",
+					  replay->plans[i].session_no, IQ_VIEW_ARG(replay->plans[i].host),
+					  IQ_VIEW_ARG(replay->plans[i].host));
+		if (rc == 0)
+			rc = check_secrets(replay, &replay->plans[i], error);
+	}
+	return rc == 0 ? check_names(replay, error) : rc;
+}
+
+/* ---- Running ---- */
+
+struct fleet {
+	struct iq_replay *replay;
+	struct iq_stage stage;
 	uv_loop_t loop;
-	uv_timer_t timer;
+	uv_timer_t starter;
 	uv_timer_t stopper;
-	struct iq_ws_client *client;
-	enum phase phase;
-	uint64_t timeout_ms;
-	size_t next;	    /* message to send */
-	uint32_t *received; /* by type */
-	size_t received_capacity;
+	struct iq_session_run **runs;
+	struct iq_session_run **dead; /* that reached nothing, and began again; freed when the loop has run out */
+	size_t dead_count;
+	size_t dead_capacity;
+	size_t next; /* session to begin */
+	size_t living;
+	int64_t begun;
+	bool stopping;
 };
 
-static void on_timeout(uv_timer_t *timer);
+static void start_some(struct fleet *fleet);
+static void on_start(uv_timer_t *timer);
 
-static void set_timer(struct driver *driver, uint64_t ms)
+static bool wants_stop(const struct fleet *fleet)
 {
-	(void)uv_timer_start(&driver->timer, on_timeout, ms, 0);
+	const volatile int *stop = fleet->replay->options.stop;
+
+	return fleet->stage.failure < 0 || (stop && *stop);
 }
 
-static void finish(struct driver *driver)
+static void close_timers(struct fleet *fleet)
 {
-	driver->phase = PHASE_OVER;
-	if (!uv_is_closing((uv_handle_t *)&driver->timer))
-		uv_close((uv_handle_t *)&driver->timer, NULL);
-	if (!uv_is_closing((uv_handle_t *)&driver->stopper))
-		uv_close((uv_handle_t *)&driver->stopper, NULL);
+	if (!uv_is_closing((uv_handle_t *)&fleet->starter))
+		uv_close((uv_handle_t *)&fleet->starter, NULL);
+	if (!uv_is_closing((uv_handle_t *)&fleet->stopper))
+		uv_close((uv_handle_t *)&fleet->stopper, NULL);
 }
 
-static int count_received(struct driver *driver, struct iq_view type);
-
-/* A message as its dialect reads it. */
-static int take_described(void *context, const struct iq_event *event, struct iq_error *error)
+/* The target is still starting: the session begins again. */
+static bool try_again(struct fleet *fleet, struct iq_lived *lived)
 {
-	struct driver *driver = context;
-	int rc = iq_recorder_event(driver->recorder, event, error);
+	const size_t index = (size_t)(lived - fleet->replay->lived);
+	const int64_t since = iq_clock_monotonic() - fleet->begun;
 
-	if (rc < 0 || event->kind != IQ_KIND_WS_MESSAGE || event->direction != IQ_DIRECTION_SERVER)
-		return rc;
-	driver->result.received++;
-	return count_received(driver, event->type) < 0 ? iq_error_nomem(error) : 0;
+	if (lived->outcome != IQ_REPLAY_UNREACHABLE || since + WAIT_INTERVAL_NS > fleet->replay->options.wait_ns ||
+	    fleet->stopping || IQ_ARRAY_GROW(fleet->dead, fleet->dead_capacity, fleet->dead_count + 1) < 0)
+		return false;
+	iq_replay_forget(fleet->replay, index);
+	fleet->dead[fleet->dead_count++] = fleet->runs[index];
+	fleet->runs[index] = NULL;
+	/* Sessions that have begun already are told apart by their run. */
+	if (index < fleet->next)
+		fleet->next = index;
+	return true;
 }
 
-static void record(struct driver *driver, const struct iq_event *event)
+static void on_ended(void *context, struct iq_lived *lived)
 {
-	const struct iq_sink sink = { .event = take_described, .context = driver };
-	struct iq_event described = *event;
+	struct fleet *fleet = context;
 
-	described.session = driver->plan.session_name;
-	if (driver->failure == 0)
-		driver->failure = iq_dialects_take(driver->dialects, &described, &sink, driver->error);
+	fleet->living--;
+	if (try_again(fleet, lived)) {
+		(void)uv_timer_start(&fleet->starter, on_start, WAIT_INTERVAL_NS / IQ_NS_PER_MS, 0);
+		return;
+	}
+	start_some(fleet);
 }
 
-static void set_outcome(struct driver *driver, enum iq_replay_outcome outcome, const char *format, ...) IQ_PRINTF(3, 4);
-
-static void set_outcome(struct driver *driver, enum iq_replay_outcome outcome, const char *format, ...)
+/* When the n-th session may begin, after the run did. */
+static int64_t start_of(const struct fleet *fleet, size_t index)
 {
-	struct iq_buf safe = IQ_BUF_INIT;
-	char reason[sizeof(driver->result.reason)];
-	va_list args;
+	const struct iq_replay_options *options = &fleet->replay->options;
+	const struct iq_plan *first = &fleet->replay->plans[0],
+			     *plan = &fleet->replay->plans[index % fleet->replay->plan_count];
+	int64_t at = 0;
 
-	va_start(args, format);
-	(void)vsnprintf(reason, sizeof(reason), format, args);
-	va_end(args);
-	/* Types and close reasons are the target's own words, and this line goes to a terminal. */
-	(void)iq_utf8_append_safe(&safe, iq_view_cstr(reason));
-	driver->result.outcome = outcome;
-	(void)snprintf(driver->result.reason, sizeof(driver->result.reason), "%s", safe.data ? safe.data : "");
-	iq_buf_release(&safe);
+	if (options->pace == IQ_PACE_RECORDED && plan->started != IQ_TIME_NONE && first->started != IQ_TIME_NONE)
+		at = (int64_t)((double)(plan->started - first->started) / options->speed);
+	if (options->ramp_ns > 0 && fleet->replay->lived_count > 1)
+		at += (int64_t)((double)options->ramp_ns * (double)index / (double)(fleet->replay->lived_count - 1));
+	return at;
 }
 
-/* ---- Waiting and sending ---- */
-
-static uint32_t received_of(const struct driver *driver, uint32_t type)
+static void start_one(struct fleet *fleet, size_t index)
 {
-	return type < driver->received_capacity ? driver->received[type] : 0;
-}
-
-#define ANY_TYPE UINT32_MAX
-
-/* The first need of that type that is not met yet, or NULL. */
-static const struct iq_plan_need *open_need_of(const struct driver *driver, uint32_t type)
-{
-	bool at_end = driver->next == driver->plan.message_count;
-	const struct iq_plan_message *message = at_end ? NULL : &driver->plan.messages[driver->next];
-	const struct iq_plan_need *needs = at_end ? driver->plan.last_needs : message->needs;
-	size_t count = at_end ? driver->plan.last_need_count : message->need_count;
-
-	for (size_t i = 0; i < count; i++)
-		if ((type == ANY_TYPE || type == needs[i].type) && received_of(driver, needs[i].type) < needs[i].count)
-			return &needs[i];
-	return NULL;
-}
-
-static const struct iq_plan_need *open_need(const struct driver *driver)
-{
-	return open_need_of(driver, ANY_TYPE);
-}
-
-static struct iq_view type_name(const struct driver *driver, uint32_t type)
-{
-	struct iq_view name = driver->plan.types.entries[type].key;
-
-	return name.len ? iq_utf8_cut(name, 60) : IQ_LIT("a message without a type");
-}
-
-/* What docs/events.md asks for where a message is not text. */
-static struct iq_view opcode_attrs(bool is_binary)
-{
-	return is_binary ? IQ_LIT("{\"opcode\":2}") : IQ_VIEW_NULL;
-}
-
-static void send_next(struct driver *driver)
-{
-	const struct iq_plan_message *message = &driver->plan.messages[driver->next];
-	struct iq_event event = IQ_EVENT_INIT;
+	struct iq_replay *replay = fleet->replay;
+	const struct iq_plan *plan = &replay->plans[index % replay->plan_count];
 	struct iq_error error = IQ_ERROR_INIT;
 
-	if (iq_ws_client_send(driver->client, message->is_binary ? IQ_WS_BINARY : IQ_WS_TEXT, message->body, &error) <
-	    0) {
-		set_outcome(driver, IQ_REPLAY_CUT, "message %zu of %zu could not be sent: %.150s", driver->next + 1,
-			    driver->plan.message_count, error.message);
-		iq_ws_client_close(driver->client, 1000);
-		driver->phase = PHASE_CLOSING;
+	fleet->living++;
+	if (iq_session_run_start(&fleet->stage, plan, &replay->shapes[replay->flows[index % replay->plan_count]],
+				 iq_replay_target_of(replay, plan->host), &replay->lived[index], &fleet->runs[index],
+				 &error) == 0)
 		return;
-	}
-	event.kind = IQ_KIND_WS_MESSAGE;
-	event.direction = IQ_DIRECTION_CLIENT;
-	event.body = message->body;
-	event.body_is_binary = !iq_utf8_valid(message->body);
-	event.attrs = opcode_attrs(message->is_binary);
-	record(driver, &event);
-	driver->next++;
-	driver->result.sent++;
+	fleet->living--;
+	if (fleet->stage.failure == 0)
+		fleet->stage.failure = iq_error_set(fleet->stage.error, error.status, "%s", error.message);
 }
 
-static void begin_close(struct driver *driver)
+static void start_some(struct fleet *fleet)
 {
-	struct iq_event event = IQ_EVENT_INIT;
+	struct iq_replay *replay = fleet->replay;
+	const int64_t now = iq_clock_monotonic() - fleet->begun;
 
-	event.kind = IQ_KIND_WS_CLOSE;
-	event.direction = IQ_DIRECTION_CLIENT;
-	event.attrs = IQ_LIT("{\"code\":1000}");
-	record(driver, &event);
-	driver->phase = PHASE_CLOSING;
-	iq_ws_client_close(driver->client, 1000);
-	set_timer(driver, CLOSE_TIMEOUT_MS);
+	while (fleet->next < replay->lived_count && !wants_stop(fleet) &&
+	       (replay->options.pace == IQ_PACE_RECORDED || fleet->living < replay->options.concurrency)) {
+		const int64_t at = start_of(fleet, fleet->next);
+
+		if (fleet->runs[fleet->next]) {
+			fleet->next++;
+			continue;
+		}
+		if (at > now) {
+			(void)uv_timer_start(&fleet->starter, on_start, (uint64_t)((at - now) / IQ_NS_PER_MS) + 1, 0);
+			return;
+		}
+		start_one(fleet, fleet->next++);
+	}
+	if (fleet->living == 0 && (fleet->next == replay->lived_count || wants_stop(fleet)))
+		close_timers(fleet);
 }
 
-static void advance(struct driver *driver)
+static void on_start(uv_timer_t *timer)
 {
-	if (driver->phase != PHASE_DRIVING)
-		return;
-	while (driver->phase == PHASE_DRIVING && driver->next < driver->plan.message_count && !open_need(driver)) {
-		send_next(driver);
-		set_timer(driver, driver->timeout_ms);
-	}
-	if (driver->phase == PHASE_DRIVING && driver->next == driver->plan.message_count && !open_need(driver)) {
-		driver->phase = PHASE_SETTLING;
-		set_timer(driver, SETTLE_MS);
-	}
-}
-
-/* `waited 30s for tool_completed (2nd) before sending message 3` */
-static void stall(struct driver *driver)
-{
-	const struct iq_plan_need *need = open_need(driver);
-	char waited[IQ_RFC3339_SIZE], place[96] = "at the end";
-
-	if (driver->next < driver->plan.message_count)
-		(void)snprintf(place, sizeof(place), "before sending message %zu of %zu", driver->next + 1,
-			       driver->plan.message_count);
-	set_outcome(driver, IQ_REPLAY_STALLED, "waited %s for %.*s (%" PRIu32 " of %" PRIu32 " came) %s",
-		    iq_duration_format((int64_t)driver->timeout_ms * IQ_NS_PER_MS, waited),
-		    IQ_VIEW_ARG(type_name(driver, need->type)), received_of(driver, need->type), need->count, place);
-	begin_close(driver);
-}
-
-static void on_timeout(uv_timer_t *timer)
-{
-	struct driver *driver = timer->data;
-
-	switch (driver->phase) {
-	case PHASE_CONNECTING:
-		set_outcome(driver, IQ_REPLAY_UNREACHABLE, "%s: no answer to the handshake in time",
-			    driver->options->target);
-		iq_ws_client_abort(driver->client);
-		finish(driver);
-		break;
-	case PHASE_DRIVING:
-		stall(driver);
-		break;
-	case PHASE_SETTLING:
-		begin_close(driver);
-		break;
-	default: /* the target does not answer our close */
-		iq_ws_client_abort(driver->client);
-		finish(driver);
-		break;
-	}
+	start_some(timer->data);
 }
 
 static void on_stop_check(uv_timer_t *timer)
 {
-	struct driver *driver = timer->data;
+	struct fleet *fleet = timer->data;
 
-	if (driver->failure < 0 || (driver->options->stop && *driver->options->stop)) {
-		if (driver->failure == 0)
-			driver->failure = iq_error_set(driver->error, IQ_ERR_INTERRUPTED,
-						       "interrupted: what was recorded until then is in %s",
-						       driver->options->run_path);
-		iq_ws_client_abort(driver->client);
-		finish(driver);
-	}
+	if (!wants_stop(fleet) || fleet->stopping)
+		return;
+	fleet->stopping = true;
+	for (size_t i = 0; i < fleet->replay->lived_count; i++)
+		if (fleet->runs[i])
+			iq_session_run_stop(fleet->runs[i]);
+	if (fleet->living == 0)
+		close_timers(fleet);
 }
 
-/* ---- What the client tells ---- */
-
-/* The target's URL with the path that was asked for, so that the run can be replayed itself. */
-static void append_url(const struct driver *driver, struct iq_buf *attrs)
+static int sail(struct fleet *fleet, struct iq_error *error)
 {
-	struct iq_buf whole = IQ_BUF_INIT;
-	const char *fragment = strchr(driver->options->target, '#');
-
-	(void)iq_buf_append(
-		&whole, iq_view_make(driver->options->target, fragment ? (size_t)(fragment - driver->options->target)
-								       : strlen(driver->options->target)));
-	if (driver->url.path.len == 0)
-		(void)iq_buf_append(&whole, driver->plan.path);
-	(void)iq_json_append_string(attrs, iq_buf_view(&whole));
-	iq_buf_release(&whole);
-}
-
-static void on_opened(void *context, const struct iq_http_response *response)
-{
-	struct driver *driver = context;
-	struct iq_event event = IQ_EVENT_INIT;
-	struct iq_buf attrs = IQ_BUF_INIT;
-	struct iq_view subprotocol = iq_http_header(response, "Sec-WebSocket-Protocol");
-
-	(void)iq_buf_append_cstr(&attrs, "{\"url\":");
-	append_url(driver, &attrs);
-	(void)iq_buf_appendf(&attrs, ",\"status\":%d", response->status);
-	if (subprotocol.data) {
-		(void)iq_buf_append_cstr(&attrs, ",\"subprotocol\":");
-		(void)iq_json_append_string(&attrs, subprotocol);
-	}
-	(void)iq_buf_append_char(&attrs, '}');
-	event.kind = IQ_KIND_WS_OPEN;
-	event.direction = IQ_DIRECTION_CLIENT;
-	event.attrs = attrs.failed ? IQ_VIEW_NULL : iq_buf_view(&attrs);
-	record(driver, &event);
-	iq_buf_release(&attrs);
-	driver->phase = PHASE_DRIVING;
-	set_timer(driver, driver->timeout_ms);
-	advance(driver);
-}
-
-/* Counts it, and gives the longest wait anew if it is one that is waited for: what nobody waits for (a heartbeat, a
- * stream of tokens) must not put the stall off for ever. */
-static int count_received(struct driver *driver, struct iq_view type)
-{
-	const struct iq_plan_need *need;
-	uint32_t number;
-
-	if (iq_plan_type(&driver->plan, type, &number) < 0)
-		return IQ_ERR_NOMEM;
-	if (IQ_ARRAY_GROW(driver->received, driver->received_capacity, (size_t)number + 1) < 0)
-		return IQ_ERR_NOMEM;
-	need = driver->phase == PHASE_DRIVING ? open_need_of(driver, number) : NULL;
-	driver->received[number]++;
-	if (need)
-		set_timer(driver, driver->timeout_ms);
-	return 0;
-}
-
-static void on_message(void *context, const struct iq_ws_message *message)
-{
-	struct driver *driver = context;
-	struct iq_event event = IQ_EVENT_INIT;
-
-	event.kind = message->opcode == IQ_WS_PING   ? IQ_KIND_WS_PING
-		     : message->opcode == IQ_WS_PONG ? IQ_KIND_WS_PONG
-						     : IQ_KIND_WS_MESSAGE;
-	event.direction = IQ_DIRECTION_SERVER;
-	event.body = message->payload;
-	event.body_is_binary = message->opcode != IQ_WS_TEXT && !iq_utf8_valid(message->payload);
-	event.attrs = opcode_attrs(message->opcode == IQ_WS_BINARY);
-	record(driver, &event);
-	if (event.kind == IQ_KIND_WS_MESSAGE)
-		advance(driver);
-}
-
-static void record_end(struct driver *driver, const struct iq_ws_end *end)
-{
-	struct iq_event event = IQ_EVENT_INIT;
-	struct iq_buf attrs = IQ_BUF_INIT;
-
-	event.kind = end->clean ? IQ_KIND_WS_CLOSE : IQ_KIND_NET_ERROR;
-	event.direction = IQ_DIRECTION_SERVER;
-	event.type = end->clean ? IQ_VIEW_NULL : IQ_LIT("cut");
-	if (end->clean)
-		(void)iq_buf_appendf(&attrs, "{\"code\":%u,\"reason\":", end->code);
-	else
-		(void)iq_buf_append_cstr(&attrs, "{\"error\":");
-	(void)iq_json_append_string(&attrs, end->reason);
-	(void)iq_buf_append_char(&attrs, '}');
-	event.attrs = attrs.failed ? IQ_VIEW_NULL : iq_buf_view(&attrs);
-	record(driver, &event);
-	iq_buf_release(&attrs);
-}
-
-static void tell_early_end(struct driver *driver, const struct iq_plan_need *need, const struct iq_ws_end *end)
-{
-	char code[16] = "";
-
-	if (end->clean)
-		(void)snprintf(code, sizeof(code), "%u ", end->code);
-	set_outcome(driver, IQ_REPLAY_CUT,
-		    "the target %s with %.*s still to come (%" PRIu32 " of %" PRIu32 " came): %s%.*s",
-		    end->clean ? "closed" : "cut the connection", IQ_VIEW_ARG(type_name(driver, need->type)),
-		    received_of(driver, need->type), need->count, code, IQ_VIEW_ARG(iq_utf8_cut(end->reason, 100)));
-}
-
-static void on_closed(void *context, const struct iq_ws_end *end)
-{
-	struct driver *driver = context;
-	/* While driving there always is one, or the next message would have been sent. */
-	const struct iq_plan_need *need = driver->phase == PHASE_DRIVING ? open_need(driver) : NULL;
-
-	if (driver->phase != PHASE_CLOSING)
-		record_end(driver, end);
-	if (need)
-		tell_early_end(driver, need, end);
-	finish(driver);
-}
-
-static void on_failed(void *context, const struct iq_error *error)
-{
-	struct driver *driver = context;
-	struct iq_event event = IQ_EVENT_INIT;
-	struct iq_buf attrs = IQ_BUF_INIT;
-
-	(void)iq_buf_append_cstr(&attrs, "{\"error\":");
-	(void)iq_json_append_string(&attrs, iq_view_cstr(error->message));
-	(void)iq_buf_append_char(&attrs, '}');
-	event.kind = IQ_KIND_NET_ERROR;
-	event.type = IQ_LIT("refused");
-	event.attrs = attrs.failed ? IQ_VIEW_NULL : iq_buf_view(&attrs);
-	record(driver, &event);
-	iq_buf_release(&attrs);
-	set_outcome(driver, IQ_REPLAY_UNREACHABLE, "%.250s", error->message);
-	finish(driver);
-}
-
-/* ---- The whole ---- */
-
-static int check_target(const struct iq_replay_options *options, struct iq_url *ret_url, struct iq_error *error)
-{
-	int rc = iq_url_parse(iq_view_cstr(options->target), ret_url, error);
-
-	if (rc < 0 || iq_url_is_loopback(ret_url) ||
-	    (options->allow_host && iq_view_eq(iq_view_cstr(options->allow_host), ret_url->host)))
-		return rc;
-	return iq_error_set(error, IQ_ERR_USAGE,
-			    "%.*s is not this machine: to send recorded messages there, add --allow-host %.*s",
-			    IQ_VIEW_ARG(ret_url->host), IQ_VIEW_ARG(ret_url->host));
-}
-
-static int drive(struct driver *driver, struct iq_error *error)
-{
-	const struct iq_ws_callbacks callbacks = { on_opened, on_message, on_closed, on_failed, driver };
-	int64_t begun = iq_clock_monotonic();
-	int rc;
-
-	if (uv_loop_init(&driver->loop) < 0)
+	if (uv_loop_init(&fleet->loop) < 0)
 		return iq_error_nomem(error);
-	(void)uv_timer_init(&driver->loop, &driver->timer);
-	(void)uv_timer_init(&driver->loop, &driver->stopper);
-	driver->timer.data = driver->stopper.data = driver;
-	rc = iq_ws_client_open(&driver->loop, &driver->url, driver->plan.path, driver->plan.subprotocol, &callbacks,
-			       &driver->client, error);
-	if (rc == 0) {
-		set_timer(driver, driver->timeout_ms);
-		(void)uv_timer_start(&driver->stopper, on_stop_check, STOP_INTERVAL_MS, STOP_INTERVAL_MS);
-	} else {
-		finish(driver);
-	}
-	(void)uv_run(&driver->loop, UV_RUN_DEFAULT);
-	iq_ws_client_free(driver->client);
-	(void)uv_loop_close(&driver->loop);
-	driver->result.duration_ns = iq_clock_monotonic() - begun;
-	return rc < 0 ? rc : driver->failure;
+	(void)uv_timer_init(&fleet->loop, &fleet->starter);
+	(void)uv_timer_init(&fleet->loop, &fleet->stopper);
+	fleet->starter.data = fleet->stopper.data = fleet;
+	fleet->begun = iq_clock_monotonic();
+	(void)uv_timer_start(&fleet->stopper, on_stop_check, STOP_INTERVAL_MS, STOP_INTERVAL_MS);
+	start_some(fleet);
+	(void)uv_run(&fleet->loop, UV_RUN_DEFAULT);
+	for (size_t i = 0; i < fleet->replay->lived_count; i++)
+		iq_session_run_free(fleet->runs[i]);
+	for (size_t i = 0; i < fleet->dead_count; i++)
+		iq_session_run_free(fleet->dead[i]);
+	free(fleet->dead);
+	(void)uv_loop_close(&fleet->loop);
+	if (fleet->stage.failure == 0 && (fleet->stopping || fleet->next < fleet->replay->lived_count))
+		return iq_error_set(error, IQ_ERR_INTERRUPTED, "interrupted: what was recorded until then is in %s",
+				    fleet->replay->options.run_path);
+	return fleet->stage.failure;
 }
 
-static int run(struct driver *driver, struct iq_error *error)
+/* One name, one session: repetitions and namesakes are numbered. */
+static int name_sessions(struct iq_replay *replay)
 {
-	char name[64];
-	int rc, closed;
+	struct iq_map names = IQ_MAP_INIT;
+	int rc = 0;
 
-	(void)snprintf(name, sizeof(name), "replay-of-s%" PRIu32 ".ndjson", driver->options->session_no);
-	rc = iq_recorder_open(driver->options->run_path, name, driver->plan.session_name, &driver->recorder, error);
+	for (size_t i = 0; i < replay->lived_count && rc >= 0; i++) {
+		struct iq_lived *lived = &replay->lived[i];
+		struct iq_buf name = IQ_BUF_INIT;
+		unsigned number = 1;
+
+		(void)iq_buf_append(&name, lived->recorded_name);
+		while (iq_map_get(&names, iq_buf_view(&name))) {
+			iq_buf_clear(&name);
+			(void)iq_buf_append(&name, lived->recorded_name);
+			(void)iq_buf_appendf(&name, " #%u", ++number);
+		}
+		lived->name = iq_arena_copy(&replay->memory, iq_buf_view(&name));
+		rc = lived->name.data ? iq_map_set(&names, lived->name, 1) : IQ_ERR_NOMEM;
+		iq_buf_release(&name);
+	}
+	iq_map_release(&names);
+	return rc;
+}
+
+void iq_replay_forget(struct iq_replay *replay, size_t index)
+{
+	const struct iq_plan *plan = &replay->plans[index % replay->plan_count];
+	struct iq_lived *lived = &replay->lived[index];
+	const struct iq_view name = lived->name;
+
+	iq_arena_release(&lived->memory);
+	*lived = (struct iq_lived){ .session_no = plan->session_no,
+				    .recorded_name = plan->name,
+				    .name = name,
+				    .verdict = IQ_VERDICT_UNDETERMINED,
+				    .outcome = IQ_REPLAY_DONE,
+				    .expected_to_send = plan->client_messages,
+				    .expected_to_receive = plan->server_messages,
+				    .memory = IQ_ARENA_INIT };
+	if (plan->started != IQ_TIME_NONE && plan->turns[plan->count - 1].ts != IQ_TIME_NONE)
+		lived->recorded_ns = plan->turns[plan->count - 1].ts - plan->started;
+}
+
+static int make_lived(struct iq_replay *replay)
+{
+	replay->lived_count = replay->plan_count * (replay->options.repeat ? replay->options.repeat : 1);
+	replay->lived = calloc(replay->lived_count, sizeof(*replay->lived));
+	if (!replay->lived) {
+		replay->lived_count = 0;
+		return IQ_ERR_NOMEM;
+	}
+	for (size_t i = 0; i < replay->lived_count; i++)
+		iq_replay_forget(replay, i);
+	return name_sessions(replay);
+}
+
+static void name_evidence(const struct iq_replay *replay, char name[64])
+{
+	if (replay->plan_count == 1)
+		(void)snprintf(name, 64, "replay-of-s%" PRIu32 ".ndjson", replay->plans[0].session_no);
+	else
+		(void)snprintf(name, 64, "replay-of-%zu-sessions.ndjson", replay->plan_count);
+}
+
+int iq_replay_run(struct iq_replay *replay, struct iq_error *error)
+{
+	struct fleet fleet = { .replay = replay };
+	char name[64];
+	int rc = make_lived(replay) < 0 ? iq_error_nomem(error) : 0, closed;
+
 	if (rc < 0)
 		return rc;
-	driver->result.run_session_no = iq_recorder_session_no(driver->recorder);
-	rc = drive(driver, error);
+	name_evidence(replay, name);
+	rc = iq_recorder_open(replay->options.run_path, name, &fleet.stage.recorder, error);
+	if (rc < 0)
+		return rc;
+	fleet.stage = (struct iq_stage){ .loop = &fleet.loop,
+					 .options = &replay->options,
+					 .recorder = fleet.stage.recorder,
+					 .dialects = iq_dialects_new(NULL),
+					 .latencies = &replay->latencies,
+					 .supplied = replay->supplied,
+					 .supplied_count = replay->options.supply_count,
+					 .error = error,
+					 .ended = on_ended,
+					 .context = &fleet };
+	fleet.runs = calloc(replay->lived_count, sizeof(*fleet.runs));
+	rc = fleet.stage.dialects && fleet.runs ? sail(&fleet, error) : iq_error_nomem(error);
+	free(fleet.runs);
+	iq_dialects_free(fleet.stage.dialects);
 	/* The first error is kept. */
-	closed = iq_recorder_close(driver->recorder, error);
-	iq_recorder_free(driver->recorder);
+	closed = iq_recorder_close(fleet.stage.recorder, error);
+	iq_recorder_free(fleet.stage.recorder);
 	return rc < 0 ? rc : closed;
 }
 
-int iq_replay(struct iq_store *store, const struct iq_replay_options *options, struct iq_replay_result *ret_result,
-	      struct iq_error *error)
-{
-	struct driver driver = { .options = options, .error = error };
-	int64_t timeout = options->timeout_ns > 0 ? options->timeout_ns : IQ_REPLAY_TIMEOUT;
-	int rc = check_target(options, &driver.url, error);
+/* ---- What came of it ---- */
 
-	if (rc == 0)
-		rc = iq_plan_read(store, options->session_no, &driver.plan, error);
-	if (rc < 0)
-		return rc;
-	driver.timeout_ms = (uint64_t)(timeout / IQ_NS_PER_MS) + 1;
-	driver.result.expected_to_send = driver.plan.message_count;
-	driver.result.expected_to_receive = driver.plan.expected;
-	driver.dialects = iq_dialects_new(NULL);
-	rc = driver.dialects ? run(&driver, error) : iq_error_nomem(error);
-	iq_dialects_free(driver.dialects);
-	free(driver.received);
-	iq_plan_release(&driver.plan);
-	if (rc == 0)
-		*ret_result = driver.result;
-	return rc;
+static struct iq_lived *find_lived(struct iq_replay *replay, struct iq_view name)
+{
+	for (size_t i = 0; i < replay->lived_count; i++)
+		if (iq_view_eq(replay->lived[i].name, name))
+			return &replay->lived[i];
+	return NULL;
+}
+
+/* Of two verdicts the worse one counts; a session that is not ok already keeps its reason. */
+static void fold_verdict(struct iq_lived *lived, const struct iq_session_verdict *verdict)
+{
+	if (verdict->instances == 0 || verdict->verdict <= lived->verdict || lived->outcome == IQ_REPLAY_UNREACHABLE)
+		return;
+	lived->verdict = verdict->verdict;
+	(void)snprintf(lived->reason, sizeof(lived->reason), "%.*s", IQ_VIEW_ARG(iq_utf8_cut(verdict->reason, 250)));
+}
+
+int iq_replay_fold(struct iq_replay *replay, struct iq_store *run, const struct iq_check_result *result)
+{
+	size_t count;
+	const struct iq_session *sessions = iq_store_sessions(run, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		struct iq_lived *lived = find_lived(replay, sessions[i].name);
+
+		if (!lived)
+			continue;
+		lived->run_session_no = sessions[i].no;
+		for (size_t j = 0; j < result->session_count; j++)
+			if (result->sessions[j].no == sessions[i].no)
+				fold_verdict(lived, &result->sessions[j]);
+	}
+	return 0;
+}
+
+const struct iq_lived *iq_replay_sessions(const struct iq_replay *replay, size_t *ret_count)
+{
+	*ret_count = replay->lived_count;
+	return replay->lived;
+}
+
+static int by_size(const void *a, const void *b)
+{
+	const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+void iq_replay_latencies(const struct iq_replay *replay, struct iq_latencies *ret_latencies)
+{
+	const size_t count = replay->latencies.count;
+	int64_t *items = replay->latencies.items;
+
+	*ret_latencies = (struct iq_latencies){ .count = count };
+	if (count == 0)
+		return;
+	qsort(items, count, sizeof(*items), by_size);
+	ret_latencies->p50 = items[(count - 1) / 2];
+	ret_latencies->p90 = items[(count - 1) * 9 / 10];
+	ret_latencies->p99 = items[(count - 1) * 99 / 100];
+	ret_latencies->max = items[count - 1];
 }

@@ -117,7 +117,7 @@ static int give_events(struct excerpt *excerpt, struct iq_error *error)
 
 /* ---- Gaps ---- */
 
-static bool touches(const struct iq_gap *gap, const struct iq_session *session)
+bool iq_gap_touches(const struct iq_gap *gap, const struct iq_session *session)
 {
 	char name[16];
 
@@ -141,7 +141,7 @@ static int give_gap(struct excerpt *excerpt, const struct iq_gap *gap, struct iq
 		const struct iq_session *session = iq_store_find_session(excerpt->store, wanted->sessions[i]);
 		struct iq_gap given = *gap;
 
-		if (!touches(gap, session))
+		if (!iq_gap_touches(gap, session))
 			continue;
 		if (gap->session.data) {
 			given.session = name_of(excerpt, session->no);

@@ -232,6 +232,9 @@ struct iq_drop_result {
  * and readers as with iq_store_compact(). Errors: as there. */
 int iq_store_drop(const char *path, int64_t before, struct iq_drop_result *ret_result, struct iq_error *error);
 
+/* May the gap hide something of the session? Both are of the same store. */
+bool iq_gap_touches(const struct iq_gap *gap, const struct iq_session *session);
+
 /* What an excerpt of a store holds. */
 struct iq_excerpt {
 	const uint32_t *sessions; /* numbers, ascending */

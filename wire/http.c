@@ -85,7 +85,7 @@ struct iq_view iq_http_header(const struct iq_http_response *response, const cha
 /* ---- The handshake ---- */
 
 int iq_ws_append_request(struct iq_buf *buf, const struct iq_url *url, struct iq_view path, const char *key,
-			 struct iq_view subprotocol, struct iq_error *error)
+			 struct iq_view subprotocol, struct iq_view headers, struct iq_error *error)
 {
 	struct iq_view target = url->path.len ? url->path : path.len ? path : IQ_LIT("/");
 
@@ -110,8 +110,28 @@ int iq_ws_append_request(struct iq_buf *buf, const struct iq_url *url, struct iq
 			     key);
 	if (subprotocol.len)
 		(void)iq_buf_appendf(buf, "Sec-WebSocket-Protocol: %.*s\r\n", IQ_VIEW_ARG(subprotocol));
+	(void)iq_buf_append(buf, headers);
 	(void)iq_buf_append_cstr(buf, "\r\n");
 	return buf->failed ? iq_error_nomem(error) : 0;
+}
+
+bool iq_http_is_own_header(struct iq_view name, struct iq_view value)
+{
+	static const char *const others[] = {
+		"host",	  "connection",	       "upgrade",	 "keep-alive",	   "te", "trailer", "proxy-connection",
+		"expect", "transfer-encoding", "content-length", "accept-encoding"
+	};
+
+	for (size_t i = 0; i < name.len; i++)
+		if ((unsigned char)name.data[i] <= ' ' || (unsigned char)name.data[i] >= 0x7f || name.data[i] == ':')
+			return false;
+	for (size_t i = 0; i < value.len; i++)
+		if ((unsigned char)value.data[i] < ' ' || value.data[i] == 0x7f)
+			return false;
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (same_name(name, others[i]))
+			return false;
+	return name.len > 0 && !(name.len >= 14 && strncasecmp(name.data, "sec-websocket-", 14) == 0);
 }
 
 bool iq_ws_make_key(char ret_key[IQ_WS_KEY_SIZE])

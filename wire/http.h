@@ -32,10 +32,14 @@ int iq_http_parse_response(struct iq_view bytes, struct iq_http_response *ret_re
 /* The value of the first header of that name, in any case; NULL view where there is none. */
 struct iq_view iq_http_header(const struct iq_http_response *response, const char *name);
 
-/* Appends an upgrade request; `path` is used where the URL has none; `subprotocol` may be NULL. Both may come from
+/* Appends an upgrade request; `path` is used where the URL has none; `subprotocol` may be NULL; `headers` are more
+ * lines, with their ends. The former two may come from
  * evidence: IQ_ERR_USAGE, and nothing appended, where they would break the request line or its headers. */
 int iq_ws_append_request(struct iq_buf *buf, const struct iq_url *url, struct iq_view path, const char *key,
-			 struct iq_view subprotocol, struct iq_error *error);
+			 struct iq_view subprotocol, struct iq_view headers, struct iq_error *error);
+/* May a recorded header be sent again? Not what belongs to one connection (RFC 9110, section 7.6.1), to one handshake or to the length
+ * of one body, and nothing that would break the head. */
+bool iq_http_is_own_header(struct iq_view name, struct iq_view value);
 /* A key from random bytes. False where the system has none. */
 bool iq_ws_make_key(char ret_key[IQ_WS_KEY_SIZE]);
 /* What Sec-WebSocket-Accept must be for a key (section 4.2.2). */

@@ -316,7 +316,8 @@ static int start(struct iq_ws_client *client, uv_loop_t *loop, struct iq_error *
 }
 
 int iq_ws_client_open(uv_loop_t *loop, const struct iq_url *url, struct iq_view path, struct iq_view subprotocol,
-		      const struct iq_ws_callbacks *callbacks, struct iq_ws_client **ret_client, struct iq_error *error)
+		      struct iq_view headers, const struct iq_ws_callbacks *callbacks, struct iq_ws_client **ret_client,
+		      struct iq_error *error)
 {
 	struct iq_ws_client *client;
 	int rc;
@@ -334,7 +335,7 @@ int iq_ws_client_open(uv_loop_t *loop, const struct iq_url *url, struct iq_view 
 	rc = iq_ws_make_key(client->key) ? iq_buf_append(&client->subprotocol, subprotocol)
 					 : iq_error_set(error, IQ_ERR_NETWORK, "the system has no random bytes");
 	if (rc == 0)
-		rc = iq_ws_append_request(&client->request, url, path, client->key, subprotocol, error);
+		rc = iq_ws_append_request(&client->request, url, path, client->key, subprotocol, headers, error);
 	if (rc == 0)
 		rc = start(client, loop, error);
 	if (rc < 0)

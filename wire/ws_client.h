@@ -32,10 +32,11 @@ struct iq_ws_callbacks {
 	void *context;
 };
 
-/* Begins to connect. `path` is used where the URL has none. Everything is copied. Caller owns; release with
+/* Begins to connect. `path` is used where the URL has none; `headers` are lines to be sent as well, with
+ * their ends. Everything is copied. Caller owns; release with
  * iq_ws_client_free(). */
 int iq_ws_client_open(uv_loop_t *loop, const struct iq_url *url, struct iq_view path, struct iq_view subprotocol,
-		      const struct iq_ws_callbacks *callbacks, struct iq_ws_client **ret_client,
+		      struct iq_view headers, const struct iq_ws_callbacks *callbacks, struct iq_ws_client **ret_client,
 		      struct iq_error *error);
 /* Sends one message (TEXT or BINARY), once opened. IQ_ERR_LIMIT when too much is waiting, IQ_ERR_NETWORK after the end.
  */

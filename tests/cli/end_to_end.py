@@ -74,7 +74,7 @@ with tempfile.TemporaryDirectory(prefix="inquest-e2e-") as work:
     done = inquest("check", work / "case", "--spec", SPEC)
     tap.point(done.returncode == 0 and "VERDICT: ok" in done.stdout, "the recording is ok", done.stdout + done.stderr)
     for name, options, status, words in (
-            ("a healthy server", (), 0, "VERDICT: ok"),
+            ("a healthy server", (), 0, "1 session: 1 ok"),
             ("a server that leaves out tool_completed", ("--fault", "missing-tool-completed"), 1, "missing tool_completed"),
             ("a server that answers out of order", ("--fault", "out-of-order"), 1, "out of order"),
             ("a server that cuts the connection", ("--fault", "cut"), 1, "cut the connection"),

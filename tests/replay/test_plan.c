@@ -14,51 +14,47 @@ static int read_plan(const struct line *lines, size_t count, uint32_t session, s
 
 	scene_open(&scene, lines, count);
 	cr_assert_eq(iq_store_open(scene.recording, &store, NULL), 0);
-	rc = iq_plan_read(store, session, ret_plan, error);
+	rc = iq_plan_read(store, session, NULL, 0, ret_plan, error);
 	iq_store_close(store);
 	scene_close(&scene);
 	return rc;
 }
 
-static void expect_need(struct iq_plan *plan, const struct iq_plan_need *need, struct iq_view type, uint32_t count)
+static struct iq_view body_of(const struct iq_plan *plan, uint32_t turn)
 {
-	uint32_t number;
-
-	cr_assert_eq(iq_plan_type(plan, type, &number), 0);
-	cr_expect_eq(need->type, number, "%.*s", IQ_VIEW_ARG(type));
-	cr_expect_eq(need->count, count, "%.*s", IQ_VIEW_ARG(type));
+	return plan->turns[turn].texts[IQ_SLOT_BODY];
 }
 
-Test(plan, keeps_what_the_server_said_before_each_client_message)
+Test(plan, keeps_the_turns_in_their_order)
 {
 	static const struct line lines[] = {
 		OPEN("{\"url\":\"wss://chat:8000/ws?room=1#x\",\"subprotocol\":\"chat.v1\"}"),
 		SERVER("{\"type\":\"welcome\"}"),
 		CLIENT("{\"type\":\"ask\"}"),
 		SERVER("{\"type\":\"token\"}"),
-		SERVER("no json"),
+		SERVER("{\"type\":\"heartbeat\"}"),
 		SERVER("{\"type\":\"token\"}"),
 		CLIENT("more"),
-		CLIENT("at once"),
-		SERVER("{\"type\":\"token\"}"),
+		{ IQ_KIND_WS_CLOSE, 's', NULL, "{\"code\":4001}" },
 	};
 	struct iq_plan plan;
 
 	cr_assert_eq(read_plan(lines, COUNT(lines), 1, &plan, NULL), 0);
-	cr_expect(iq_view_eq(plan.session_name, IQ_LIT("c1")));
+	cr_expect(iq_view_eq(plan.name, IQ_LIT("c1")));
 	cr_expect(iq_view_eq(plan.path, IQ_LIT("/ws?room=1")));
+	cr_expect(iq_view_eq(plan.host, IQ_LIT("chat:8000")));
 	cr_expect(iq_view_eq(plan.subprotocol, IQ_LIT("chat.v1")));
-	cr_expect_eq(plan.expected, 5);
-	cr_assert_eq(plan.message_count, 3);
-	cr_expect(iq_view_eq(plan.messages[1].body, IQ_LIT("more")));
-	cr_assert_eq(plan.messages[0].need_count, 1);
-	expect_need(&plan, &plan.messages[0].needs[0], IQ_LIT("welcome"), 1);
-	cr_assert_eq(plan.messages[1].need_count, 2);
-	expect_need(&plan, &plan.messages[1].needs[0], IQ_LIT("token"), 2);
-	expect_need(&plan, &plan.messages[1].needs[1], IQ_VIEW_NULL, 1);
-	cr_expect_eq(plan.messages[2].need_count, 0);
-	cr_assert_eq(plan.last_need_count, 1);
-	expect_need(&plan, &plan.last_needs[0], IQ_LIT("token"), 3);
+	cr_expect(iq_view_is_null(plan.incomplete));
+	cr_assert_eq(plan.count, COUNT(lines));
+	cr_expect_eq(plan.open, 0);
+	cr_expect_eq(plan.close, 7);
+	cr_expect_eq(plan.turns[7].code, 4001);
+	cr_expect_eq(plan.client_messages, 2);
+	cr_expect_eq(plan.server_messages, 3, "heartbeats are not expected");
+	cr_expect(plan.turns[4].is_periodic);
+	cr_expect_eq(plan.turns[3].next_same, 5);
+	cr_expect_eq(plan.first_of_type[iq_plan_find_type(&plan, IQ_LIT("token"))], 3);
+	cr_expect(iq_view_eq(body_of(&plan, 6), IQ_LIT("more")));
 	iq_plan_release(&plan);
 }
 
@@ -88,18 +84,32 @@ Test(plan, takes_the_path_out_of_the_recorded_url)
 Test(plan, tells_binary_messages_from_text)
 {
 	static const struct line lines[] = {
+		OPEN(NULL),
 		CLIENT("text"),
 		CLIENT("\xff\xfe"),
 		{ IQ_KIND_WS_MESSAGE, 'c', "valid", "{\"opcode\":2}" },
 		{ IQ_KIND_WS_MESSAGE, 'c', "valid", "{\"opcode\":1}" },
 	};
-	static const bool binary[] = { false, true, true, false };
+	static const bool binary[] = { false, false, true, true, false };
 	struct iq_plan plan;
 
 	cr_assert_eq(read_plan(lines, COUNT(lines), 1, &plan, NULL), 0);
-	cr_assert_eq(plan.message_count, COUNT(binary));
+	cr_assert_eq(plan.count, COUNT(binary));
 	for (size_t i = 0; i < COUNT(binary); i++)
-		cr_expect_eq(plan.messages[i].is_binary, binary[i], "%zu", i);
+		cr_expect_eq(plan.turns[i].is_binary, binary[i], "%zu", i);
+	iq_plan_release(&plan);
+}
+
+/* What cannot be judged as a whole is driven all the same. */
+Test(plan, says_what_the_recording_lacks)
+{
+	static const struct line lines[] = { CLIENT("x"), SERVER("y") };
+	struct iq_plan plan;
+
+	cr_assert_eq(read_plan(lines, COUNT(lines), 1, &plan, NULL), 0);
+	cr_assert_eq(plan.count, 3);
+	cr_expect_eq(plan.open, 0, "a connection is made all the same");
+	cr_expect(iq_view_eq(plan.incomplete, IQ_LIT("its beginning was not recorded")));
 	iq_plan_release(&plan);
 }
 
@@ -131,12 +141,12 @@ Test(plan, puts_a_batch_together_again)
 	struct iq_plan plan;
 
 	cr_assert_eq(read_plan(lines, COUNT(lines), 1, &plan, NULL), 0);
-	cr_assert_eq(plan.message_count, 2);
+	cr_assert_eq(plan.client_messages, 2);
 	cr_expect(
 		iq_view_eq(
-			plan.messages[0].body,
+			body_of(&plan, 1),
 			IQ_LIT("[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"a\"},{\"jsonrpc\":\"2.0\",\"method\":\"b\"}]")),
-		"%.*s", IQ_VIEW_ARG(plan.messages[0].body));
-	cr_expect(iq_view_eq(plan.messages[1].body, IQ_LIT("[{\"jsonrpc\":\"2.0\",\"method\":\"c\"}]")));
+		"%.*s", IQ_VIEW_ARG(body_of(&plan, 1)));
+	cr_expect(iq_view_eq(body_of(&plan, 2), IQ_LIT("[{\"jsonrpc\":\"2.0\",\"method\":\"c\"}]")));
 	iq_plan_release(&plan);
 }

@@ -24,18 +24,37 @@ static const struct line chat[] = {
 
 struct replay {
 	struct iq_replay_options options;
-	struct iq_replay_result result;
+	struct iq_lived result; /* of the only session; its texts are gone */
 	struct iq_error error;
 };
 
+static struct iq_replay_options options_for(const char *target, const struct scene *scene)
+{
+	struct iq_replay_options options = IQ_REPLAY_OPTIONS_INIT;
+
+	options.targets[0].url = target;
+	options.target_count = 1;
+	options.run_path = scene->run;
+	return options;
+}
+
 static int replay_store(const char *recording, struct replay *replay)
 {
+	struct iq_replay *opened;
 	struct iq_store *store;
+	size_t count;
 	int rc;
 
 	cr_assert_eq(iq_store_open(recording, &store, NULL), 0);
-	replay->options.session_no = 1;
-	rc = iq_replay(store, &replay->options, &replay->result, &replay->error);
+	rc = iq_replay_new(store, &replay->options, &opened, &replay->error);
+	if (rc == 0) {
+		rc = iq_replay_ready(opened, &replay->error);
+		if (rc == 0)
+			rc = iq_replay_run(opened, &replay->error);
+		if (rc == 0)
+			replay->result = *iq_replay_sessions(opened, &count);
+		iq_replay_free(opened);
+	}
 	iq_store_close(store);
 	return rc;
 }
@@ -97,7 +116,9 @@ static void replay_against(const char *path, int64_t timeout, struct scene *scen
 	scene_open(scene, chat, COUNT(chat));
 	(void)snprintf(target, sizeof(target), "ws://127.0.0.1:%u%s", server.port, path);
 	*replay = (struct replay){ .error = IQ_ERROR_INIT };
-	replay->options = (struct iq_replay_options){ .target = target, .run_path = scene->run, .timeout_ns = timeout };
+	replay->options = options_for(target, scene);
+	if (timeout)
+		replay->options.timeout_ns = timeout;
 	cr_assert_eq(replay_store(scene->recording, replay), 0, "%s", replay->error.message);
 	server_stop(&server);
 }
@@ -119,7 +140,7 @@ Test(replay, waits_for_its_turn_and_records_the_run)
 	cr_expect_eq(replay.result.expected_to_send, 2);
 	cr_expect_eq(replay.result.received, 4);
 	cr_expect_eq(replay.result.expected_to_receive, 4);
-	cr_expect_eq(replay.result.run_session_no, 1);
+	cr_expect_eq(replay.result.verdict, IQ_VERDICT_OK);
 	expect_run(scene.run, 1, CHAT_RUN);
 	cr_expect_eq(state_of(scene.run, 1), IQ_SESSION_CLOSED);
 	scene_close(&scene);
@@ -160,24 +181,26 @@ Test(replay, gives_the_run_back_as_its_own_evidence)
 	scene_close(&scene);
 }
 
-Test(replay, replays_a_run_and_appends_to_a_store)
+Test(replay, replays_a_run_and_keeps_it)
 {
 	struct scene scene;
 	struct replay replay;
 	struct server server;
-	char target[64], recording[96];
+	char target[64], again[96];
 
 	replay_against("", 0, &scene, &replay);
-	(void)snprintf(recording, sizeof(recording), "%s/run", scene.directory);
+	(void)snprintf(again, sizeof(again), "%s/again", scene.directory);
 	server_start(&server);
 	(void)snprintf(target, sizeof(target), "ws://localhost:%u", server.port);
-	replay.options = (struct iq_replay_options){ .target = target, .run_path = scene.run };
-	cr_assert_eq(replay_store(recording, &replay), 0, "%s", replay.error.message);
+	replay.options = options_for(target, &scene);
+	cr_expect_eq(replay_store(scene.run, &replay), IQ_ERR_USAGE, "a run is never written into");
+	iq_error_clear(&replay.error);
+	replay.options.run_path = again;
+	cr_assert_eq(replay_store(scene.run, &replay), 0, "%s", replay.error.message);
 	server_stop(&server);
 	cr_expect_eq(replay.result.outcome, IQ_REPLAY_DONE, "%s", replay.result.reason);
-	cr_expect_eq(replay.result.run_session_no, 2);
 	expect_run(scene.run, 1, CHAT_RUN);
-	expect_run(scene.run, 2, CHAT_RUN);
+	expect_run(again, 1, CHAT_RUN);
 	scene_close(&scene);
 }
 
@@ -203,7 +226,7 @@ Test(replay, sends_text_as_text_and_binary_as_binary)
 	server_start(&server);
 	scene_open(&scene, lines, COUNT(lines));
 	(void)snprintf(target, sizeof(target), "ws://127.0.0.1:%u", server.port);
-	replay.options = (struct iq_replay_options){ .target = target, .run_path = scene.run };
+	replay.options = options_for(target, &scene);
 	cr_assert_eq(replay_store(scene.recording, &replay), 0, "%s", replay.error.message);
 	server_stop(&server);
 	cr_expect_eq(replay.result.outcome, IQ_REPLAY_DONE, "%s", replay.result.reason);
@@ -229,19 +252,19 @@ static void expect_outcome(const char *path, enum iq_replay_outcome outcome, con
 
 Test(replay, stalls_where_an_answer_does_not_come)
 {
-	expect_outcome("/stall", IQ_REPLAY_STALLED, "for agent_started (0 of 1 came) before sending message 2 of 2",
+	expect_outcome("/stall", IQ_REPLAY_STALLED, "for tool_completed (event 5) before sending message 2 of 2",
 		       IQ_SESSION_CLOSED);
 }
 
 Test(replay, stalls_although_other_messages_keep_coming)
 {
-	expect_outcome("/chatter", IQ_REPLAY_STALLED, "for agent_started (0 of 1 came)", IQ_SESSION_CLOSED);
+	expect_outcome("/chatter", IQ_REPLAY_STALLED, "for tool_completed (event 5)", IQ_SESSION_CLOSED);
 }
 
 Test(replay, says_that_it_was_cut)
 {
 	expect_outcome("/cut", IQ_REPLAY_CUT,
-		       "the target cut the connection with agent_started still to come (0 of 1 came): the connection",
+		       "the target cut the connection with agent_started still to come: the connection",
 		       IQ_SESSION_CUT);
 }
 
@@ -276,11 +299,11 @@ Test(replay, says_that_nobody_listens)
 
 	scene_open(&scene, chat, COUNT(chat));
 	(void)snprintf(target, sizeof(target), "ws://127.0.0.1:%u", free_port());
-	replay.options = (struct iq_replay_options){ .target = target, .run_path = scene.run };
+	replay.options = options_for(target, &scene);
 	cr_assert_eq(replay_store(scene.recording, &replay), 0, "%s", replay.error.message);
 	cr_expect_eq(replay.result.outcome, IQ_REPLAY_UNREACHABLE);
 	cr_expect(strstr(replay.result.reason, "cannot connect"), "%s", replay.result.reason);
-	expect_run(scene.run, 1, "net.error - refused\n");
+	expect_run(scene.run, 1, "net.error server refused\n");
 	scene_close(&scene);
 }
 
@@ -291,8 +314,9 @@ static void expect_refused(const char *target, const char *allow_host, const cha
 	struct replay replay = { .error = IQ_ERROR_INIT };
 
 	scene_open(&scene, chat, COUNT(chat));
-	replay.options =
-		(struct iq_replay_options){ .target = target, .run_path = scene.run, .allow_host = allow_host };
+	replay.options = options_for(target, &scene);
+	replay.options.allowed_hosts = &allow_host;
+	replay.options.allowed_count = allow_host != NULL;
 	cr_expect_eq(replay_store(scene.recording, &replay), IQ_ERR_USAGE, "%s", target);
 	cr_expect(strstr(replay.error.message, said), "%s", replay.error.message);
 	cr_expect_eq(access(scene.run, F_OK), -1);
@@ -317,7 +341,8 @@ Test(replay, ends_when_it_is_told_to)
 	server_start(&server);
 	scene_open(&scene, chat, COUNT(chat));
 	(void)snprintf(target, sizeof(target), "ws://127.0.0.1:%u/stall", server.port);
-	replay.options = (struct iq_replay_options){ .target = target, .run_path = scene.run, .stop = &stop };
+	replay.options = options_for(target, &scene);
+	replay.options.stop = &stop;
 	cr_expect_eq(replay_store(scene.recording, &replay), IQ_ERR_INTERRUPTED);
 	cr_expect(strstr(replay.error.message, scene.run), "%s", replay.error.message);
 	server_stop(&server);
@@ -351,7 +376,7 @@ Test(replay, leaves_what_it_saw_when_it_is_killed)
 	server_start(&server);
 	scene_open(&scene, chat, COUNT(chat));
 	(void)snprintf(target, sizeof(target), "ws://127.0.0.1:%u/stall", server.port);
-	replay.options = (struct iq_replay_options){ .target = target, .run_path = scene.run };
+	replay.options = options_for(target, &scene);
 	child = fork();
 	if (child == 0) {
 		(void)replay_store(scene.recording, &replay);

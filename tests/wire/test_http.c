@@ -138,9 +138,9 @@ Test(handshake, asks_for_the_path_of_the_target_before_the_recorded_one)
 		struct iq_url url;
 
 		cr_assert_eq(iq_url_parse(iq_view_cstr(cases[i].url), &url, NULL), 0);
-		cr_assert_eq(
-			iq_ws_append_request(&buf, &url, iq_view_cstr(cases[i].recorded), KEY, IQ_LIT("chat.v1"), NULL),
-			0);
+		cr_assert_eq(iq_ws_append_request(&buf, &url, iq_view_cstr(cases[i].recorded), KEY, IQ_LIT("chat.v1"),
+						  IQ_VIEW_NULL, NULL),
+			     0);
 		cr_expect(iq_view_starts_with(iq_buf_view(&buf), iq_view_cstr(cases[i].line)), "%s", buf.data);
 		cr_expect(strstr(buf.data, cases[i].host), "%s", buf.data);
 		cr_expect(strstr(buf.data, "\r\nSec-WebSocket-Key: " KEY "\r\n"));
@@ -156,10 +156,13 @@ Test(handshake, does_not_let_evidence_write_headers)
 	struct iq_url url;
 
 	cr_assert_eq(iq_url_parse(IQ_LIT("ws://chat"), &url, NULL), 0);
-	cr_expect_eq(iq_ws_append_request(&buf, &url, IQ_LIT("/ HTTP/1.1\r\nX: y"), KEY, IQ_VIEW_NULL, NULL),
+	cr_expect_eq(
+		iq_ws_append_request(&buf, &url, IQ_LIT("/ HTTP/1.1\r\nX: y"), KEY, IQ_VIEW_NULL, IQ_VIEW_NULL, NULL),
+		IQ_ERR_USAGE);
+	cr_expect_eq(iq_ws_append_request(&buf, &url, IQ_LIT("/\0"), KEY, IQ_VIEW_NULL, IQ_VIEW_NULL, NULL),
 		     IQ_ERR_USAGE);
-	cr_expect_eq(iq_ws_append_request(&buf, &url, IQ_LIT("/\0"), KEY, IQ_VIEW_NULL, NULL), IQ_ERR_USAGE);
-	cr_expect_eq(iq_ws_append_request(&buf, &url, IQ_LIT("/"), KEY, IQ_LIT("a\r\nX: y"), NULL), IQ_ERR_USAGE);
+	cr_expect_eq(iq_ws_append_request(&buf, &url, IQ_LIT("/"), KEY, IQ_LIT("a\r\nX: y"), IQ_VIEW_NULL, NULL),
+		     IQ_ERR_USAGE);
 	cr_expect_eq(buf.len, 0);
 	iq_buf_release(&buf);
 }
