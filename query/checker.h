@@ -126,6 +126,8 @@ int64_t iq_checker_recorded(const struct iq_checker *checker, uint32_t source, i
 struct iq_view iq_checker_source_name(const struct iq_checker *checker, uint32_t source);
 /* How far apart two events of these sources may be while their clocks do not tell which came first. */
 int64_t iq_checker_uncertainty(const struct iq_checker *checker, uint32_t source, uint32_t other);
+/* The same of any two. */
+int64_t iq_checker_widest(const struct iq_checker *checker);
 
 /* One event on its way to the followers. */
 struct iq_seen {

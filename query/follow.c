@@ -635,6 +635,24 @@ static bool is_left_behind(const struct iq_follower *follower, const struct iq_t
 				 (track->ended && !track->over && may_be_another(track->parent)));
 }
 
+/* Where two instances with one key follow each other closer than their clocks tell, an event of one may be of the other. */
+static void note_edge(const struct iq_checker *checker, struct iq_track *before, struct iq_track *track,
+		      const struct iq_seen *seen)
+{
+	const uint32_t *sources = iq_numbers_items(&before->sources);
+	int64_t unsure = before->edge ? iq_checker_widest(checker) : 0;
+
+	for (size_t i = 0; i < before->sources.count; i++) {
+		int64_t one = iq_checker_uncertainty(checker, sources[i], seen->source);
+
+		unsure = one > unsure ? one : unsure;
+	}
+	if (unsure == 0 || seen->at == IQ_TIME_NONE || before->last_ts == IQ_TIME_NONE ||
+	    seen->at - before->last_ts > unsure)
+		return;
+	before->edge = track->edge = true;
+}
+
 /* The track of the key in checker->key, a new one where the last is over, or its parent has another one after it. */
 static int find_track(struct iq_checker *checker, struct iq_follower *follower, const struct iq_seen *seen,
 		      uint32_t symbol, struct iq_track **ret_track)
@@ -655,6 +673,8 @@ static int find_track(struct iq_checker *checker, struct iq_follower *follower, 
 	if (rc < 0 || !anew)
 		return rc;
 	*ret_track = new_track(checker, follower, iq_buf_view(&checker->key), seen->event->session_no, seen->event->id);
+	if (*ret_track && before)
+		note_edge(checker, before, *ret_track, seen);
 	rc = *ret_track ? set_start(checker, follower, *ret_track, before, seen, symbol) : iq_checker_nomem(checker);
 	return rc == 0 && follower->parent ? begin_nested(checker, follower, *ret_track, seen) : rc;
 }

@@ -151,6 +151,19 @@ int64_t iq_checker_uncertainty(const struct iq_checker *checker, uint32_t source
 	return clock_of(checker, source) == clock_of(checker, other) ? 0 : UNCOMPARED_NS;
 }
 
+int64_t iq_checker_widest(const struct iq_checker *checker)
+{
+	int64_t first = UNCOMPARED_NS, second = 0;
+
+	for (size_t i = 0; i < checker->horizon_count; i++) {
+		int64_t width = checker->horizons[i].width;
+
+		second = width > first ? first : width > second ? width : second;
+		first = width > first ? width : first;
+	}
+	return first + second;
+}
+
 void iq_horizon_release(struct iq_checker *checker)
 {
 	free(checker->horizons);

@@ -162,6 +162,11 @@ int iq_judge(struct iq_checker *checker, struct iq_follower *follower, struct iq
 		if (rc == 0)
 			fold(&judgement, &follower->lifecycle->rules[i], &ruling);
 	}
+	if (rc == 0 && track->edge && judgement.verdict != IQ_VERDICT_UNDETERMINED) {
+		judgement.verdict = IQ_VERDICT_UNDETERMINED;
+		judgement.reason = IQ_LIT("order within clock uncertainty");
+		judgement.explain = false;
+	}
 	/* Its trace tells whether the order that is not certain matters. */
 	judgement.explain |= track->unsure;
 	*ret_judgement = judgement;

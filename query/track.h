@@ -130,6 +130,7 @@ struct iq_track {
 	bool dim : 1;	   /* a gap touched it, or its beginning was not seen */
 	bool renewed : 1;  /* it may have been complete in the dark, and another one have begun */
 	bool ended : 1;	   /* its parent was told of its end */
+	bool edge : 1;	   /* one before it or behind it is closer than their clocks can tell */
 	bool unsure : 1;   /* two of its streams are closer than their clocks can tell */
 	bool loose : 1;	   /* some of its events lie in no session */
 	bool faulty : 1;   /* an event came that its order could not take */

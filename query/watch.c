@@ -273,8 +273,8 @@ static int compare_number(const struct deadline *now, int64_t first, int64_t las
 		return 0;
 	if (given == next || is_stale(watch, first, last, has_previous ? next + sequence->step : next))
 		return 0;
-	/* What the dark held may have been the numbers between. */
-	if (watch->dark && (sequence->step >= 0 ? given > next : given < next)) {
+	/* What the dark held may have been the numbers between, or where they began anew. */
+	if (watch->dark && (sequence->restart || (sequence->step >= 0 ? given > next : given < next))) {
 		doubt(watch);
 		return 0;
 	}
@@ -443,7 +443,19 @@ static int end_deadline(const struct deadline *now, const struct iq_follower *fo
 	return too_late(now, passed ? IQ_FINDING_LATE : IQ_FINDING_UNTERMINATED, watch->from_id, 0, watch->from);
 }
 
-static int end_span(const struct deadline *now, bool over)
+/* Must another event come, by the order? What may have come to its end makes no pause. */
+static int must_go_on(const struct iq_follower *follower, const struct iq_track *track, bool *ret_must)
+{
+	struct iq_states_facts facts = { .any_accepts = true };
+	int rc = track->states[0] == IQ_STATES_LOST
+			 ? 0
+			 : iq_states_facts(follower->lifecycle->rules[0].automaton, track->states[0], &facts);
+
+	*ret_must = rc == 0 && !facts.any_accepts;
+	return rc == IQ_ERR_NOMEM ? rc : 0;
+}
+
+static int end_span(const struct deadline *now, const struct iq_follower *follower, bool over)
 {
 	struct iq_track *track = now->track;
 	bool idle = now->rule->kind == IQ_RULE_IDLE;
@@ -451,9 +463,13 @@ static int end_span(const struct deadline *now, bool over)
 	bool passed = from != IQ_TIME_NONE && covered != IQ_TIME_NONE && covered > from &&
 		      covered - from > now->rule->limit_ns;
 
+	bool must;
+
 	if (over || now->watch->verdict == IQ_VERDICT_VIOLATED)
 		return 0;
-	if (passed && !track->dark)
+	if (must_go_on(follower, track, &must) < 0)
+		return iq_checker_nomem(now->checker);
+	if (passed && must && !track->dark)
 		return too_late(now, IQ_FINDING_LATE, idle ? track->last_id : track->first_id, 0, from);
 	doubt(now->watch);
 	return 0;
@@ -471,7 +487,7 @@ int iq_watch_end(struct iq_checker *checker, struct iq_follower *follower, struc
 		if (rule->kind == IQ_RULE_WITHIN)
 			rc = end_deadline(&now, follower, over);
 		else if (rule->kind == IQ_RULE_IDLE || rule->kind == IQ_RULE_TOTAL)
-			rc = end_span(&now, over);
+			rc = end_span(&now, follower, over);
 	}
 	return rc;
 }

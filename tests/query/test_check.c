@@ -485,6 +485,21 @@ Test(check, measures_deadlines)
 	expect(CHAT "total: 10s\n", "open start +6 think +6 x", "violated: late: still going on 10.0s after start []");
 }
 
+/* A pause lies between two events: where none has to come, there may be none. */
+Test(check, does_not_hold_a_pause_against_what_may_be_over)
+{
+	static const char any[] = "lifecycle: l\nselect: { kind: ws.message }\ninstance: key\norder: (a | b)*\n";
+	char spec[160];
+
+	(void)snprintf(spec, sizeof(spec), "%sidle: 5s\n", any);
+	expect(spec, "open a +9 @c2 open", "undetermined: open at capture end");
+	expect(spec, "open a +9 close", "ok");
+	expect(spec, "open a +9 b", "violated: late: b 9.0s after a, later than 5.0s []");
+	(void)snprintf(spec, sizeof(spec), "%stotal: 5s\n", any);
+	expect(spec, "open a +9 @c2 open", "undetermined: open at capture end");
+	expect(PAIR "idle: 5s\n", "open a +9 @c2 open", "violated: late: nothing 5.0s after a []");
+}
+
 Test(check, leaves_open_what_the_clocks_leave_open)
 {
 	/* Half a second apart by clocks that nobody compared: either order may be the true one. */
@@ -494,6 +509,10 @@ Test(check, leaves_open_what_the_clocks_leave_open)
 	       "violated: out-of-order: a came after b [move 5 before 3]");
 	/* Whatever came first, there is one too many. */
 	expect(PAIR, "open %q @c2 open a b close %p @c1 b close", "violated: duplicate: duplicate b after b [drop 6]");
+	/* Nor is it certain of which of two instances something is. */
+	expect(PAIR, "open %q @c2 open a b close %p @c1 a b close",
+	       "undetermined: order within clock uncertainty; undetermined: order within clock uncertainty");
+	expect(PAIR, "open %q @c2 open a b +3 close %p @c1 a b close", "ok; ok");
 	/* Inside a stream its own order counts, never the clock. */
 	expect(PAIR, "open b -5 a close", "violated: out-of-order: a came after b [move 3 before 2]");
 	expect(PAIR, "open a -5 b close", "ok");
@@ -511,6 +530,9 @@ Test(check, follows_numbers)
 	expect(spec, "open u/k/5 u/k/2 close", "violated: sequence-gap: decrease: number 2 where 6 was due []");
 	expect(spec, "open u/k/5 gap u/k/8 close", "undetermined: gap of 1 bytes: lost");
 	expect(anew, "open s/k/5 u/k/6 s/k/2 u/k/3 close", "ok");
+	/* The gap may have held where they began anew. */
+	expect(anew, "open u/k/5 u/k/6 gap1 u/k/5 close", "undetermined: gap of 1 event: lost");
+	expect(spec, "open u/k/5 gap1 u/k/5 close", "violated: sequence-gap: repeat: number 5 where 6 was due []");
 }
 
 /* A run with tool calls in it, which may overlap. */
