@@ -468,7 +468,7 @@ static void on_timer(uv_timer_t *timer)
 /* ---- What the target does ---- */
 
 /* The target's URL with the path that was asked for, so that the run can be replayed itself. */
-static void on_opened(void *context, const struct iq_http_response *response)
+static void on_opened(void *context, const struct iq_http_head *response)
 {
 	struct iq_session_run *run = context;
 	struct iq_event event = IQ_EVENT_INIT;

@@ -47,32 +47,60 @@ static bool split_host(struct iq_view authority, struct iq_url *url, struct iq_v
 	return true;
 }
 
-int iq_url_parse(struct iq_view text, struct iq_url *ret_url, struct iq_error *error)
+/* What stands behind the scheme. */
+static int parse_rest(struct iq_view text, struct iq_view rest, struct iq_url url, struct iq_url *ret_url,
+		      struct iq_error *error)
 {
-	struct iq_url url = { .port = 80 };
-	struct iq_view rest, port;
+	struct iq_view port;
 	size_t authority = 0;
-	int64_t number = 80;
+	int64_t number;
 
-	if (!starts_with_scheme(text, "ws://"))
-		return refuse_scheme(text, error);
-	rest = iq_view_from(text, 5);
 	while (authority < rest.len && !strchr("/?#", rest.data[authority]))
 		authority++;
-	if (text.len > IQ_URL_MAX || !iq_url_is_word(text) ||
-	    !split_host(iq_view_make(rest.data, authority), &url, &port) || url.host.len == 0 ||
-	    memchr(url.host.data, '@', url.host.len))
+	url.authority = iq_view_make(rest.data, authority);
+	if (text.len > IQ_URL_MAX || !iq_url_is_word(text) || !split_host(url.authority, &url, &port) ||
+	    url.host.len == 0 || memchr(url.host.data, '@', url.host.len))
 		return iq_error_set(error, IQ_ERR_USAGE, "%.*s: not a WebSocket address; write ws://HOST:PORT/PATH",
 				    IQ_VIEW_ARG(iq_utf8_cut(text, 200)));
-	if (port.len > 1 && (!iq_view_to_int64(iq_view_from(port, 1), &number) || number < 1 || number > 65535))
-		return iq_error_set(error, IQ_ERR_USAGE, "%.*s: the port must be 1 to 65535",
-				    IQ_VIEW_ARG(iq_utf8_cut(text, 200)));
-	url.port = (uint16_t)number;
+	if (port.len > 1) {
+		if (!iq_view_to_int64(iq_view_from(port, 1), &number) || number < 1 || number > 65535)
+			return iq_error_set(error, IQ_ERR_USAGE, "%.*s: the port must be 1 to 65535",
+					    IQ_VIEW_ARG(iq_utf8_cut(text, 200)));
+		url.port = (uint16_t)number;
+	}
 	url.path = iq_view_from(rest, authority);
 	if (memchr(url.path.data, '#', url.path.len))
 		url.path.len = (size_t)((const char *)memchr(url.path.data, '#', url.path.len) - url.path.data);
 	*ret_url = url;
 	return 0;
+}
+
+int iq_url_parse(struct iq_view text, struct iq_url *ret_url, struct iq_error *error)
+{
+	if (!starts_with_scheme(text, "ws://"))
+		return refuse_scheme(text, error);
+	return parse_rest(text, iq_view_from(text, 5), (struct iq_url){ .port = 80 }, ret_url, error);
+}
+
+int iq_url_parse_server(struct iq_view text, struct iq_url *ret_url, struct iq_error *error)
+{
+	static const struct {
+		const char *scheme;
+		struct iq_url url;
+	} schemes[] = {
+		{ "ws://", { .port = 80 } },
+		{ "http://", { .port = 80 } },
+		{ "wss://", { .port = 443, .is_secure = true } },
+		{ "https://", { .port = 443, .is_secure = true } },
+	};
+
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
+		if (starts_with_scheme(text, schemes[i].scheme))
+			return parse_rest(text, iq_view_from(text, strlen(schemes[i].scheme)), schemes[i].url, ret_url,
+					  error);
+	return iq_error_set(error, IQ_ERR_USAGE,
+			    "%.*s: not a server's address; write ws://HOST:PORT, http://, wss:// or https://",
+			    IQ_VIEW_ARG(iq_utf8_cut(text, 200)));
 }
 
 bool iq_url_is_loopback(const struct iq_url *url)

@@ -189,7 +189,7 @@ static void take_frames(struct iq_ws_client *client, struct iq_view bytes)
 static void take_handshake(struct iq_ws_client *client, struct iq_view bytes)
 {
 	struct iq_error error = IQ_ERROR_INIT;
-	struct iq_http_response response;
+	struct iq_http_head response;
 	size_t len;
 	int rc;
 

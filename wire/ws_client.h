@@ -25,7 +25,7 @@ struct iq_ws_end {
 };
 
 struct iq_ws_callbacks {
-	void (*opened)(void *context, const struct iq_http_response *response);
+	void (*opened)(void *context, const struct iq_http_head *response);
 	void (*message)(void *context, const struct iq_ws_message *message); /* TEXT, BINARY, PING, PONG */
 	void (*closed)(void *context, const struct iq_ws_end *end);
 	void (*failed)(void *context, const struct iq_error *error);

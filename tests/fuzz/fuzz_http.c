@@ -15,7 +15,7 @@ static void check_inside(struct iq_view whole, struct iq_view part)
 	require(part.len == 0 || (part.data >= whole.data && part.data + part.len <= whole.data + whole.len));
 }
 
-static void check_response(struct iq_view bytes, const struct iq_http_response *response, size_t len)
+static void check_response(struct iq_view bytes, const struct iq_http_head *response, size_t len)
 {
 	require(len <= bytes.len && len <= IQ_HTTP_MAX_HEAD && response->header_count <= IQ_HTTP_MAX_HEADERS);
 	check_inside(bytes, response->reason);
@@ -31,7 +31,7 @@ static void check_response(struct iq_view bytes, const struct iq_http_response *
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct iq_view bytes = iq_view_make((const char *)data, size);
-	struct iq_http_response response;
+	struct iq_http_head response;
 	struct iq_url url;
 	size_t len = 0, again = 0;
 	int rc = iq_http_parse_response(bytes, &response, &len, NULL);

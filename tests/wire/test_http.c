@@ -7,14 +7,14 @@
 #define ACCEPT "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 #define UPGRADE "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n"
 
-static int parse(struct iq_view bytes, struct iq_http_response *ret_response, size_t *ret_len)
+static int parse(struct iq_view bytes, struct iq_http_head *ret_response, size_t *ret_len)
 {
 	return iq_http_parse_response(bytes, ret_response, ret_len, NULL);
 }
 
 static int check(const char *head, const char *subprotocol, struct iq_error *error)
 {
-	struct iq_http_response response;
+	struct iq_http_head response;
 	size_t len;
 
 	cr_assert_eq(parse(iq_view_cstr(head), &response, &len), 1, "%s", head);
@@ -24,7 +24,7 @@ static int check(const char *head, const char *subprotocol, struct iq_error *err
 Test(http, completes_a_head_at_its_last_byte_and_leaves_the_rest)
 {
 	struct iq_view bytes = IQ_LIT("HTTP/1.1 200 OK\r\nA: 1\r\nLong-Name:\t two words \r\n\r\nbody");
-	struct iq_http_response response;
+	struct iq_http_head response;
 	size_t len = 0;
 
 	for (size_t cut = 0; cut < bytes.len - 4; cut++)
@@ -53,7 +53,7 @@ Test(http, refuses_what_is_not_a_response_head)
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct iq_http_response response;
+		struct iq_http_head response;
 		size_t len;
 
 		cr_expect_eq(parse(iq_view_cstr(cases[i]), &response, &len), IQ_ERR_FORMAT, "%s", cases[i]);
@@ -73,7 +73,7 @@ static void make_head(struct iq_buf *buf, size_t size)
 Test(http, holds_the_head_limit_to_the_byte_however_the_head_arrives)
 {
 	struct iq_buf buf = IQ_BUF_INIT;
-	struct iq_http_response response;
+	struct iq_http_head response;
 	size_t len;
 
 	make_head(&buf, IQ_HTTP_MAX_HEAD);
@@ -91,7 +91,7 @@ Test(http, holds_the_head_limit_to_the_byte_however_the_head_arrives)
 Test(http, holds_the_limit_of_headers)
 {
 	struct iq_buf buf = IQ_BUF_INIT;
-	struct iq_http_response response;
+	struct iq_http_head response;
 	size_t len;
 
 	for (int extra = 0; extra <= 1; extra++) {

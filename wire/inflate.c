@@ -1,0 +1,106 @@
+#include "wire/inflate.h"
+
+#include <stdlib.h>
+#include <zlib.h>
+
+#define STEP (16u << 10)
+
+struct iq_inflate {
+	z_stream stream;
+	struct iq_deflate deflate;
+	uint64_t given; /* of the message at hand */
+	bool lost;	/* the window is not what the sender's was */
+	int failure;	/* of the message at hand */
+};
+
+struct iq_inflate *iq_inflate_new(const struct iq_deflate *deflate)
+{
+	struct iq_inflate *inflater = calloc(1, sizeof(*inflater));
+
+	if (!inflater)
+		return NULL;
+	inflater->deflate = *deflate;
+	if (inflateInit2(&inflater->stream, -(int)deflate->bits) != Z_OK) {
+		free(inflater);
+		return NULL;
+	}
+	return inflater;
+}
+
+void iq_inflate_free(struct iq_inflate *inflater)
+{
+	if (!inflater)
+		return;
+	(void)inflateEnd(&inflater->stream);
+	free(inflater);
+}
+
+/* A block said that it is the last one: the window goes on all the same (RFC 7692, section 7.2.3.4). */
+static bool go_on(z_stream *stream)
+{
+	unsigned char window[1u << 15];
+	unsigned len = sizeof(window);
+
+	return inflateGetDictionary(stream, window, &len) == Z_OK && inflateReset(stream) == Z_OK &&
+	       inflateSetDictionary(stream, window, len) == Z_OK;
+}
+
+/* One call of zlib: 1 where there may be more, 0 when all was taken. */
+static int step(struct iq_inflate *inflater, iq_inflate_fn *take, void *context)
+{
+	unsigned char plain[STEP];
+	z_stream *stream = &inflater->stream;
+	size_t len;
+	int code, rc;
+
+	stream->next_out = plain;
+	stream->avail_out = STEP;
+	code = inflate(stream, Z_SYNC_FLUSH);
+	len = STEP - stream->avail_out;
+	inflater->given += len;
+	if (inflater->given > IQ_INFLATE_MAX)
+		return IQ_ERR_LIMIT;
+	rc = len > 0 ? take(context, iq_view_make((const char *)plain, len)) : 0;
+	if (rc < 0)
+		return rc;
+	if (code == Z_STREAM_END)
+		return go_on(stream) ? stream->avail_in > 0 : IQ_ERR_FORMAT;
+	if (code == Z_MEM_ERROR)
+		return IQ_ERR_NOMEM;
+	if (code != Z_OK && code != Z_BUF_ERROR)
+		return IQ_ERR_FORMAT;
+	return stream->avail_out == 0 || (stream->avail_in > 0 && code == Z_OK);
+}
+
+int iq_inflate_feed(struct iq_inflate *inflater, struct iq_view bytes, iq_inflate_fn *take, void *context)
+{
+	int rc = inflater->failure;
+
+	if (rc == 0 && inflater->lost)
+		rc = IQ_ERR_FORMAT;
+	while (rc >= 0 && bytes.len > 0) {
+		const size_t len = bytes.len < STEP ? bytes.len : STEP;
+
+		inflater->stream.next_in = (unsigned char *)(uintptr_t)bytes.data;
+		inflater->stream.avail_in = (unsigned)len;
+		bytes = iq_view_from(bytes, len);
+		do
+			rc = step(inflater, take, context);
+		while (rc > 0);
+	}
+	inflater->failure = rc;
+	return rc;
+}
+
+int iq_inflate_end(struct iq_inflate *inflater, iq_inflate_fn *take, void *context)
+{
+	/* What senders leave out (section 7.2.1). */
+	int rc = iq_inflate_feed(inflater, iq_view_make("\x00\x00\xff\xff", 4), take, context);
+
+	if (inflater->deflate.no_takeover && inflateReset(&inflater->stream) != Z_OK)
+		rc = IQ_ERR_FORMAT;
+	inflater->lost = rc < 0 && !inflater->deflate.no_takeover;
+	inflater->failure = 0;
+	inflater->given = 0;
+	return rc;
+}
