@@ -19,6 +19,7 @@ enum cli_option_id {
 	CLI_OPTION_ALL,
 	CLI_OPTION_ALLOW_HOST,
 	CLI_OPTION_BEFORE,
+	CLI_OPTION_BUDGET,
 	CLI_OPTION_CHECKPOINT,
 	CLI_OPTION_COMPARE,
 	CLI_OPTION_COMPLETION,
@@ -46,9 +47,11 @@ enum cli_option_id {
 	CLI_OPTION_LEVEL,
 	CLI_OPTION_LIMIT,
 	CLI_OPTION_LIST_PRESETS,
+	CLI_OPTION_LISTEN,
 	CLI_OPTION_MAN,
 	CLI_OPTION_MAX_LINE,
 	CLI_OPTION_MAX_SLOWDOWN,
+	CLI_OPTION_MINIMIZE,
 	CLI_OPTION_NAME,
 	CLI_OPTION_OUTPUT,
 	CLI_OPTION_PACE,
@@ -74,6 +77,7 @@ enum cli_option_id {
 	CLI_OPTION_TARGET,
 	CLI_OPTION_TIMEOUT,
 	CLI_OPTION_TOLERANCE,
+	CLI_OPTION_UPDATE,
 	CLI_OPTION_UTC,
 	CLI_OPTION_VIOLATED,
 	CLI_OPTION_WAIT,
@@ -194,6 +198,7 @@ int cli_run_export(struct cli *cli);
 int cli_run_help(struct cli *cli);
 int cli_run_ingest(struct cli *cli);
 int cli_run_learn(struct cli *cli);
+int cli_run_mock(struct cli *cli);
 int cli_run_record(struct cli *cli);
 int cli_run_replay(struct cli *cli);
 int cli_run_sessions(struct cli *cli);

@@ -272,20 +272,12 @@ struct golden {
 	size_t session_count;
 	uint64_t *beside;
 	size_t beside_count;
-	size_t beside_capacity;
 	struct iq_redactor *redactor;
 };
 
 static int by_number(const void *a, const void *b)
 {
 	const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-static int by_id(const void *a, const void *b)
-{
-	const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
 
 	return (x > y) - (x < y);
 }
@@ -313,23 +305,6 @@ static bool choose_sessions(struct cli *cli, struct iq_store *store, struct gold
 	return cli->status == CLI_OK;
 }
 
-/* A log-in belongs to its session's golden recording. */
-static int add_beside(struct iq_store *store, struct golden *golden, uint32_t session, struct iq_error *error)
-{
-	uint64_t *ids;
-	size_t count;
-	int rc = iq_session_beside(store, session, &ids, &count, error);
-
-	if (rc < 0)
-		return rc;
-	if (IQ_ARRAY_GROW(golden->beside, golden->beside_capacity, golden->beside_count + count + 1) < 0)
-		rc = iq_error_nomem(error);
-	for (size_t i = 0; i < count && rc == 0; i++)
-		golden->beside[golden->beside_count++] = ids[i];
-	free(ids);
-	return rc;
-}
-
 static const struct iq_sink *redact(void *context, const struct iq_sink *next)
 {
 	const struct golden *golden = context;
@@ -341,12 +316,10 @@ static int write_golden(struct cli *cli, struct iq_store *store, struct golden *
 			struct iq_error *error)
 {
 	struct iq_excerpt excerpt = { .name = cli_get(cli, CLI_OPTION_NAME), .through = redact, .context = golden };
-	int rc = 0;
+	/* A log-in belongs to its session's golden recording. */
+	int rc = iq_sessions_beside(store, golden->sessions, golden->session_count, &golden->beside,
+				    &golden->beside_count, error);
 
-	for (size_t i = 0; i < golden->session_count && rc == 0; i++)
-		rc = add_beside(store, golden, golden->sessions[i], error);
-	if (rc == 0 && golden->beside_count > 0)
-		qsort(golden->beside, golden->beside_count, sizeof(*golden->beside), by_id);
 	excerpt.sessions = golden->sessions;
 	excerpt.session_count = golden->session_count;
 	excerpt.beside = golden->beside;

@@ -6,8 +6,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cli/case.h"
-#include "replay/replay.h"
+#include "cli/minimize.h"
+#include "cli/redaction.h"
 
 /* Of a value in a file. */
 #define SECRET_MAX (64u << 10)
@@ -338,15 +338,33 @@ static void tell_findings(struct cli *cli, struct iq_store *store, const struct 
 	};
 	struct iq_error error = IQ_ERROR_INIT;
 
-	if (result->verdict == IQ_VERDICT_OK || (format && strcmp(format, "text") != 0))
+	if (result->verdict != IQ_VERDICT_VIOLATED || (format && strcmp(format, "text") != 0))
 		return;
 	(void)iq_buf_append_char(out, '\n');
 	if (iq_report_text(store, result, &options, out, &error) < 0)
 		(void)cli_set_error(cli, &error);
 }
 
+/* What a spec asks for has to be; the presets that fit were not asked for, and what broke them in the recording already is as it was. */
+static void fold(struct cli *cli, struct iq_replay *replay, struct iq_store *recording, struct iq_store *run,
+		 const struct iq_check_result *result)
+{
+	struct iq_check_result recorded;
+	int rc = 0;
+
+	if (cli_has(cli, CLI_OPTION_SPEC)) {
+		rc = iq_replay_fold(replay, run, result, NULL);
+	} else if (cli_check(cli, recording, &recorded)) {
+		rc = iq_replay_fold(replay, run, result, &recorded);
+		iq_check_result_release(&recorded);
+	}
+	if (rc < 0)
+		(void)cli_set_status(cli, CLI_FAILED, "out of memory");
+}
+
 /* Lifecycle verdicts; what they rest on is appended to `findings`. */
-static void check_run(struct cli *cli, struct iq_replay *replay, const struct wanted *wanted, struct iq_buf *findings)
+static void check_run(struct cli *cli, struct iq_replay *replay, const struct wanted *wanted,
+		      struct iq_store *recording, struct iq_buf *findings)
 {
 	struct iq_error error = IQ_ERROR_INIT;
 	struct iq_check_result result;
@@ -357,32 +375,141 @@ static void check_run(struct cli *cli, struct iq_replay *replay, const struct wa
 		return;
 	}
 	if (cli_check(cli, store, &result)) {
-		if (iq_replay_fold(replay, store, &result) < 0)
-			(void)cli_set_status(cli, CLI_FAILED, "out of memory");
+		fold(cli, replay, recording, store, &result);
 		tell_findings(cli, store, &result, wanted->run_path, findings);
 		iq_check_result_release(&result);
 	}
 	iq_store_close(store);
 }
 
-static void drive(struct cli *cli, struct iq_replay *replay, const struct wanted *wanted, const char *recording)
+/* ---- Accepting ---- */
+
+/* Only where all of it came is it what shall be from now on. */
+static bool is_complete(struct cli *cli, const struct iq_replay *replay)
 {
+	size_t count;
+	const struct iq_lived *lived = iq_replay_sessions(replay, &count);
+
+	for (size_t i = 0; i < count; i++)
+		if (lived[i].outcome != IQ_REPLAY_DONE) {
+			(void)cli_set_status(
+				cli, CLI_VIOLATED, "--update: s%" PRIu32 " was %s, so nothing is accepted: %s",
+				lived[i].session_no, iq_replay_outcome_name(lived[i].outcome), lived[i].reason);
+			return false;
+		}
+	return true;
+}
+
+static const struct iq_sink *redact(void *context, const struct iq_sink *next)
+{
+	return context ? iq_redactor_sink(context, next) : next;
+}
+
+/* Every session of the run, with the requests around them. */
+static int write_golden(struct iq_store *run, struct iq_redactor *redactor, const char *path, struct iq_error *error)
+{
+	struct iq_excerpt excerpt = { .through = redact, .context = redactor };
+	size_t count;
+	const struct iq_session *sessions = iq_store_sessions(run, &count);
+	uint32_t *numbers = calloc(count + 1, sizeof(*numbers));
+	uint64_t *beside = NULL;
+	int rc = numbers ? 0 : iq_error_nomem(error);
+
+	for (size_t i = 0; i < count && rc == 0; i++)
+		numbers[i] = sessions[i].no;
+	if (rc == 0)
+		rc = iq_sessions_beside(run, numbers, count, &beside, &excerpt.beside_count, error);
+	excerpt.sessions = numbers;
+	excerpt.session_count = count;
+	excerpt.beside = beside;
+	if (rc == 0)
+		rc = iq_store_excerpt(run, &excerpt, path, error);
+	free(beside);
+	free(numbers);
+	return rc;
+}
+
+static bool may_update(struct cli *cli, const struct wanted *wanted, const char *recording)
+{
+	const char *ci = getenv("CI");
+	struct stat st;
+
+	if (!cli_has(cli, CLI_OPTION_UPDATE))
+		return true;
+	if (ci && strcmp(ci, "true") == 0)
+		return refuse(cli, "%s", "--update: not with CI=true: what a golden recording is, a person decides");
+	if (stat(recording, &st) < 0 || !S_ISREG(st.st_mode) || wanted->options.session_count > 0 ||
+	    wanted->options.repeat > 1)
+		return refuse(
+			cli,
+			"--update writes a whole golden recording anew: %s must be a segment file, without --session and --repeat",
+			recording);
+	if (wanted->options.supply_count > 0 && !cli_has(cli, CLI_OPTION_REDACT))
+		return refuse(cli, "%s",
+			      "--update: what was supplied with --set would be in the recording: add --redact");
+	return true;
+}
+
+static void update(struct cli *cli, const struct iq_replay *replay, const struct wanted *wanted, const char *recording)
+{
+	struct iq_redactor *redactor = NULL;
+	struct iq_error error = IQ_ERROR_INIT;
+	struct iq_buf path = IQ_BUF_INIT;
+	struct iq_store *run = NULL;
+	int rc;
+
+	if (!is_complete(cli, replay) || !cli_redactor(cli, wanted->run_path, &redactor))
+		return;
+	rc = iq_buf_appendf(&path, "%s.new", recording) < 0 ? iq_error_nomem(&error)
+							    : iq_store_open(wanted->run_path, &run, &error);
+	if (rc == 0)
+		rc = write_golden(run, redactor, path.data, &error);
+	if (rc == 0 && rename(path.data, recording) < 0)
+		rc = iq_error_errno(&error, IQ_ERR_IO, "%s: cannot be replaced", recording);
+	iq_store_close(run);
+	iq_redactor_free(redactor);
+	iq_buf_release(&path);
+	if (rc < 0)
+		(void)cli_set_error(cli, &error);
+	else
+		(void)printf("%s is now what the target answered\n", recording);
+}
+
+static void minimize(struct cli *cli, const struct iq_replay *replay, const struct wanted *wanted,
+		     struct iq_store *store)
+{
+	int64_t budget;
+
+	if (cli_get_duration(cli, CLI_OPTION_BUDGET, 300 * IQ_NS_PER_S, &budget))
+		cli_minimize(cli, store, &wanted->options, replay, cli_get(cli, CLI_OPTION_MINIMIZE), budget);
+}
+
+static void drive(struct cli *cli, struct iq_replay *replay, const struct wanted *wanted, const struct cli_case *opened)
+{
+	const char *recording = opened->name;
 	const struct iq_replay_names names = { recording, wanted->options.targets[0].url, wanted->run_path };
 	struct iq_error error = IQ_ERROR_INIT;
 	struct iq_buf findings = IQ_BUF_INIT;
 	size_t count;
 	const struct iq_lived *lived;
 
+	if (!may_update(cli, wanted, recording))
+		return;
 	if (iq_replay_ready(replay, &error) < 0 || iq_replay_run(replay, &error) < 0) {
 		(void)cli_set_error(cli, &error);
 		return;
 	}
 	lived = iq_replay_sessions(replay, &count);
 	if (!nothing_reached(lived, count))
-		check_run(cli, replay, wanted, &findings);
+		check_run(cli, replay, wanted, opened->store, &findings);
 	write_reports(cli, replay, &names);
 	cli_write(cli, iq_buf_view(&findings));
-	set_verdict_status(cli, replay);
+	if (cli_has(cli, CLI_OPTION_UPDATE))
+		update(cli, replay, wanted, recording);
+	else
+		set_verdict_status(cli, replay);
+	if (cli_has(cli, CLI_OPTION_MINIMIZE))
+		minimize(cli, replay, wanted, opened->store);
 	iq_buf_release(&findings);
 }
 
@@ -411,7 +538,7 @@ static void replay_case(struct cli *cli, const struct cli_case *opened, const st
 	if (cli_has(cli, CLI_OPTION_PLAN) || cli_has(cli, CLI_OPTION_DRY_RUN))
 		show_plan(cli, replay);
 	else
-		drive(cli, replay, wanted, opened->name);
+		drive(cli, replay, wanted, opened);
 	iq_replay_free(replay);
 }
 

@@ -189,6 +189,15 @@ static const struct cli_option ingest_options[] = {
 
 static const struct cli_option record_options[] = { STORE_OPTION, KEEPING_OPTIONS, DOCKER_OPTIONS, HELP_OPTION, END };
 
+static const struct cli_option mock_options[] = {
+	{ CLI_OPTION_LISTEN, "ADDR",
+	  "where clients find it: 9000, 127.0.0.1:9000 or [::1]:9000; port 0 is any that is free", NULL, false },
+	{ CLI_OPTION_SESSION, "S", "only this recorded session: s3; may be given several times. Default: all", NULL,
+	  true },
+	HELP_OPTION,
+	END,
+};
+
 static const struct cli_option replay_options[] = {
 	{ CLI_OPTION_TARGET, "[HOST=]URL",
 	  "the server to drive: ws://HOST:PORT[/PATH]; without a path the recorded one is used. HOST=: only for what went to that recorded "
@@ -221,6 +230,16 @@ static const struct cli_option replay_options[] = {
 	{ CLI_OPTION_TIMEOUT, "TIME", "longest wait for an answer before the next message. Default: 30s", NULL, false },
 	{ CLI_OPTION_WAIT, "TIME", "try so long to reach a target that is still starting", NULL, false },
 	{ CLI_OPTION_RUN, "DIR", "the new store that the run is recorded into. Default: ./run-TIME", NULL, false },
+	{ CLI_OPTION_UPDATE, NULL,
+	  "accept: what the target answers now becomes the golden recording, a segment file; not with CI=true", NULL,
+	  false },
+	{ CLI_OPTION_REDACT, "[PRESET,...]", "update: replace secrets by keyed tags, as `inquest help ingest` says",
+	  "all|authorization|cookies|bearer|jwt|pem|vendor|fields|email", false },
+	{ CLI_OPTION_REDACT_KEY, "FILE", "update: the key of the tags", NULL, false },
+	{ CLI_OPTION_MINIMIZE, "FILE",
+	  "where something is violated: look for the fewest messages that still fail in the same way, and write them to this segment file",
+	  NULL, false },
+	{ CLI_OPTION_BUDGET, "TIME", "minimize: look no longer than this. Default: 5m", NULL, false },
 	{ CLI_OPTION_PLAN, NULL,
 	  "send nothing; print which values are put in, from where, why, and which secrets are needed", NULL, false },
 	{ CLI_OPTION_DRY_RUN, NULL, "send nothing; print what would be sent", NULL, false },
@@ -394,6 +413,11 @@ const struct cli_verb cli_verbs[] = {
 	  "inquest replay golden.seg --target ws://127.0.0.1:8000 --set login.password=env:CHAT_PW\n"
 	  "inquest replay golden.seg --target ws://127.0.0.1:8000 --repeat 1000 --ramp 10s --compare none\n",
 	  replay_options, 0, UINT32_MAX, NULL, cli_run_replay },
+	{ "mock", "[CASE] --listen ADDR", "play the recorded server to a client under test",
+	  "Each connection is given the next recorded session with its path. A message of the client is looked for among the recorded ones by "
+	  "what it says, and what the server had answered is sent; one that is only most alike is told, one like nothing that was recorded is "
+	  "told and not answered, and then the exit status is 3. HTTP requests get the response that was recorded. Ctrl-C ends it. " CASE_TEXT,
+	  "inquest mock golden.seg --listen 9000\n", mock_options, 0, UINT32_MAX, NULL, cli_run_mock },
 	{ "export", "[CASE] --format raw|segment|ndjson",
 	  "give evidence back, byte for byte, a golden recording, or events as NDJSON",
 	  "A segment is one file that is a case everywhere: sessions for a repository, to be replayed in CI, with their events' numbers, "
@@ -461,6 +485,7 @@ static const struct {
 	[CLI_OPTION_LEVEL] = { "level", 0 },
 	[CLI_OPTION_LIMIT] = { "limit", 'n' },
 	[CLI_OPTION_LIST_PRESETS] = { "list-presets", 0 },
+	[CLI_OPTION_LISTEN] = { "listen", 0 },
 	[CLI_OPTION_MAN] = { "man", 0 },
 	[CLI_OPTION_MAX_LINE] = { "max-line", 0 },
 	[CLI_OPTION_NAME] = { "name", 0 },
@@ -484,6 +509,9 @@ static const struct {
 	[CLI_OPTION_TIMEOUT] = { "timeout", 0 },
 	[CLI_OPTION_UTC] = { "utc", 0 },
 	[CLI_OPTION_VIOLATED] = { "violated", 0 },
+	[CLI_OPTION_BUDGET] = { "budget", 0 },
+	[CLI_OPTION_MINIMIZE] = { "minimize", 0 },
+	[CLI_OPTION_UPDATE] = { "update", 0 },
 	[CLI_OPTION_COMPARE] = { "compare", 0 },
 	[CLI_OPTION_CONCURRENCY] = { "concurrency", 0 },
 	[CLI_OPTION_DRY_RUN] = { "dry-run", 0 },

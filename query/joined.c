@@ -562,3 +562,43 @@ int iq_session_beside(struct iq_store *store, uint32_t session_no, uint64_t **re
 		*ret_ids = ids;
 	return rc;
 }
+
+/* Sorted, each once. */
+static size_t tidy_ids(uint64_t *ids, size_t count)
+{
+	size_t kept = 0;
+
+	if (count > 0)
+		qsort(ids, count, sizeof(*ids), by_id);
+	for (size_t i = 0; i < count; i++)
+		if (kept == 0 || ids[kept - 1] != ids[i])
+			ids[kept++] = ids[i];
+	return kept;
+}
+
+int iq_sessions_beside(struct iq_store *store, const uint32_t *sessions, size_t session_count, uint64_t **ret_ids,
+		       size_t *ret_count, struct iq_error *error)
+{
+	uint64_t *all = NULL;
+	size_t count = 0, capacity = 0;
+	int rc = IQ_ARRAY_GROW(all, capacity, 1) < 0 ? iq_error_nomem(error) : 0;
+
+	for (size_t i = 0; i < session_count && rc == 0; i++) {
+		uint64_t *ids = NULL;
+		size_t more = 0;
+
+		rc = iq_session_beside(store, sessions[i], &ids, &more, error);
+		if (rc == 0 && IQ_ARRAY_GROW(all, capacity, count + more) < 0)
+			rc = iq_error_nomem(error);
+		for (size_t j = 0; j < more && rc == 0; j++)
+			all[count++] = ids[j];
+		free(ids);
+	}
+	if (rc < 0) {
+		free(all);
+		return rc;
+	}
+	*ret_ids = all;
+	*ret_count = tidy_ids(all, count);
+	return 0;
+}

@@ -238,6 +238,10 @@ int iq_timeline(struct iq_store *store, uint32_t session_no, const struct iq_che
 int iq_session_beside(struct iq_store *store, uint32_t session_no, uint64_t **ret_ids, size_t *ret_count,
 		      struct iq_error *error);
 
+/* The same of several sessions, each id once. */
+int iq_sessions_beside(struct iq_store *store, const uint32_t *sessions, size_t session_count, uint64_t **ret_ids,
+		       size_t *ret_count, struct iq_error *error);
+
 /* ---- SQL ------------------------------------------------------------------------------------------------- */
 
 /* Opens an in-memory database with the tables of the store at `store_path` under an authorizer that allows reading and

@@ -27,6 +27,8 @@ struct iq_replay {
 
 /* Where what went to this host is sent now; NULL: nowhere. */
 const char *iq_replay_target_of(const struct iq_replay *replay, struct iq_view host);
+/* Does a target stand for this host in particular? */
+bool iq_replay_names_host(const struct iq_replay *replay, struct iq_view host);
 /* Nothing is known of the n-th session any more. */
 void iq_replay_forget(struct iq_replay *replay, size_t index);
 

@@ -22,6 +22,7 @@ int iq_judge_init(struct iq_judge *judge, const struct iq_plan *plan, const stru
 				    .options = options,
 				    .values = values,
 				    .lived = lived,
+				    .answered = IQ_MAP_INIT,
 				    .keys = IQ_MAP_INIT,
 				    .taken = IQ_MAP_INIT,
 				    .unknown = IQ_MAP_INIT,
@@ -30,7 +31,8 @@ int iq_judge_init(struct iq_judge *judge, const struct iq_plan *plan, const stru
 	judge->matched = calloc((size_t)plan->count + 1, sizeof(*judge->matched));
 	judge->first_open = calloc(plan->types.count + 1, sizeof(*judge->first_open));
 	judge->seen = calloc(shape->types.count + 1, sizeof(*judge->seen));
-	if (!judge->matched || !judge->first_open || !judge->seen)
+	judge->in_answer = calloc(shape->types.count + 1, sizeof(*judge->in_answer));
+	if (!judge->matched || !judge->first_open || !judge->seen || !judge->in_answer)
 		return IQ_ERR_NOMEM;
 	memcpy(judge->first_open, plan->first_of_type, plan->types.count * sizeof(*judge->first_open));
 	return 0;
@@ -41,7 +43,9 @@ void iq_judge_release(struct iq_judge *judge)
 	free(judge->matched);
 	free(judge->first_open);
 	free(judge->seen);
+	free(judge->in_answer);
 	free(judge->now);
+	iq_map_release(&judge->answered);
 	iq_map_release(&judge->keys);
 	iq_map_release(&judge->taken);
 	iq_map_release(&judge->unknown);
@@ -235,8 +239,9 @@ static int compare_value(void *context, const struct iq_place *place, struct iq_
 	return 0;
 }
 
-static int compare(struct pair *pair, bool is_binary)
+static int compare(struct pair *pair, const struct iq_event *event)
 {
+	const bool is_binary = iq_event_is_binary(event);
 	const struct iq_judge *judge = pair->judge;
 	const struct iq_turn *turn = pair->turn == IQ_NO_TURN ? NULL : &judge->plan->turns[pair->turn];
 	int rc;
@@ -246,7 +251,7 @@ static int compare(struct pair *pair, bool is_binary)
 	if (turn && turn->is_binary != is_binary)
 		note(pair, IQ_DIFFERENCE_NOT_JSON, true, "%.*s is %s", IQ_VIEW_ARG(shown(pair->type)),
 		     is_binary ? "binary, not text" : "text, not binary");
-	rc = is_binary ? 0 : iq_shape_compare(judge->shape, pair->type, pair->got_text, tell_unlike, pair);
+	rc = event->body_is_binary ? 0 : iq_shape_compare(judge->shape, pair->type, pair->got_text, tell_unlike, pair);
 	if (rc == 0 && turn && judge->options->compare == IQ_COMPARE_VALUES)
 		rc = iq_rewrite(turn->texts[IQ_SLOT_BODY], compare_value, pair, NULL);
 	return rc < 0 ? rc : 0;
@@ -261,9 +266,9 @@ static void judge_order(const struct pair *pair)
 	const struct iq_turn *turn = pair->turn == IQ_NO_TURN ? NULL : &judge->plan->turns[pair->turn];
 
 	for (size_t i = 0; i < judge->shape->types.count; i++)
-		if (judge->seen[i] > 0 &&
+		if (judge->in_answer[i] == judge->answer + 1 && !iq_type_is_periodic(pair->type) &&
 		    iq_shape_precedes(judge->shape, pair->type, judge->shape->types.entries[i].key)) {
-			note(pair, IQ_DIFFERENCE_ORDER, true, "%.*s came after %.*s, before it in all %u recordings",
+			note(pair, IQ_DIFFERENCE_ORDER, true, "%.*s came after %.*s, before it in all recordings (%u)",
 			     IQ_VIEW_ARG(shown(pair->type)), IQ_VIEW_ARG(shown(judge->shape->types.entries[i].key)),
 			     judge->shape->recordings);
 			return;
@@ -285,6 +290,13 @@ static void judge_unknown(const struct pair *pair)
 	     IQ_VIEW_ARG(shown(pair->type)));
 }
 
+static void log_latency(struct iq_latency_log *log, int64_t took)
+{
+	if (log && IQ_ARRAY_GROW(log->items, log->capacity, log->count + 1) == 0)
+		log->items[log->count++] = took;
+}
+
+/* Since the client's last message. The first answer to it is what latencies are of; each may be slow, which is told once. */
 static void judge_time(const struct pair *pair)
 {
 	struct iq_judge *judge = pair->judge;
@@ -295,19 +307,19 @@ static void judge_time(const struct pair *pair)
 	if (judge->sent_turn == IQ_NO_TURN || pair->turn < judge->sent_turn || turn->is_periodic)
 		return;
 	sent = &judge->plan->turns[judge->sent_turn];
-	judge->sent_turn = IQ_NO_TURN;
-	if (judge->latencies &&
-	    IQ_ARRAY_GROW(judge->latencies->items, judge->latencies->capacity, judge->latencies->count + 1) == 0)
-		judge->latencies->items[judge->latencies->count++] = took;
+	if (!judge->timed)
+		log_latency(judge->latencies, took);
+	judge->timed = true;
 	if (sent->ts == IQ_TIME_NONE || turn->ts == IQ_TIME_NONE)
 		return;
 	before = turn->ts > sent->ts ? turn->ts - sent->ts : 0;
 	if (took - before > judge->lived->slowest_ns)
 		judge->lived->slowest_ns = took - before;
-	if (judge->options->max_slowdown > 0 &&
+	if (judge->options->max_slowdown > 0 && !judge->slow &&
 	    (double)took > (double)before * judge->options->max_slowdown + (double)IQ_REPLAY_SLACK_NS) {
 		char now[IQ_RFC3339_SIZE], then[IQ_RFC3339_SIZE];
 
+		judge->slow = true;
 		note(pair, IQ_DIFFERENCE_SLOW, true, "%.*s took %s, %s in the recording",
 		     IQ_VIEW_ARG(shown(pair->type)), iq_duration_format(took, now), iq_duration_format(before, then));
 	}
@@ -330,6 +342,22 @@ static int take_match(struct pair *pair, struct iq_view key)
 	return rc < 0 ? rc : 0;
 }
 
+static int note_seen(struct iq_judge *judge, const struct iq_shape_type *type)
+{
+	const size_t index = (size_t)(type - judge->shape->type_items);
+	struct iq_buf key = IQ_BUF_INIT;
+	int rc = 0;
+
+	judge->seen[index]++;
+	if (judge->in_answer[index] != judge->answer + 1) {
+		judge->in_answer[index] = judge->answer + 1;
+		iq_shape_answer_key(&key, type->name, judge->answer);
+		rc = iq_map_set(&judge->answered, iq_buf_view(&key), 1);
+		iq_buf_release(&key);
+	}
+	return rc;
+}
+
 int iq_judge_message(struct iq_judge *judge, const struct iq_event *event, uint64_t id, uint32_t horizon)
 {
 	const uint32_t type = iq_plan_find_type(judge->plan, event->type);
@@ -342,20 +370,37 @@ int iq_judge_message(struct iq_judge *judge, const struct iq_event *event, uint6
 	if (!known)
 		judge_unknown(&pair);
 	else
-		rc = compare(&pair, event->body_is_binary);
+		rc = compare(&pair, event);
 	if (rc == 0 && known)
 		judge_order(&pair);
 	if (rc == 0 && pair.turn != IQ_NO_TURN)
 		rc = take_match(&pair, event->key);
-	if (known)
-		judge->seen[known - judge->shape->type_items]++;
-	return rc;
+	return rc == 0 && known ? note_seen(judge, known) : rc;
+}
+
+int iq_judge_response(struct iq_judge *judge, uint32_t turn, uint16_t status, struct iq_view headers,
+		      struct iq_view body)
+{
+	const struct pair pair = { judge, turn, 0, body, IQ_VIEW_NULL };
+	const uint16_t recorded = judge->plan->turns[turn].code;
+	int rc;
+
+	judge->matched[turn] = true;
+	if (status != recorded)
+		note(&pair, IQ_DIFFERENCE_STATUS, true, "%.*s was answered with %u, not with %u",
+		     IQ_VIEW_ARG(
+			     iq_utf8_cut(judge->plan->turns[judge->plan->turns[turn].answers].texts[IQ_SLOT_URL], 120)),
+		     status, recorded);
+	rc = iq_values_learn(judge->values, turn, IQ_SLOT_HEADERS, headers);
+	return rc == 0 ? iq_values_learn(judge->values, turn, IQ_SLOT_BODY, body) : rc;
 }
 
 void iq_judge_sent(struct iq_judge *judge, uint32_t turn, int64_t at)
 {
 	judge->sent_turn = turn;
 	judge->sent_at = at;
+	judge->timed = judge->slow = false;
+	judge->answer++;
 }
 
 bool iq_judge_is_matched(const struct iq_judge *judge, uint32_t turn)
@@ -458,6 +503,36 @@ static void judge_count(struct iq_judge *judge, size_t index)
 		     type->least, type->least == type->most ? "" : " to ", type->least == type->most ? "" : most);
 }
 
+/* Is it in all recordings among what answers this message of the client's, and now it is not? */
+static void judge_answer(struct iq_judge *judge, const struct iq_turn *turn)
+{
+	const struct iq_view type = judge->plan->types.entries[turn->type].key;
+	const struct pair pair = { judge, (uint32_t)(turn - judge->plan->turns), 0, IQ_VIEW_NULL, type };
+	struct iq_buf key = IQ_BUF_INIT;
+
+	iq_shape_answer_key(&key, type, turn->answers);
+	if (!iq_map_get(&judge->answered, iq_buf_view(&key)) &&
+	    iq_shape_always_answers(judge->shape, type, turn->answers)) {
+		note(&pair, IQ_DIFFERENCE_MISSING, true, "%.*s did not come in answer to message %" PRIu32,
+		     IQ_VIEW_ARG(shown(type)), turn->answers);
+		/* Once is enough. */
+		(void)iq_map_set(&judge->answered, iq_buf_view(&key), 1);
+	}
+	iq_buf_release(&key);
+}
+
+static void judge_answers(struct iq_judge *judge)
+{
+	for (uint32_t i = 0; i < judge->plan->count; i++) {
+		const struct iq_turn *turn = &judge->plan->turns[i];
+
+		if (turn->kind == IQ_KIND_WS_MESSAGE && turn->direction == IQ_DIRECTION_SERVER && !turn->is_periodic &&
+		    judge->seen[iq_shape_type(judge->shape, judge->plan->types.entries[turn->type].key) -
+				judge->shape->type_items] > 0)
+			judge_answer(judge, turn);
+	}
+}
+
 static void conclude(struct iq_lived *lived, const struct iq_plan *plan)
 {
 	const bool failed = lived->outcome == IQ_REPLAY_STALLED || lived->outcome == IQ_REPLAY_CUT;
@@ -481,8 +556,10 @@ void iq_judge_end(struct iq_judge *judge)
 {
 	struct iq_lived *lived = judge->lived;
 
-	if (lived->outcome == IQ_REPLAY_DONE && judge->options->compare != IQ_COMPARE_NONE)
+	if (lived->outcome == IQ_REPLAY_DONE && judge->options->compare != IQ_COMPARE_NONE) {
 		for (size_t i = 0; i < judge->shape->types.count; i++)
 			judge_count(judge, i);
+		judge_answers(judge);
+	}
 	conclude(lived, judge->plan);
 }

@@ -22,16 +22,21 @@ struct iq_judge {
 	struct iq_values *values;
 	struct iq_lived *lived;
 	struct iq_latency_log *latencies;
-	bool *matched;	      /* by turn */
-	uint32_t *first_open; /* by type: no turn before it is open */
-	uint32_t *seen;	      /* by type of the shape, how often it came */
-	struct iq_map keys;   /* recorded key -> index in now */
-	struct iq_view *now;  /* what it is now */
+	bool *matched;		/* by turn */
+	uint32_t *first_open;	/* by type: no turn before it is open */
+	uint32_t *seen;		/* by type of the shape, how often it came */
+	uint32_t *in_answer;	/* by type of the shape: the last answer that it was in, + 1 */
+	struct iq_map answered; /* type, NUL, answer */
+	uint32_t answer;	/* how many messages were sent */
+	struct iq_map keys;	/* recorded key -> index in now */
+	struct iq_view *now;	/* what it is now */
 	size_t now_capacity;
 	struct iq_map taken;   /* keys of now that stand for a recorded one */
 	struct iq_map unknown; /* types that were never recorded */
 	uint32_t furthest;     /* the last turn that was matched, + 1 */
-	uint32_t sent_turn;    /* that no answer came to yet, or IQ_NO_TURN */
+	uint32_t sent_turn;    /* the last of the client's, or IQ_NO_TURN */
+	bool timed;	       /* its first answer came */
+	bool slow;	       /* it was told that an answer to it was slow */
 	int64_t sent_at;
 	bool heard; /* the last message was one that was recorded, or may have been */
 	struct iq_arena memory;
@@ -43,6 +48,9 @@ void iq_judge_release(struct iq_judge *judge);
 
 /* A message came; turns before `horizon` are those that the client has seen through. `id` is the event's in the run. */
 int iq_judge_message(struct iq_judge *judge, const struct iq_event *event, uint64_t id, uint32_t horizon);
+/* The response to a request came. */
+int iq_judge_response(struct iq_judge *judge, uint32_t turn, uint16_t status, struct iq_view headers,
+		      struct iq_view body);
 /* A turn of the client's was sent; it should have been at `at` (monotonic). */
 void iq_judge_sent(struct iq_judge *judge, uint32_t turn, int64_t at);
 bool iq_judge_is_matched(const struct iq_judge *judge, uint32_t turn);

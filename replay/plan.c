@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "query/query.h"
+#include "replay/headers.h"
 #include "wire/wire.h"
 
 bool iq_type_is_periodic(struct iq_view type)
@@ -36,20 +37,31 @@ static int64_t number_at(struct iq_view attrs, const char *pointer)
 	return number;
 }
 
+/* With names in small letters. */
+static struct iq_view headers_at(struct iq_plan *plan, struct iq_view attrs)
+{
+	struct iq_buf scratch = IQ_BUF_INIT, small = IQ_BUF_INIT;
+	struct iq_view copy;
+
+	iq_headers_lower(attrs.data ? iq_json_pointer(attrs, IQ_LIT("/headers"), &scratch).raw : IQ_VIEW_NULL, &small);
+	copy = small.len ? iq_arena_copy(&plan->memory, iq_buf_view(&small)) : IQ_VIEW_NULL;
+	iq_buf_release(&scratch);
+	iq_buf_release(&small);
+	return copy;
+}
+
 static struct iq_view text_at(struct iq_plan *plan, struct iq_view attrs, const char *pointer)
 {
 	struct iq_buf scratch = IQ_BUF_INIT;
 	struct iq_json_value value = iq_json_pointer(attrs, iq_view_cstr(pointer), &scratch);
 	struct iq_view copy = value.type == IQ_JSON_STRING ? iq_arena_copy(&plan->memory, value.text) : IQ_VIEW_NULL;
 
-	if (value.type == IQ_JSON_OBJECT_BEGIN)
-		copy = iq_arena_copy(&plan->memory, value.raw);
 	iq_buf_release(&scratch);
 	return copy;
 }
 
 /* The evidence may name the opcode (docs/events.md): binary messages can be valid UTF-8 as well. */
-static bool is_binary(const struct iq_event *event)
+bool iq_event_is_binary(const struct iq_event *event)
 {
 	return event->body_is_binary || number_at(event->attrs, "/opcode") == IQ_WS_BINARY;
 }
@@ -179,7 +191,7 @@ static int add_client_message(struct iq_plan *plan, struct frame *last, const st
 	turn = add_turn(plan, event, error);
 	if (!turn)
 		return error->status;
-	turn->is_binary = is_binary(event);
+	turn->is_binary = iq_event_is_binary(event);
 	turn->is_periodic = iq_type_is_periodic(event->type);
 	turn->scope = iq_arena_copy(&plan->memory, event->type.len ? event->type : IQ_LIT("message"));
 	plan->client_messages++;
@@ -192,7 +204,7 @@ static int add_server_message(struct iq_plan *plan, const struct iq_event *event
 
 	if (!turn)
 		return error->status;
-	turn->is_binary = is_binary(event);
+	turn->is_binary = iq_event_is_binary(event);
 	turn->is_periodic = iq_type_is_periodic(event->type);
 	turn->texts[IQ_SLOT_BODY] = iq_arena_copy(&plan->memory, event->body);
 	turn->key = iq_arena_copy(&plan->memory, event->key);
@@ -220,7 +232,7 @@ static int add_open(struct iq_plan *plan, const struct iq_event *event, struct i
 	plan->subprotocol = text_at(plan, event->attrs, "/subprotocol");
 	split_url(plan->url, &plan->host, &plan->path);
 	turn->texts[IQ_SLOT_URL] = plan->path;
-	turn->texts[IQ_SLOT_HEADERS] = text_at(plan, event->attrs, "/headers");
+	turn->texts[IQ_SLOT_HEADERS] = headers_at(plan, event->attrs);
 	return 0;
 }
 
@@ -252,10 +264,11 @@ static int add_exchange(struct iq_plan *plan, const struct iq_event *event, stru
 	if (!turn)
 		return error->status;
 	turn->direction = is_request ? IQ_DIRECTION_CLIENT : IQ_DIRECTION_SERVER;
+	plan->requests += is_request;
 	turn->code = (uint16_t)number_at(event->attrs, "/status");
 	turn->method = text_at(plan, event->attrs, "/method");
 	turn->texts[IQ_SLOT_URL] = text_at(plan, event->attrs, "/url");
-	turn->texts[IQ_SLOT_HEADERS] = text_at(plan, event->attrs, "/headers");
+	turn->texts[IQ_SLOT_HEADERS] = headers_at(plan, event->attrs);
 	turn->texts[IQ_SLOT_BODY] = iq_arena_copy(&plan->memory, event->body);
 	turn->key = iq_arena_copy(&plan->memory, event->key);
 	turn->scope = is_request ? scope_of_url(turn->texts[IQ_SLOT_URL]) : IQ_VIEW_NULL;
@@ -480,8 +493,8 @@ static int refuse_silent(const struct iq_plan *plan, struct iq_error *error)
 			    plan->session_no);
 }
 
-int iq_plan_read(struct iq_store *store, uint32_t session_no, const uint32_t *others, size_t other_count,
-		 struct iq_plan *ret_plan, struct iq_error *error)
+static int read_plan(struct iq_store *store, uint32_t session_no, const uint32_t *others, size_t other_count, bool any,
+		     struct iq_plan *ret_plan, struct iq_error *error)
 {
 	const struct iq_session *session = iq_store_find_session(store, session_no);
 	struct iq_plan plan = { .memory = IQ_ARENA_INIT, .types = IQ_MAP_INIT, .session_no = session_no };
@@ -495,7 +508,7 @@ int iq_plan_read(struct iq_store *store, uint32_t session_no, const uint32_t *ot
 	plan.name = iq_arena_copy(&plan.memory, session->name);
 	plan.incomplete = iq_arena_copy(&plan.memory, why_incomplete(store, session));
 	rc = read_turns(&plan, store, error);
-	if (rc == 0)
+	if (rc == 0 && !any)
 		rc = refuse_silent(&plan, error);
 	for (size_t i = 0; i < other_count && rc == 0; i++)
 		if (others[i] != session_no)
@@ -508,6 +521,25 @@ int iq_plan_read(struct iq_store *store, uint32_t session_no, const uint32_t *ot
 	else
 		*ret_plan = plan;
 	return rc;
+}
+
+int iq_plan_read(struct iq_store *store, uint32_t session_no, const uint32_t *others, size_t other_count,
+		 struct iq_plan *ret_plan, struct iq_error *error)
+{
+	return read_plan(store, session_no, others, other_count, false, ret_plan, error);
+}
+
+int iq_plan_read_any(struct iq_store *store, uint32_t session_no, struct iq_plan *ret_plan, struct iq_error *error)
+{
+	return read_plan(store, session_no, NULL, 0, true, ret_plan, error);
+}
+
+uint32_t iq_plan_response(const struct iq_plan *plan, uint32_t request)
+{
+	for (uint32_t i = request + 1; i < plan->count; i++)
+		if (plan->turns[i].kind == IQ_KIND_HTTP_RESPONSE && plan->turns[i].answers == request)
+			return i;
+	return IQ_NO_TURN;
 }
 
 void iq_plan_release(struct iq_plan *plan)

@@ -53,6 +53,7 @@ struct iq_plan {
 	uint32_t close; /* the turn of the first close, or IQ_NO_TURN */
 	uint32_t client_messages;
 	uint32_t server_messages;
+	uint32_t requests;
 	int64_t started; /* the time of the first turn */
 	struct iq_flow flow;
 };
@@ -61,11 +62,17 @@ struct iq_plan {
  * cannot be sent again, with why), IQ_ERR_LIMIT. Caller owns; release with iq_plan_release(). */
 int iq_plan_read(struct iq_store *store, uint32_t session_no, const uint32_t *others, size_t other_count,
 		 struct iq_plan *ret_plan, struct iq_error *error);
+/* The same, also where the client sent nothing. */
+int iq_plan_read_any(struct iq_store *store, uint32_t session_no, struct iq_plan *ret_plan, struct iq_error *error);
 void iq_plan_release(struct iq_plan *plan);
+/* The response to the request, or IQ_NO_TURN. */
+uint32_t iq_plan_response(const struct iq_plan *plan, uint32_t request);
 /* The number of a type among the plan's, or UINT32_MAX. */
 uint32_t iq_plan_find_type(const struct iq_plan *plan, struct iq_view type);
 /* The name of a type, `a message without a type` for the empty one. */
 struct iq_view iq_plan_type_name(const struct iq_plan *plan, uint32_t type);
+/* Was the message sent as binary? */
+bool iq_event_is_binary(const struct iq_event *event);
 /* A type that dialects use to see whether the other side is there. */
 bool iq_type_is_periodic(struct iq_view type);
 

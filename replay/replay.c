@@ -48,10 +48,22 @@ const char *iq_replay_target_of(const struct iq_replay *replay, struct iq_view h
 	return other;
 }
 
+bool iq_replay_names_host(const struct iq_replay *replay, struct iq_view host)
+{
+	for (size_t i = 0; i < replay->options.target_count; i++)
+		if (replay->options.targets[i].host.data && names_host(replay->options.targets[i].host, host))
+			return true;
+	return false;
+}
+
 static int check_target(const struct iq_replay_options *options, const char *target, struct iq_error *error)
 {
 	struct iq_url url;
-	int rc = iq_url_parse(iq_view_cstr(target), &url, error);
+	int rc = iq_url_parse_server(iq_view_cstr(target), &url, error);
+
+	/* Refused with what to do instead. */
+	if (rc == 0 && url.is_secure)
+		rc = iq_url_parse(iq_view_cstr(target), &url, error);
 
 	if (rc < 0 || iq_url_is_loopback(&url))
 		return rc;
@@ -269,6 +281,36 @@ static int check_names(const struct iq_replay *replay, struct iq_error *error)
 	return 0;
 }
 
+/* What went to a host that no target stands for is not sent elsewhere: it may carry that host's tokens. */
+static int check_hosts(const struct iq_replay *replay, const struct iq_plan *plan, struct iq_error *error)
+{
+	struct iq_url socket;
+
+	if (iq_replay_target_of(replay, plan->host) &&
+	    iq_url_parse(iq_view_cstr(iq_replay_target_of(replay, plan->host)), &socket, error) < 0)
+		return error->status;
+	for (uint32_t i = 0; i < plan->count; i++) {
+		const struct iq_turn *turn = &plan->turns[i];
+		const struct iq_view url = turn->texts[IQ_SLOT_URL];
+		const size_t scheme = iq_view_find(url, IQ_LIT("://"));
+		struct iq_view host = scheme == SIZE_MAX ? IQ_VIEW_NULL : iq_view_from(url, scheme + 3);
+
+		if (turn->kind == IQ_KIND_WS_OPEN)
+			host = plan->host;
+		else if (turn->kind != IQ_KIND_HTTP_REQUEST)
+			continue;
+		host.len = iq_view_find(host, IQ_LIT("/")) == SIZE_MAX ? host.len : iq_view_find(host, IQ_LIT("/"));
+		if (iq_replay_target_of(replay, host) &&
+		    (turn->kind == IQ_KIND_WS_OPEN || iq_view_eq(host, plan->host) ||
+		     iq_replay_names_host(replay, host)))
+			continue;
+		return iq_error_set(error, IQ_ERR_USAGE, "s%" PRIu32 " went to %.*s: add --target %.*s=%s://HOST:PORT",
+				    plan->session_no, IQ_VIEW_ARG(iq_utf8_cut(host, 80)),
+				    IQ_VIEW_ARG(iq_utf8_cut(host, 80)), turn->kind == IQ_KIND_WS_OPEN ? "ws" : "http");
+	}
+	return 0;
+}
+
 int iq_replay_ready(struct iq_replay *replay, struct iq_error *error)
 {
 	int rc = 0;
@@ -276,11 +318,7 @@ int iq_replay_ready(struct iq_replay *replay, struct iq_error *error)
 	for (size_t i = 0; i < replay->options.target_count && rc == 0; i++)
 		rc = check_target(&replay->options, replay->options.targets[i].url, error);
 	for (size_t i = 0; i < replay->plan_count && rc == 0; i++) {
-		if (!iq_replay_target_of(replay, replay->plans[i].host))
-			rc = iq_error_set(error, IQ_ERR_USAGE,
-					  "s%" PRIu32 " went to %.*s: add --target %.*s=ws://HOST:PORT",
-					  replay->plans[i].session_no, IQ_VIEW_ARG(replay->plans[i].host),
-					  IQ_VIEW_ARG(replay->plans[i].host));
+		rc = check_hosts(replay, &replay->plans[i], error);
 		if (rc == 0)
 			rc = check_secrets(replay, &replay->plans[i], error);
 	}
@@ -514,6 +552,13 @@ static void name_evidence(const struct iq_replay *replay, char name[64])
 		(void)snprintf(name, 64, "replay-of-%zu-sessions.ndjson", replay->plan_count);
 }
 
+static const char *target_of(void *context, struct iq_view host)
+{
+	const struct fleet *fleet = context;
+
+	return iq_replay_target_of(fleet->replay, host);
+}
+
 int iq_replay_run(struct iq_replay *replay, struct iq_error *error)
 {
 	struct fleet fleet = { .replay = replay };
@@ -534,6 +579,7 @@ int iq_replay_run(struct iq_replay *replay, struct iq_error *error)
 					 .supplied = replay->supplied,
 					 .supplied_count = replay->options.supply_count,
 					 .error = error,
+					 .target_of = target_of,
 					 .ended = on_ended,
 					 .context = &fleet };
 	fleet.runs = calloc(replay->lived_count, sizeof(*fleet.runs));
@@ -556,16 +602,27 @@ static struct iq_lived *find_lived(struct iq_replay *replay, struct iq_view name
 	return NULL;
 }
 
-/* Of two verdicts the worse one counts; a session that is not ok already keeps its reason. */
-static void fold_verdict(struct iq_lived *lived, const struct iq_session_verdict *verdict)
+static const struct iq_session_verdict *verdict_of(const struct iq_check_result *result, uint32_t session_no)
 {
-	if (verdict->instances == 0 || verdict->verdict <= lived->verdict || lived->outcome == IQ_REPLAY_UNREACHABLE)
-		return;
-	lived->verdict = verdict->verdict;
-	(void)snprintf(lived->reason, sizeof(lived->reason), "%.*s", IQ_VIEW_ARG(iq_utf8_cut(verdict->reason, 250)));
+	for (size_t i = 0; i < result->session_count; i++)
+		if (result->sessions[i].no == session_no && result->sessions[i].instances > 0)
+			return &result->sessions[i];
+	return NULL;
 }
 
-int iq_replay_fold(struct iq_replay *replay, struct iq_store *run, const struct iq_check_result *result)
+/* Of two verdicts the worse one counts; a session that is not ok already keeps its reason. */
+static void fold_verdict(struct iq_lived *lived, const struct iq_session_verdict *now,
+			 const struct iq_session_verdict *then)
+{
+	if (!now || now->verdict <= lived->verdict || (then && now->verdict <= then->verdict) ||
+	    lived->outcome == IQ_REPLAY_UNREACHABLE)
+		return;
+	lived->verdict = now->verdict;
+	(void)snprintf(lived->reason, sizeof(lived->reason), "%.*s", IQ_VIEW_ARG(iq_utf8_cut(now->reason, 250)));
+}
+
+int iq_replay_fold(struct iq_replay *replay, struct iq_store *run, const struct iq_check_result *result,
+		   const struct iq_check_result *recorded)
 {
 	size_t count;
 	const struct iq_session *sessions = iq_store_sessions(run, &count);
@@ -576,9 +633,8 @@ int iq_replay_fold(struct iq_replay *replay, struct iq_store *run, const struct 
 		if (!lived)
 			continue;
 		lived->run_session_no = sessions[i].no;
-		for (size_t j = 0; j < result->session_count; j++)
-			if (result->sessions[j].no == sessions[i].no)
-				fold_verdict(lived, &result->sessions[j]);
+		fold_verdict(lived, verdict_of(result, sessions[i].no),
+			     recorded ? verdict_of(recorded, lived->session_no) : NULL);
 	}
 	return 0;
 }

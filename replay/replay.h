@@ -13,6 +13,8 @@
 
 #include "base/base.h"
 #include "query/query.h"
+#include "replay/minimize.h"
+#include "replay/mock.h"
 #include "store/store.h"
 
 #define IQ_REPLAY_TIMEOUT (INT64_C(30) * 1000000000)
@@ -128,8 +130,10 @@ int iq_replay_append_dry_run(const struct iq_replay *replay, struct iq_buf *out)
 int iq_replay_ready(struct iq_replay *replay, struct iq_error *error);
 /* Lives all sessions. Returns 0 with what came of each; negative where it could not run at all. */
 int iq_replay_run(struct iq_replay *replay, struct iq_error *error);
-/* Folds the verdicts of a check of the run's store into those of the sessions. */
-int iq_replay_fold(struct iq_replay *replay, struct iq_store *run, const struct iq_check_result *result);
+/* Folds the verdicts of a check of the run's store into those of the sessions. `recorded`: the same check of the recording, where what was no better
+ * then is no regression; may be NULL. */
+int iq_replay_fold(struct iq_replay *replay, struct iq_store *run, const struct iq_check_result *result,
+		   const struct iq_check_result *recorded);
 /* By session and repetition. Borrowed until the replay is freed. */
 const struct iq_lived *iq_replay_sessions(const struct iq_replay *replay, size_t *ret_count);
 

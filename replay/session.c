@@ -5,10 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "replay/headers.h"
+#include "replay/http_call.h"
 #include "replay/judge.h"
 #include "wire/wire.h"
 
-enum phase { PHASE_DRIVING, PHASE_CONNECTING, PHASE_SETTLING, PHASE_CLOSING, PHASE_OVER };
+enum phase { PHASE_DRIVING, PHASE_CONNECTING, PHASE_CALLING, PHASE_SETTLING, PHASE_CLOSING, PHASE_OVER };
 
 struct iq_session_run {
 	struct iq_stage *stage;
@@ -20,6 +22,10 @@ struct iq_session_run {
 	struct iq_values values;
 	uv_timer_t timer;
 	struct iq_ws_client *client;
+	struct iq_http_call **calls; /* all that were made; freed with the session */
+	size_t call_count;
+	size_t call_capacity;
+	uint32_t asked; /* the request that is being answered */
 	enum phase phase;
 	uint32_t next;	     /* the turn to come */
 	int64_t begun;	     /* monotonic */
@@ -90,14 +96,20 @@ static int take_described(void *context, const struct iq_event *event, struct iq
 	return iq_judge_message(&run->judge, event, id, run->next) < 0 ? iq_error_nomem(error) : 0;
 }
 
-static void record(struct iq_session_run *run, struct iq_event *event)
+/* Of no session: a request belongs to a session by what it carries. */
+static void record_apart(struct iq_session_run *run, struct iq_event *event)
 {
 	const struct iq_sink sink = { .event = take_described, .context = run };
 
-	event->session = run->lived->name;
 	event->source = IQ_LIT("replay");
 	if (run->stage->failure == 0)
 		run->stage->failure = iq_dialects_take(run->stage->dialects, event, &sink, run->stage->error);
+}
+
+static void record(struct iq_session_run *run, struct iq_event *event)
+{
+	event->session = run->lived->name;
+	record_apart(run, event);
 }
 
 /* What docs/events.md asks for where a message is not text. */
@@ -165,6 +177,8 @@ static void give_up(struct iq_session_run *run)
 {
 	if (run->client)
 		iq_ws_client_abort(run->client);
+	for (size_t i = 0; i < run->call_count; i++)
+		iq_http_call_cancel(run->calls[i]);
 	finish(run);
 }
 
@@ -258,36 +272,6 @@ static bool connect_target(struct iq_session_run *run, struct iq_view path, stru
 	return false;
 }
 
-/* Headers of the recorded handshake that are the client's own, as lines. */
-static void append_headers(struct iq_view object, struct iq_buf *out)
-{
-	struct iq_buf scratch = IQ_BUF_INIT;
-	struct iq_json json;
-	struct iq_json_token name, value;
-
-	iq_json_init(&json, object);
-	if (object.len == 0 || iq_json_next(&json, &name) <= 0 || name.type != IQ_JSON_OBJECT_BEGIN)
-		return;
-	while (iq_json_member(&json, &name, &value) > 0) {
-		struct iq_view text;
-
-		if (value.type != IQ_JSON_STRING) {
-			if (!iq_json_skip(&json, &value).data)
-				break;
-			continue;
-		}
-		iq_buf_clear(&scratch);
-		text = iq_json_text(&value, &scratch);
-		if (iq_http_is_own_header(name.raw, text)) {
-			(void)iq_buf_append(out, name.raw);
-			(void)iq_buf_append_cstr(out, ": ");
-			(void)iq_buf_append(out, text);
-			(void)iq_buf_append_cstr(out, "\r\n");
-		}
-	}
-	iq_buf_release(&scratch);
-}
-
 /* False where it has to wait, or ended. */
 static bool open_connection(struct iq_session_run *run, const struct iq_turn *turn, uint32_t *ret_wait)
 {
@@ -296,11 +280,125 @@ static bool open_connection(struct iq_session_run *run, const struct iq_turn *tu
 		    fill(run, turn, IQ_SLOT_HEADERS, ret_wait);
 
 	if (good) {
-		append_headers(iq_buf_view(&run->scratch), &headers);
+		iq_headers_append(iq_buf_view(&run->scratch), &headers);
 		good = connect_target(run, iq_buf_view(&path), iq_buf_view(&headers));
 	}
 	iq_buf_release(&path);
 	iq_buf_release(&headers);
+	return good;
+}
+
+/* ---- Requests ---- */
+
+/* `http://h:8081/login?x=1`: the host it went to, and what it asked for. */
+static void split_url(struct iq_view url, struct iq_view *ret_host, struct iq_view *ret_path)
+{
+	const size_t scheme = iq_view_find(url, IQ_LIT("://"));
+	const struct iq_view rest = scheme == SIZE_MAX ? url : iq_view_from(url, scheme + 3);
+	const size_t slash = iq_view_find(rest, IQ_LIT("/"));
+
+	*ret_host = iq_view_make(rest.data, slash == SIZE_MAX ? rest.len : slash);
+	*ret_path = slash == SIZE_MAX ? IQ_LIT("/") : iq_view_from(rest, slash);
+}
+
+static void record_exchange(struct iq_session_run *run, uint32_t request, struct iq_view url, uint16_t status,
+			    struct iq_view headers, struct iq_view body)
+{
+	struct iq_event event = IQ_EVENT_INIT;
+	struct iq_buf attrs = IQ_BUF_INIT;
+	char key[64];
+
+	(void)snprintf(key, sizeof(key), "s%" PRIu32 " %.30s %" PRIu32, run->plan->session_no, "request", request);
+	(void)iq_buf_append_cstr(&attrs, "{\"url\":");
+	(void)iq_json_append_string(&attrs, url);
+	(void)iq_buf_append_cstr(&attrs, ",\"method\":");
+	(void)iq_json_append_string(&attrs, run->plan->turns[request].method);
+	if (status)
+		(void)iq_buf_appendf(&attrs, ",\"status\":%u", status);
+	(void)iq_buf_append_cstr(&attrs, ",\"headers\":");
+	(void)iq_buf_append(&attrs, headers.len ? headers : IQ_LIT("{}"));
+	(void)iq_buf_append_char(&attrs, '}');
+	event.kind = status ? IQ_KIND_HTTP_RESPONSE : IQ_KIND_HTTP_REQUEST;
+	event.direction = status ? IQ_DIRECTION_SERVER : IQ_DIRECTION_CLIENT;
+	event.key = iq_view_cstr(key);
+	event.body = body;
+	event.body_is_binary = !iq_utf8_valid(body);
+	event.attrs = attrs.failed ? IQ_VIEW_NULL : iq_buf_view(&attrs);
+	record_apart(run, &event);
+	iq_buf_release(&attrs);
+}
+
+static void on_called(void *context, const struct iq_http_head *head, struct iq_view body, const struct iq_error *error)
+{
+	struct iq_session_run *run = context;
+	const uint32_t response = iq_plan_response(run->plan, run->asked);
+	struct iq_buf headers = IQ_BUF_INIT;
+
+	if (!head) {
+		record_error(run, IQ_LIT("failed"), iq_view_cstr(error->message));
+		set_outcome(run, IQ_REPLAY_UNREACHABLE, "%.250s", error->message);
+		give_up(run);
+		return;
+	}
+	iq_headers_of(head, &headers);
+	record_exchange(run, run->asked, run->plan->turns[run->asked].texts[IQ_SLOT_URL], (uint16_t)head->status,
+			iq_buf_view(&headers), body);
+	if (response != IQ_NO_TURN &&
+	    iq_judge_response(&run->judge, response, (uint16_t)head->status, iq_buf_view(&headers), body) < 0 &&
+	    run->stage->failure == 0)
+		run->stage->failure = iq_error_nomem(run->stage->error);
+	iq_buf_release(&headers);
+	run->phase = PHASE_DRIVING;
+	run->deadline = 0;
+	run->heard = iq_clock_monotonic();
+	advance(run);
+}
+
+static bool start_call(struct iq_session_run *run, const struct iq_turn *turn, struct iq_http_request *request)
+{
+	struct iq_view host, path;
+	struct iq_error error = IQ_ERROR_INIT;
+	const char *target;
+
+	split_url(turn->texts[IQ_SLOT_URL], &host, &path);
+	target = run->stage->target_of(run->stage->context, host);
+	request->method = turn->method.len ? turn->method : IQ_LIT("GET");
+	if (IQ_ARRAY_GROW(run->calls, run->call_capacity, run->call_count + 1) == 0 &&
+	    iq_url_parse_server(iq_view_cstr(target), &request->url, &error) == 0 &&
+	    iq_http_call_start(run->stage->loop, request, on_called, run, &run->calls[run->call_count], &error) == 0) {
+		run->call_count++;
+		return true;
+	}
+	set_outcome(run, IQ_REPLAY_UNREACHABLE, "%.250s", error.message);
+	return false;
+}
+
+/* False where it has to wait, or cannot be made. */
+static bool make_request(struct iq_session_run *run, const struct iq_turn *turn, uint32_t *ret_wait)
+{
+	struct iq_buf url = IQ_BUF_INIT, headers = IQ_BUF_INIT, lines = IQ_BUF_INIT;
+	struct iq_http_request request = { .body = IQ_VIEW_NULL };
+	struct iq_view host;
+	bool good = fill(run, turn, IQ_SLOT_URL, ret_wait) && iq_buf_append(&url, iq_buf_view(&run->scratch)) == 0 &&
+		    fill(run, turn, IQ_SLOT_HEADERS, ret_wait) &&
+		    iq_buf_append(&headers, iq_buf_view(&run->scratch)) == 0 && fill(run, turn, IQ_SLOT_BODY, ret_wait);
+
+	if (good) {
+		iq_headers_append(iq_buf_view(&headers), &lines);
+		split_url(iq_buf_view(&url), &host, &request.path);
+		request.headers = iq_buf_view(&lines);
+		request.body = iq_buf_view(&run->scratch);
+		run->asked = (uint32_t)(turn - run->plan->turns);
+		record_exchange(run, run->asked, iq_buf_view(&url), 0, iq_buf_view(&headers), request.body);
+		run->phase = PHASE_CALLING;
+		set_timer(run, iq_clock_monotonic() + run->stage->options->timeout_ns);
+		good = start_call(run, turn, &request);
+		if (!good)
+			run->phase = PHASE_DRIVING;
+	}
+	iq_buf_release(&url);
+	iq_buf_release(&headers);
+	iq_buf_release(&lines);
 	return good;
 }
 
@@ -346,7 +444,8 @@ static void stall(struct iq_session_run *run)
 {
 	const struct iq_turn *turn = &run->plan->turns[run->waited_for];
 	char waited[IQ_RFC3339_SIZE], place[96] = "at the end";
-	struct iq_view name = iq_plan_type_name(run->plan, turn->type);
+	struct iq_view name = turn->kind == IQ_KIND_WS_MESSAGE ? iq_plan_type_name(run->plan, turn->type)
+							       : iq_view_cstr(iq_kind_name(turn->kind));
 
 	if (run->lived->sent < run->plan->client_messages)
 		(void)snprintf(place, sizeof(place), "before sending message %" PRIu64 " of %u", run->lived->sent + 1,
@@ -388,6 +487,8 @@ static bool do_turn(struct iq_session_run *run, uint32_t index)
 		return false;
 	if (turn->kind == IQ_KIND_WS_OPEN)
 		done = open_connection(run, turn, &wait);
+	else if (turn->kind == IQ_KIND_HTTP_REQUEST)
+		done = make_request(run, turn, &wait);
 	else
 		done = fill(run, turn, IQ_SLOT_BODY, &wait) && send_message(run, turn);
 	if (!done && wait != IQ_NO_TURN)
@@ -400,7 +501,8 @@ static bool do_turn(struct iq_session_run *run, uint32_t index)
 static bool is_clients(const struct iq_turn *turn)
 {
 	return turn->direction == IQ_DIRECTION_CLIENT &&
-	       (turn->kind == IQ_KIND_WS_MESSAGE || turn->kind == IQ_KIND_WS_OPEN);
+	       (turn->kind == IQ_KIND_WS_MESSAGE || turn->kind == IQ_KIND_WS_OPEN ||
+		turn->kind == IQ_KIND_HTTP_REQUEST);
 }
 
 /* Everything was sent: what is still to come? */
@@ -444,6 +546,11 @@ static void on_timer(uv_timer_t *timer)
 	struct iq_session_run *run = timer->data;
 
 	switch (run->phase) {
+	case PHASE_CALLING:
+		set_outcome(run, IQ_REPLAY_STALLED, "no response to %.*s in time",
+			    IQ_VIEW_ARG(iq_utf8_cut(run->plan->turns[run->asked].texts[IQ_SLOT_URL], 150)));
+		give_up(run);
+		break;
 	case PHASE_CONNECTING:
 		set_outcome(run, IQ_REPLAY_UNREACHABLE, "%s: no answer to the handshake in time", run->target);
 		give_up(run);
@@ -634,8 +741,11 @@ void iq_session_run_free(struct iq_session_run *run)
 	if (!run)
 		return;
 	iq_ws_client_free(run->client);
+	for (size_t i = 0; i < run->call_count; i++)
+		iq_http_call_free(run->calls[i]);
+	free(run->calls);
+	iq_buf_release(&run->scratch);
 	iq_judge_release(&run->judge);
 	iq_values_release(&run->values);
-	iq_buf_release(&run->scratch);
 	free(run);
 }

@@ -34,6 +34,7 @@ struct iq_stage {
 	size_t supplied_count;
 	int failure; /* of recording: the run cannot go on */
 	struct iq_error *error;
+	const char *(*target_of)(void *context, struct iq_view host); /* where requests to a host go */
 	void (*ended)(void *context, struct iq_lived *lived);
 	void *context;
 };

@@ -13,7 +13,7 @@ const char *iq_difference_name(enum iq_difference_kind kind)
 
 int iq_shape_init(struct iq_shape *shape)
 {
-	*shape = (struct iq_shape){ .paths = IQ_MAP_INIT, .types = IQ_MAP_INIT };
+	*shape = (struct iq_shape){ .paths = IQ_MAP_INIT, .types = IQ_MAP_INIT, .answers = IQ_MAP_INIT };
 	shape->before = calloc((size_t)IQ_SHAPE_MAX_TYPES * IQ_SHAPE_MAX_TYPES, sizeof(*shape->before));
 	shape->both = calloc((size_t)IQ_SHAPE_MAX_TYPES * IQ_SHAPE_MAX_TYPES, sizeof(*shape->both));
 	return shape->before && shape->both ? 0 : IQ_ERR_NOMEM;
@@ -23,6 +23,7 @@ void iq_shape_release(struct iq_shape *shape)
 {
 	iq_map_release(&shape->paths);
 	iq_map_release(&shape->types);
+	iq_map_release(&shape->answers);
 	free(shape->items);
 	free(shape->type_items);
 	free(shape->before);
@@ -216,7 +217,8 @@ static struct iq_shape_type *learn_type(struct iq_shape *shape, struct iq_view t
 	return &shape->type_items[index];
 }
 
-static void learn_orders(struct iq_shape *shape)
+/* Of the types that were in this answer. */
+static void learn_orders(struct iq_shape *shape, uint32_t answer)
 {
 	const size_t count = shape->types.count < IQ_SHAPE_MAX_TYPES ? shape->types.count : IQ_SHAPE_MAX_TYPES;
 
@@ -224,11 +226,37 @@ static void learn_orders(struct iq_shape *shape)
 		for (size_t b = 0; b < count; b++) {
 			const struct iq_shape_type *first = &shape->type_items[a], *second = &shape->type_items[b];
 
-			if (a == b || first->now == 0 || second->now == 0)
+			if (a == b || iq_type_is_periodic(second->name) || first->answer != answer + 1 ||
+			    second->answer != answer + 1)
 				continue;
 			shape->both[a * IQ_SHAPE_MAX_TYPES + b]++;
 			shape->before[a * IQ_SHAPE_MAX_TYPES + b] += first->last < second->first;
 		}
+}
+
+void iq_shape_answer_key(struct iq_buf *key, struct iq_view type, uint32_t answer)
+{
+	iq_buf_clear(key);
+	(void)iq_buf_append(key, type);
+	(void)iq_buf_append(key, iq_view_make("", 1));
+	(void)iq_buf_append(key, iq_view_make((const char *)&answer, sizeof(answer)));
+}
+
+/* The first of its type in an answer. */
+static int learn_answer(struct iq_shape *shape, struct iq_view type, uint32_t answer)
+{
+	struct iq_buf key = IQ_BUF_INIT;
+	uint64_t *count;
+	int rc = 0;
+
+	iq_shape_answer_key(&key, type, answer);
+	count = iq_map_get(&shape->answers, iq_buf_view(&key));
+	if (count)
+		(*count)++;
+	else if (shape->answers.count < IQ_SHAPE_MAX_PATHS)
+		rc = iq_map_set(&shape->answers, iq_buf_view(&key), 1);
+	iq_buf_release(&key);
+	return rc;
 }
 
 static void learn_counts(struct iq_shape *shape)
@@ -241,31 +269,43 @@ static void learn_counts(struct iq_shape *shape)
 		type->least = late ? 0 : type->now < type->least ? type->now : type->least;
 		type->most = type->now > type->most ? type->now : type->most;
 		type->recordings += type->now > 0;
-		type->now = 0;
+		type->now = type->answer = 0;
 	}
+}
+
+static int learn_turn(struct iq_shape *shape, const struct iq_turn *turn, struct iq_view type, uint32_t nth)
+{
+	struct iq_shape_type *item = learn_type(shape, type);
+	int rc = 0;
+
+	if (!item)
+		return IQ_ERR_NOMEM;
+	if (item->answer != turn->answers + 1) {
+		item->answer = turn->answers + 1;
+		item->first = nth;
+		rc = learn_answer(shape, type, turn->answers);
+	}
+	item->last = nth;
+	item->now++;
+	return rc < 0 ? rc : learn_message(shape, type, turn->texts[IQ_SLOT_BODY]);
 }
 
 int iq_shape_learn(struct iq_shape *shape, const struct iq_plan *plan)
 {
-	uint32_t nth = 0;
+	uint32_t answer = 0;
 	int rc = 0;
 
 	for (uint32_t i = 0; i < plan->count && rc == 0; i++) {
 		const struct iq_turn *turn = &plan->turns[i];
-		const bool is_message = turn->kind == IQ_KIND_WS_MESSAGE && turn->direction == IQ_DIRECTION_SERVER;
-		const struct iq_view type = is_message ? plan->types.entries[turn->type].key : IQ_VIEW_NULL;
-		struct iq_shape_type *item = is_message ? learn_type(shape, type) : NULL;
 
-		if (!is_message)
+		if (turn->kind != IQ_KIND_WS_MESSAGE || turn->direction != IQ_DIRECTION_SERVER)
 			continue;
-		if (!item)
-			return IQ_ERR_NOMEM;
-		item->last = ++nth;
-		if (item->now++ == 0)
-			item->first = nth;
-		rc = learn_message(shape, type, turn->texts[IQ_SLOT_BODY]);
+		if (turn->answers != answer)
+			learn_orders(shape, answer);
+		answer = turn->answers;
+		rc = learn_turn(shape, turn, plan->types.entries[turn->type].key, i + 1);
 	}
-	learn_orders(shape);
+	learn_orders(shape, answer);
 	learn_counts(shape);
 	shape->recordings++;
 	return rc;
@@ -397,6 +437,17 @@ bool iq_shape_precedes(const struct iq_shape *shape, struct iq_view a, struct iq
 		return false;
 	cell = (size_t)*x * IQ_SHAPE_MAX_TYPES + (size_t)*y;
 	return shape->both[cell] >= IQ_SHAPE_ORDERS && shape->before[cell] == shape->both[cell];
+}
+
+bool iq_shape_always_answers(const struct iq_shape *shape, struct iq_view type, uint32_t answer)
+{
+	struct iq_buf key = IQ_BUF_INIT;
+	const uint64_t *count;
+
+	iq_shape_answer_key(&key, type, answer);
+	count = iq_map_get(&shape->answers, iq_buf_view(&key));
+	iq_buf_release(&key);
+	return count && shape->recordings >= IQ_SHAPE_COUNTS && *count == shape->recordings;
 }
 
 const struct iq_shape_type *iq_shape_type(const struct iq_shape *shape, struct iq_view type)

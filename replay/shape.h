@@ -3,7 +3,8 @@
  * Free of I/O.
  *
  * From one recording: the types, the fields that every message of a type has, and their JSON types. From IQ_SHAPE_COUNTS recordings in
- * which it is always the same also how often a type comes, and from IQ_SHAPE_ORDERS which of two types comes first.
+ * which it is always the same also how often a type comes, and to which message of the client's; from IQ_SHAPE_ORDERS which of two types
+ * comes first in an answer. An answer is what comes between two messages of the client's.
  */
 #ifndef IQ_REPLAY_SHAPE_H
 #define IQ_REPLAY_SHAPE_H
@@ -28,7 +29,8 @@ struct iq_shape_type {
 	struct iq_view name;
 	uint32_t least, most; /* in a recording */
 	uint32_t now;	      /* in the one that is being learned */
-	uint32_t first, last; /* in it, as the n-th message; from 1 */
+	uint32_t answer;      /* in which it was last, + 1, */
+	uint32_t first, last; /* and there as the n-th message */
 	uint32_t recordings;  /* in which it was */
 };
 
@@ -40,9 +42,10 @@ struct iq_shape {
 	struct iq_shape_type *type_items;
 	size_t type_capacity;
 	uint32_t recordings;
-	uint32_t *
-		before; /* IQ_SHAPE_MAX_TYPES squared: in how many recordings with both, all of a came before all of b, */
-	uint32_t *both; /* of how many */
+	uint32_t
+		*before; /* IQ_SHAPE_MAX_TYPES squared: in how many answers with both, all of a came before all of b, */
+	uint32_t *both;	 /* of how many */
+	struct iq_map answers; /* type, NUL, answer -> in how many recordings it was there */
 };
 
 int iq_shape_init(struct iq_shape *shape);
@@ -79,8 +82,12 @@ int iq_shape_compare(const struct iq_shape *shape, struct iq_view type, struct i
 		     void *context);
 /* Is the value at this path another one in each recording? */
 bool iq_shape_is_volatile(const struct iq_shape *shape, struct iq_view type, struct iq_view path);
-/* Must all of `a` come before all of `b`? */
+/* Must all of `a` come before all of `b` in an answer? */
 bool iq_shape_precedes(const struct iq_shape *shape, struct iq_view a, struct iq_view b);
+/* Was the type in the n-th answer of all recordings, of which there are enough? */
+bool iq_shape_always_answers(const struct iq_shape *shape, struct iq_view type, uint32_t answer);
+/* What the map of answers is asked for. */
+void iq_shape_answer_key(struct iq_buf *key, struct iq_view type, uint32_t answer);
 const struct iq_shape_type *iq_shape_type(const struct iq_shape *shape, struct iq_view type);
 
 #endif

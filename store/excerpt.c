@@ -15,6 +15,7 @@ struct excerpt {
 	struct iq_sink sink; /* takes the events as they shall be kept */
 	const struct iq_sink *entry;
 	uint64_t position; /* bytes of evidence so far */
+	uint64_t last;	   /* id that was looked at */
 	struct iq_buf line;
 };
 
@@ -61,12 +62,28 @@ static int keep_gap(void *context, const struct iq_gap *gap, struct iq_error *er
 
 /* ---- Events ---- */
 
+static int compare_ids(const void *a, const void *b)
+{
+	const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static bool is_omitted(const struct iq_excerpt *wanted, uint64_t id)
+{
+	return wanted->omitted_count > 0 &&
+	       bsearch(&id, wanted->omitted, wanted->omitted_count, sizeof(id), compare_ids);
+}
+
 static int give_session_events(struct excerpt *excerpt, struct iq_cursor *cursor, struct iq_error *error)
 {
 	struct iq_event event;
 	int rc;
 
 	while ((rc = iq_cursor_next(cursor, &event, error)) > 0) {
+		excerpt->last = event.id;
+		if (is_omitted(excerpt->wanted, event.id))
+			continue;
 		event.session = name_of(excerpt, event.session_no);
 		rc = excerpt->entry->event(excerpt->entry->context, &event, error);
 		if (rc < 0)
@@ -113,6 +130,19 @@ static int give_events(struct excerpt *excerpt, struct iq_error *error)
 		from = id + 1;
 	}
 	return rc == 0 ? give_range(excerpt, from, UINT64_MAX, false, error) : rc;
+}
+
+static int give_note(struct excerpt *excerpt, struct iq_error *error)
+{
+	struct iq_event event = IQ_EVENT_INIT;
+
+	if (!excerpt->wanted->note)
+		return 0;
+	event.id = excerpt->last + 1;
+	event.ts = iq_clock_now();
+	event.source = IQ_LIT("inquest");
+	event.body = iq_view_cstr(excerpt->wanted->note);
+	return excerpt->entry->event(excerpt->entry->context, &event, error);
 }
 
 /* ---- Gaps ---- */
@@ -195,6 +225,8 @@ static int write_all(struct excerpt *excerpt, struct iq_view name, struct iq_err
 		rc = iq_store_writer_evidence_begin(excerpt->writer, name, IQ_LIT("ndjson"), error);
 	if (rc == 0)
 		rc = give_events(excerpt, error);
+	if (rc == 0)
+		rc = give_note(excerpt, error);
 	if (rc == 0)
 		rc = give_gaps(excerpt, error);
 	if (rc == 0)

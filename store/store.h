@@ -241,7 +241,10 @@ struct iq_excerpt {
 	size_t session_count;
 	const uint64_t *beside; /* ids of events of no session that go along, ascending */
 	size_t beside_count;
+	const uint64_t *omitted; /* ids of events of the sessions that are left out, ascending */
+	size_t omitted_count;
 	const char *name; /* of the one session in it; NULL: sessions keep theirs */
+	const char *note; /* goes in as a log line of the source `inquest`; NULL: none */
 	/* Wraps the sink that takes the events, to change what is kept of them; may be NULL. */
 	const struct iq_sink *(*through)(void *context, const struct iq_sink *next);
 	void *context;

@@ -6,6 +6,7 @@
 #define IQ_WIRE_WIRE_H
 
 #include "wire/conversation.h"
+#include "wire/dial.h"
 #include "wire/http.h"
 #include "wire/url.h"
 #include "wire/ws_client.h"

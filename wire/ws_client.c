@@ -1,9 +1,7 @@
 #include "wire/ws_client.h"
 
 #include <openssl/rand.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <strings.h>
 
 #define READ_BYTES (64u << 10)
 
@@ -12,16 +10,11 @@ enum state { STATE_CONNECTING, STATE_HANDSHAKE, STATE_OPEN, STATE_CLOSING, STATE
 struct iq_ws_client {
 	enum state state;
 	struct iq_ws_callbacks callbacks;
-	char host[256];
-	char port[8];
+	struct iq_dial dial;
 	struct iq_buf request;
 	struct iq_buf subprotocol;
 	char key[IQ_WS_KEY_SIZE];
-	uv_getaddrinfo_t resolver;
-	struct addrinfo *addresses;
-	struct addrinfo *address; /* being tried */
-	uv_connect_t connector;
-	uv_tcp_t *socket;    /* freed by its own close callback, so that the next address gets a new one */
+	uv_tcp_t *socket;
 	struct iq_buf input; /* of the handshake */
 	struct iq_ws_reader reader;
 	char read_buffer[READ_BYTES];
@@ -34,17 +27,9 @@ struct write {
 
 /* ---- Ends ---- */
 
-static void free_socket(uv_handle_t *handle)
-{
-	free(handle);
-}
-
 static void drop_socket(struct iq_ws_client *client)
 {
-	if (client->socket && !uv_is_closing((uv_handle_t *)client->socket)) {
-		client->socket->data = NULL;
-		uv_close((uv_handle_t *)client->socket, free_socket);
-	}
+	iq_dial_close(client->socket);
 	client->socket = NULL;
 }
 
@@ -61,7 +46,7 @@ static void fail_uv(struct iq_ws_client *client, const char *what, int status)
 {
 	struct iq_error error = IQ_ERROR_INIT;
 
-	(void)iq_error_set(&error, IQ_ERR_NETWORK, "%s port %s: %s: %s", client->host, client->port, what,
+	(void)iq_error_set(&error, IQ_ERR_NETWORK, "%s port %s: %s: %s", client->dial.host, client->dial.port, what,
 			   uv_strerror(status));
 	fail(client, &error);
 }
@@ -245,74 +230,22 @@ static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)
 
 /* ---- Connecting ---- */
 
-static void try_address(struct iq_ws_client *client);
-
-static void on_connected(uv_connect_t *request, int status)
+static void on_dialled(void *context, uv_tcp_t *socket, const struct iq_error *why)
 {
-	struct iq_ws_client *client = request->data;
+	struct iq_ws_client *client = context;
 	struct iq_error error = IQ_ERROR_INIT;
 
-	if (client->state == STATE_ENDED)
-		return;
-	if (status < 0) {
-		drop_socket(client);
-		client->address = client->address->ai_next;
-		if (client->address)
-			try_address(client);
-		else
-			fail_uv(client, "cannot connect", status);
+	if (!socket) {
+		fail(client, why);
 		return;
 	}
+	client->socket = socket;
+	socket->data = client;
 	client->state = STATE_HANDSHAKE;
-	(void)uv_tcp_nodelay(client->socket, 1);
-	(void)uv_read_start((uv_stream_t *)client->socket, on_allocate, on_read);
+	(void)uv_read_start((uv_stream_t *)socket, on_allocate, on_read);
 	if (write_bytes(client, &client->request, &error) < 0)
 		fail(client, &error);
 	client->request = (struct iq_buf)IQ_BUF_INIT;
-}
-
-static void try_address(struct iq_ws_client *client)
-{
-	int rc;
-
-	client->socket = calloc(1, sizeof(*client->socket));
-	if (!client->socket) {
-		fail_uv(client, "cannot connect", UV_ENOMEM);
-		return;
-	}
-	(void)uv_tcp_init(client->resolver.loop, client->socket);
-	client->socket->data = client;
-	client->connector.data = client;
-	rc = uv_tcp_connect(&client->connector, client->socket, client->address->ai_addr, on_connected);
-	if (rc < 0)
-		fail_uv(client, "cannot connect", rc);
-}
-
-static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *addresses)
-{
-	struct iq_ws_client *client = request->data;
-
-	client->addresses = addresses;
-	client->address = addresses;
-	if (client->state == STATE_ENDED)
-		return;
-	if (status < 0)
-		fail_uv(client, "the name cannot be resolved", status);
-	else
-		try_address(client);
-}
-
-static int start(struct iq_ws_client *client, uv_loop_t *loop, struct iq_error *error)
-{
-	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_protocol = IPPROTO_TCP };
-	int rc;
-
-	client->resolver.data = client;
-	/* `localhost` is the loopback interface whatever a resolver says (RFC 6761, section 6.3): the addresses of no
-	 * name at all. */
-	rc = uv_getaddrinfo(loop, &client->resolver, on_resolved,
-			    strcasecmp(client->host, "localhost") == 0 ? NULL : client->host, client->port, &hints);
-	return rc < 0 ? iq_error_set(error, IQ_ERR_NETWORK, "%s: %s", client->host, uv_strerror(rc)) : 0;
 }
 
 int iq_ws_client_open(uv_loop_t *loop, const struct iq_url *url, struct iq_view path, struct iq_view subprotocol,
@@ -322,22 +255,17 @@ int iq_ws_client_open(uv_loop_t *loop, const struct iq_url *url, struct iq_view 
 	struct iq_ws_client *client;
 	int rc;
 
-	if (url->host.len >= sizeof(client->host))
-		return iq_error_set(error, IQ_ERR_USAGE, "the target's name is longer than %zu bytes",
-				    sizeof(client->host) - 1);
 	client = calloc(1, sizeof(*client));
 	if (!client)
 		return iq_error_nomem(error);
 	client->callbacks = *callbacks;
 	iq_ws_reader_init(&client->reader, true);
-	memcpy(client->host, url->host.data, url->host.len);
-	(void)snprintf(client->port, sizeof(client->port), "%u", url->port);
 	rc = iq_ws_make_key(client->key) ? iq_buf_append(&client->subprotocol, subprotocol)
 					 : iq_error_set(error, IQ_ERR_NETWORK, "the system has no random bytes");
 	if (rc == 0)
 		rc = iq_ws_append_request(&client->request, url, path, client->key, subprotocol, headers, error);
 	if (rc == 0)
-		rc = start(client, loop, error);
+		rc = iq_dial_begin(&client->dial, loop, url, on_dialled, client, error);
 	if (rc < 0)
 		iq_ws_client_free(client);
 	else
@@ -348,7 +276,7 @@ int iq_ws_client_open(uv_loop_t *loop, const struct iq_url *url, struct iq_view 
 void iq_ws_client_abort(struct iq_ws_client *client)
 {
 	client->state = STATE_ENDED;
-	(void)uv_cancel((uv_req_t *)&client->resolver);
+	iq_dial_cancel(&client->dial);
 	drop_socket(client);
 }
 
@@ -356,7 +284,7 @@ void iq_ws_client_free(struct iq_ws_client *client)
 {
 	if (!client)
 		return;
-	uv_freeaddrinfo(client->addresses);
+	iq_dial_release(&client->dial);
 	iq_buf_release(&client->request);
 	iq_buf_release(&client->subprotocol);
 	iq_buf_release(&client->input);

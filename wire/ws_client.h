@@ -8,6 +8,7 @@
 
 #include <uv.h>
 
+#include "wire/dial.h"
 #include "wire/http.h"
 #include "wire/ws_frame.h"
 
