@@ -15,6 +15,7 @@
 /* What the options hold, beyond what they are. */
 struct wanted {
 	struct iq_replay_options options;
+	struct iq_trust trust;
 	char run_path[256];
 	const char **allowed;
 	const char **ignored;
@@ -214,6 +215,10 @@ static bool take_options(struct cli *cli, struct wanted *wanted)
 	options->sessions = wanted->sessions;
 	options->supplies = wanted->supplies;
 	options->fresh = cli_has(cli, CLI_OPTION_FRESH);
+	wanted->trust = (struct iq_trust){ cli_get(cli, CLI_OPTION_CA), cli_has(cli, CLI_OPTION_INSECURE) };
+	options->trust = &wanted->trust;
+	if (wanted->trust.is_insecure)
+		cli_warn("--insecure: whoever answers is believed to be the target");
 	options->stop = &cli_stop;
 	choose_compare(cli, options);
 	return choose_pace(cli, options) &&

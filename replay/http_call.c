@@ -4,19 +4,14 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#define READ_BYTES (64u << 10)
-
 struct iq_http_call {
-	struct iq_dial dial;
-	uv_tcp_t *socket;
-	uv_write_t write;
+	struct iq_link *link;
 	struct iq_buf request;
 	struct iq_buf response;
 	bool is_head; /* the method has no body in its response */
 	iq_http_call_fn *done;
 	void *context;
 	bool over;
-	char buffer[READ_BYTES];
 };
 
 static void end(struct iq_http_call *call, const struct iq_http_head *head, struct iq_view body,
@@ -25,8 +20,7 @@ static void end(struct iq_http_call *call, const struct iq_http_head *head, stru
 	if (call->over)
 		return;
 	call->over = true;
-	iq_dial_close(call->socket);
-	call->socket = NULL;
+	iq_link_close(call->link);
 	call->done(call->context, head, body, error);
 }
 
@@ -34,7 +28,7 @@ static void fail(struct iq_http_call *call, const char *what)
 {
 	struct iq_error error = IQ_ERROR_INIT;
 
-	(void)iq_error_set(&error, IQ_ERR_NETWORK, "%s port %s: %s", call->dial.host, call->dial.port, what);
+	(void)iq_error_set(&error, IQ_ERR_NETWORK, "%s: %s", iq_link_name(call->link), what);
 	end(call, NULL, IQ_VIEW_NULL, &error);
 }
 
@@ -66,51 +60,36 @@ static void take_response(struct iq_http_call *call, bool at_end)
 	iq_buf_release(&content);
 }
 
-static void on_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buffer)
-{
-	struct iq_http_call *call = handle->data;
-
-	(void)suggested;
-	*ret_buffer = call ? uv_buf_init(call->buffer, READ_BYTES) : uv_buf_init(NULL, 0);
-}
-
-static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)
-{
-	struct iq_http_call *call = stream->data;
-
-	if (!call || len == 0)
-		return;
-	if (len > 0 && (call->response.len > IQ_HTTP_CALL_MAX_BYTES ||
-			iq_buf_append(&call->response, iq_view_make(buffer->base, (size_t)len)) < 0)) {
-		fail(call, "the response is too large");
-		return;
-	}
-	if (len < 0 && len != UV_EOF)
-		fail(call, uv_strerror((int)len));
-	else
-		take_response(call, len < 0);
-}
-
-static void on_written(uv_write_t *request, int status)
-{
-	(void)request;
-	(void)status; /* a broken connection is told by the reading side */
-}
-
-static void on_dialled(void *context, uv_tcp_t *socket, const struct iq_error *error)
+static void on_bytes(void *context, struct iq_view bytes)
 {
 	struct iq_http_call *call = context;
-	uv_buf_t bytes = uv_buf_init(call->request.data, (unsigned)call->request.len);
 
-	if (!socket) {
-		end(call, NULL, IQ_VIEW_NULL, error);
-		return;
-	}
-	call->socket = socket;
-	socket->data = call;
-	(void)uv_read_start((uv_stream_t *)socket, on_allocate, on_read);
-	if (uv_write(&call->write, (uv_stream_t *)socket, &bytes, 1, on_written) < 0)
-		fail(call, "cannot be written to");
+	if (call->response.len > IQ_HTTP_CALL_MAX_BYTES || iq_buf_append(&call->response, bytes) < 0)
+		fail(call, "the response is too large");
+	else
+		take_response(call, false);
+}
+
+static void on_ended(void *context, const char *why)
+{
+	(void)why;
+	take_response(context, true);
+}
+
+static void on_linked(void *context)
+{
+	struct iq_http_call *call = context;
+	struct iq_error error = IQ_ERROR_INIT;
+	const int rc = iq_link_write(call->link, &call->request, &error);
+
+	call->request = (struct iq_buf)IQ_BUF_INIT;
+	if (rc < 0)
+		fail(call, error.message);
+}
+
+static void on_link_failed(void *context, const struct iq_error *error)
+{
+	end(context, NULL, IQ_VIEW_NULL, error);
 }
 
 static int append_request(struct iq_buf *out, const struct iq_http_request *request, struct iq_error *error)
@@ -133,9 +112,10 @@ static int append_request(struct iq_buf *out, const struct iq_http_request *requ
 	return out->failed ? iq_error_nomem(error) : 0;
 }
 
-int iq_http_call_start(uv_loop_t *loop, const struct iq_http_request *request, iq_http_call_fn *done, void *context,
-		       struct iq_http_call **ret_call, struct iq_error *error)
+int iq_http_call_start(uv_loop_t *loop, const struct iq_http_request *request, const struct iq_trust *trust,
+		       iq_http_call_fn *done, void *context, struct iq_http_call **ret_call, struct iq_error *error)
 {
+	struct iq_link_callbacks linked = { on_linked, on_bytes, on_ended, on_link_failed, NULL };
 	struct iq_http_call *call = calloc(1, sizeof(*call));
 	int rc = call ? append_request(&call->request, request, error) : iq_error_nomem(error);
 
@@ -143,7 +123,8 @@ int iq_http_call_start(uv_loop_t *loop, const struct iq_http_request *request, i
 		call->done = done;
 		call->context = context;
 		call->is_head = iq_view_eq(request->method, IQ_LIT("HEAD"));
-		rc = iq_dial_begin(&call->dial, loop, &request->url, on_dialled, call, error);
+		linked.context = call;
+		rc = iq_link_open(loop, &request->url, trust, &linked, &call->link, error);
 	}
 	if (rc < 0)
 		iq_http_call_free(call);
@@ -157,16 +138,14 @@ void iq_http_call_cancel(struct iq_http_call *call)
 	if (call->over)
 		return;
 	call->over = true;
-	iq_dial_cancel(&call->dial);
-	iq_dial_close(call->socket);
-	call->socket = NULL;
+	iq_link_close(call->link);
 }
 
 void iq_http_call_free(struct iq_http_call *call)
 {
 	if (!call)
 		return;
-	iq_dial_release(&call->dial);
+	iq_link_free(call->link);
 	iq_buf_release(&call->request);
 	iq_buf_release(&call->response);
 	free(call);

@@ -27,8 +27,8 @@ typedef void iq_http_call_fn(void *context, const struct iq_http_head *head, str
 			     const struct iq_error *error);
 
 /* Everything is copied. IQ_ERR_USAGE where method or path would break the head. Caller owns; release with iq_http_call_free(). */
-int iq_http_call_start(uv_loop_t *loop, const struct iq_http_request *request, iq_http_call_fn *done, void *context,
-		       struct iq_http_call **ret_call, struct iq_error *error);
+int iq_http_call_start(uv_loop_t *loop, const struct iq_http_request *request, const struct iq_trust *trust,
+		       iq_http_call_fn *done, void *context, struct iq_http_call **ret_call, struct iq_error *error);
 void iq_http_call_cancel(struct iq_http_call *call);
 void iq_http_call_free(struct iq_http_call *call); /* NULL allowed */
 

@@ -61,10 +61,6 @@ static int check_target(const struct iq_replay_options *options, const char *tar
 	struct iq_url url;
 	int rc = iq_url_parse_server(iq_view_cstr(target), &url, error);
 
-	/* Refused with what to do instead. */
-	if (rc == 0 && url.is_secure)
-		rc = iq_url_parse(iq_view_cstr(target), &url, error);
-
 	if (rc < 0 || iq_url_is_loopback(&url))
 		return rc;
 	for (size_t i = 0; i < options->allowed_count; i++)
@@ -284,11 +280,6 @@ static int check_names(const struct iq_replay *replay, struct iq_error *error)
 /* What went to a host that no target stands for is not sent elsewhere: it may carry that host's tokens. */
 static int check_hosts(const struct iq_replay *replay, const struct iq_plan *plan, struct iq_error *error)
 {
-	struct iq_url socket;
-
-	if (iq_replay_target_of(replay, plan->host) &&
-	    iq_url_parse(iq_view_cstr(iq_replay_target_of(replay, plan->host)), &socket, error) < 0)
-		return error->status;
 	for (uint32_t i = 0; i < plan->count; i++) {
 		const struct iq_turn *turn = &plan->turns[i];
 		const struct iq_view url = turn->texts[IQ_SLOT_URL];

@@ -16,6 +16,7 @@
 #include "replay/minimize.h"
 #include "replay/mock.h"
 #include "store/store.h"
+#include "wire/wire.h"
 
 #define IQ_REPLAY_TIMEOUT (INT64_C(30) * 1000000000)
 #define IQ_REPLAY_CONCURRENCY 64u
@@ -59,9 +60,10 @@ struct iq_replay_options {
 	enum iq_replay_compare compare;
 	const char *const *ignored; /* JSON Pointers whose values and fields are not judged */
 	size_t ignored_count;
-	double tolerance;    /* of numbers, with IQ_COMPARE_VALUES: 0.05 is 5 % */
-	double max_slowdown; /* 0: not judged */
-	bool fresh;	     /* values that the client made are made anew */
+	double tolerance;	      /* of numbers, with IQ_COMPARE_VALUES: 0.05 is 5 % */
+	double max_slowdown;	      /* 0: not judged */
+	const struct iq_trust *trust; /* which servers are believed over TLS; NULL: as the system does */
+	bool fresh;		      /* values that the client made are made anew */
 	const struct iq_replay_supply *supplies;
 	size_t supply_count;
 	const volatile int *stop; /* set non-zero to end early; may be NULL */

@@ -263,8 +263,8 @@ static bool connect_target(struct iq_session_run *run, struct iq_view path, stru
 
 	run->phase = PHASE_CONNECTING;
 	set_timer(run, iq_clock_monotonic() + run->stage->options->timeout_ns);
-	rc = iq_ws_client_open(run->stage->loop, &run->url, path, run->plan->subprotocol, headers, &callbacks,
-			       &run->client, &error);
+	rc = iq_ws_client_open(run->stage->loop, &run->url, path, run->plan->subprotocol, headers,
+			       run->stage->options->trust, &callbacks, &run->client, &error);
 	if (rc == 0)
 		return true;
 	set_outcome(run, IQ_REPLAY_UNREACHABLE, "%.250s", error.message);
@@ -365,7 +365,8 @@ static bool start_call(struct iq_session_run *run, const struct iq_turn *turn, s
 	request->method = turn->method.len ? turn->method : IQ_LIT("GET");
 	if (IQ_ARRAY_GROW(run->calls, run->call_capacity, run->call_count + 1) == 0 &&
 	    iq_url_parse_server(iq_view_cstr(target), &request->url, &error) == 0 &&
-	    iq_http_call_start(run->stage->loop, request, on_called, run, &run->calls[run->call_count], &error) == 0) {
+	    iq_http_call_start(run->stage->loop, request, run->stage->options->trust, on_called, run,
+			       &run->calls[run->call_count], &error) == 0) {
 		run->call_count++;
 		return true;
 	}
@@ -701,7 +702,7 @@ int iq_session_run_start(struct iq_stage *stage, const struct iq_plan *plan, con
 			 struct iq_error *error)
 {
 	struct iq_session_run *run = calloc(1, sizeof(*run));
-	int rc = run ? iq_url_parse(iq_view_cstr(target), &run->url, error) : iq_error_nomem(error);
+	int rc = run ? iq_url_parse_server(iq_view_cstr(target), &run->url, error) : iq_error_nomem(error);
 
 	if (rc == 0 && (iq_values_init(&run->values, &plan->flow) < 0 ||
 			iq_judge_init(&run->judge, plan, shape, stage->options, &run->values, lived) < 0))

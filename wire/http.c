@@ -179,7 +179,7 @@ int iq_ws_append_request(struct iq_buf *buf, const struct iq_url *url, struct iq
 	(void)iq_buf_append(buf, target);
 	(void)iq_buf_appendf(buf, " HTTP/1.1\r\nHost: %s%.*s%s", url->is_ipv6 ? "[" : "", IQ_VIEW_ARG(url->host),
 			     url->is_ipv6 ? "]" : "");
-	if (url->port != 80)
+	if (url->port != (url->is_secure ? 443 : 80))
 		(void)iq_buf_appendf(buf, ":%u", url->port);
 	(void)iq_buf_appendf(buf,
 			     "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: "

@@ -6,8 +6,8 @@
 #define IQ_WIRE_WIRE_H
 
 #include "wire/conversation.h"
-#include "wire/dial.h"
 #include "wire/http.h"
+#include "wire/link.h"
 #include "wire/url.h"
 #include "wire/ws_client.h"
 #include "wire/ws_frame.h"

@@ -3,52 +3,28 @@
 #include <openssl/rand.h>
 #include <stdlib.h>
 
-#define READ_BYTES (64u << 10)
-
 enum state { STATE_CONNECTING, STATE_HANDSHAKE, STATE_OPEN, STATE_CLOSING, STATE_ENDED };
 
 struct iq_ws_client {
 	enum state state;
 	struct iq_ws_callbacks callbacks;
-	struct iq_dial dial;
+	struct iq_link *link;
 	struct iq_buf request;
 	struct iq_buf subprotocol;
 	char key[IQ_WS_KEY_SIZE];
-	uv_tcp_t *socket;
 	struct iq_buf input; /* of the handshake */
 	struct iq_ws_reader reader;
-	char read_buffer[READ_BYTES];
-};
-
-struct write {
-	uv_write_t request;
-	struct iq_buf bytes;
 };
 
 /* ---- Ends ---- */
-
-static void drop_socket(struct iq_ws_client *client)
-{
-	iq_dial_close(client->socket);
-	client->socket = NULL;
-}
 
 static void fail(struct iq_ws_client *client, const struct iq_error *error)
 {
 	if (client->state == STATE_ENDED)
 		return;
 	client->state = STATE_ENDED;
-	drop_socket(client);
+	iq_link_close(client->link);
 	client->callbacks.failed(client->callbacks.context, error);
-}
-
-static void fail_uv(struct iq_ws_client *client, const char *what, int status)
-{
-	struct iq_error error = IQ_ERROR_INIT;
-
-	(void)iq_error_set(&error, IQ_ERR_NETWORK, "%s port %s: %s: %s", client->dial.host, client->dial.port, what,
-			   uv_strerror(status));
-	fail(client, &error);
 }
 
 static void end(struct iq_ws_client *client, const struct iq_ws_end *how)
@@ -56,7 +32,7 @@ static void end(struct iq_ws_client *client, const struct iq_ws_end *how)
 	if (client->state == STATE_ENDED)
 		return;
 	client->state = STATE_ENDED;
-	drop_socket(client);
+	iq_link_close(client->link);
 	client->callbacks.closed(client->callbacks.context, how);
 }
 
@@ -71,39 +47,11 @@ static void end_cut(struct iq_ws_client *client, const char *why)
 
 /* ---- Writing ---- */
 
-static void on_written(uv_write_t *request, int status)
-{
-	struct write *write = (struct write *)request;
-
-	(void)status; /* a broken connection is told by the reading side */
-	iq_buf_release(&write->bytes);
-	free(write);
-}
-
-/* Takes ownership of `bytes`. */
-static int write_bytes(struct iq_ws_client *client, struct iq_buf *bytes, struct iq_error *error)
-{
-	struct write *write = bytes->failed ? NULL : calloc(1, sizeof(*write));
-	uv_buf_t buffer;
-
-	if (!write) {
-		iq_buf_release(bytes);
-		return iq_error_nomem(error);
-	}
-	write->bytes = *bytes;
-	buffer = uv_buf_init(write->bytes.data, (unsigned)write->bytes.len);
-	if (uv_write(&write->request, (uv_stream_t *)client->socket, &buffer, 1, on_written) < 0) {
-		on_written(&write->request, 0);
-		return iq_error_set(error, IQ_ERR_NETWORK, "the connection cannot be written to");
-	}
-	return 0;
-}
-
 static int write_frame(struct iq_ws_client *client, enum iq_ws_opcode opcode, struct iq_view payload,
 		       struct iq_error *error)
 {
 	struct iq_buf frame = IQ_BUF_INIT;
-	size_t queued = uv_stream_get_write_queue_size((uv_stream_t *)client->socket);
+	size_t queued = iq_link_waiting(client->link);
 	uint8_t mask[4];
 
 	/* Pongs count as well: a peer that pings and never reads would have us hold them all. */
@@ -112,7 +60,7 @@ static int write_frame(struct iq_ws_client *client, enum iq_ws_opcode opcode, st
 	if (RAND_bytes(mask, sizeof(mask)) != 1)
 		return iq_error_set(error, IQ_ERR_NETWORK, "the system has no random bytes");
 	(void)iq_ws_append_frame(&frame, opcode, payload, mask);
-	return write_bytes(client, &frame, error);
+	return iq_link_write(client->link, &frame, error);
 }
 
 int iq_ws_client_send(struct iq_ws_client *client, enum iq_ws_opcode opcode, struct iq_view payload,
@@ -197,61 +145,53 @@ static void take_handshake(struct iq_ws_client *client, struct iq_view bytes)
 	take_frames(client, iq_view_from(iq_buf_view(&client->input), len));
 }
 
-static void on_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buffer)
+static void on_bytes(void *context, struct iq_view bytes)
 {
-	struct iq_ws_client *client = handle->data;
+	struct iq_ws_client *client = context;
 
-	(void)suggested;
-	*ret_buffer = client ? uv_buf_init(client->read_buffer, READ_BYTES) : uv_buf_init(NULL, 0);
-}
-
-static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)
-{
-	struct iq_ws_client *client = stream->data;
-	struct iq_view bytes;
-
-	if (!client || len == 0)
-		return;
-	if (len < 0) {
-		const char *why = len == UV_EOF ? "the connection ended without a close frame" : uv_strerror((int)len);
-
-		if (client->state == STATE_HANDSHAKE)
-			fail_uv(client, "no answer to the handshake", (int)len);
-		else
-			end_cut(client, why);
-		return;
-	}
-	bytes = iq_view_make(buffer->base, (size_t)len);
 	if (client->state == STATE_HANDSHAKE)
 		take_handshake(client, bytes);
 	else
 		take_frames(client, bytes);
 }
 
-/* ---- Connecting ---- */
-
-static void on_dialled(void *context, uv_tcp_t *socket, const struct iq_error *why)
+static void on_ended(void *context, const char *why)
 {
 	struct iq_ws_client *client = context;
 	struct iq_error error = IQ_ERROR_INIT;
 
-	if (!socket) {
-		fail(client, why);
+	if (client->state != STATE_HANDSHAKE) {
+		end_cut(client, strcmp(why, "end of file") == 0 ? "the connection ended without a close frame" : why);
 		return;
 	}
-	client->socket = socket;
-	socket->data = client;
+	(void)iq_error_set(&error, IQ_ERR_NETWORK, "%s: no answer to the handshake: %s", iq_link_name(client->link),
+			   why);
+	fail(client, &error);
+}
+
+/* ---- Connecting ---- */
+
+static void on_linked(void *context)
+{
+	struct iq_ws_client *client = context;
+	struct iq_error error = IQ_ERROR_INIT;
+
 	client->state = STATE_HANDSHAKE;
-	(void)uv_read_start((uv_stream_t *)socket, on_allocate, on_read);
-	if (write_bytes(client, &client->request, &error) < 0)
+	if (iq_link_write(client->link, &client->request, &error) < 0)
 		fail(client, &error);
 	client->request = (struct iq_buf)IQ_BUF_INIT;
 }
 
-int iq_ws_client_open(uv_loop_t *loop, const struct iq_url *url, struct iq_view path, struct iq_view subprotocol,
-		      struct iq_view headers, const struct iq_ws_callbacks *callbacks, struct iq_ws_client **ret_client,
-		      struct iq_error *error)
+static void on_link_failed(void *context, const struct iq_error *error)
 {
+	fail(context, error);
+}
+
+int iq_ws_client_open(uv_loop_t *loop, const struct iq_url *url, struct iq_view path, struct iq_view subprotocol,
+		      struct iq_view headers, const struct iq_trust *trust, const struct iq_ws_callbacks *callbacks,
+		      struct iq_ws_client **ret_client, struct iq_error *error)
+{
+	struct iq_link_callbacks linked = { on_linked, on_bytes, on_ended, on_link_failed, NULL };
 	struct iq_ws_client *client;
 	int rc;
 
@@ -259,13 +199,14 @@ int iq_ws_client_open(uv_loop_t *loop, const struct iq_url *url, struct iq_view 
 	if (!client)
 		return iq_error_nomem(error);
 	client->callbacks = *callbacks;
+	linked.context = client;
 	iq_ws_reader_init(&client->reader, true);
 	rc = iq_ws_make_key(client->key) ? iq_buf_append(&client->subprotocol, subprotocol)
 					 : iq_error_set(error, IQ_ERR_NETWORK, "the system has no random bytes");
 	if (rc == 0)
 		rc = iq_ws_append_request(&client->request, url, path, client->key, subprotocol, headers, error);
 	if (rc == 0)
-		rc = iq_dial_begin(&client->dial, loop, url, on_dialled, client, error);
+		rc = iq_link_open(loop, url, trust, &linked, &client->link, error);
 	if (rc < 0)
 		iq_ws_client_free(client);
 	else
@@ -276,15 +217,15 @@ int iq_ws_client_open(uv_loop_t *loop, const struct iq_url *url, struct iq_view 
 void iq_ws_client_abort(struct iq_ws_client *client)
 {
 	client->state = STATE_ENDED;
-	iq_dial_cancel(&client->dial);
-	drop_socket(client);
+	iq_link_close(client->link);
+	iq_link_close(client->link);
 }
 
 void iq_ws_client_free(struct iq_ws_client *client)
 {
 	if (!client)
 		return;
-	iq_dial_release(&client->dial);
+	iq_link_free(client->link);
 	iq_buf_release(&client->request);
 	iq_buf_release(&client->subprotocol);
 	iq_buf_release(&client->input);

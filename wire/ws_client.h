@@ -1,4 +1,4 @@
-/* wire/ws_client.h - a WebSocket client (RFC 6455) on a libuv loop, for ws:// targets.
+/* wire/ws_client.h - a WebSocket client (RFC 6455) on a libuv loop, for ws:// and wss:// targets.
  *
  * Life cycle: open, then exactly one of: `failed` (never opened), or `opened` followed by messages and one `closed`.
  * After either end the client only waits to be freed. Thread rule: that of the loop.
@@ -8,8 +8,8 @@
 
 #include <uv.h>
 
-#include "wire/dial.h"
 #include "wire/http.h"
+#include "wire/link.h"
 #include "wire/ws_frame.h"
 
 /* Bytes that may wait to be sent before iq_ws_client_send() refuses with IQ_ERR_LIMIT. */
@@ -34,11 +34,11 @@ struct iq_ws_callbacks {
 };
 
 /* Begins to connect. `path` is used where the URL has none; `headers` are lines to be sent as well, with
- * their ends. Everything is copied. Caller owns; release with
+ * their ends; `trust` is for wss:// and may be NULL. Everything is copied. Caller owns; release with
  * iq_ws_client_free(). */
 int iq_ws_client_open(uv_loop_t *loop, const struct iq_url *url, struct iq_view path, struct iq_view subprotocol,
-		      struct iq_view headers, const struct iq_ws_callbacks *callbacks, struct iq_ws_client **ret_client,
-		      struct iq_error *error);
+		      struct iq_view headers, const struct iq_trust *trust, const struct iq_ws_callbacks *callbacks,
+		      struct iq_ws_client **ret_client, struct iq_error *error);
 /* Sends one message (TEXT or BINARY), once opened. IQ_ERR_LIMIT when too much is waiting, IQ_ERR_NETWORK after the end.
  */
 int iq_ws_client_send(struct iq_ws_client *client, enum iq_ws_opcode opcode, struct iq_view payload,

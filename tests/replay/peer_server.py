@@ -1,15 +1,20 @@
 #!/usr/bin/python3
-"""A chat with a log-in on python3-websockets, whose ids are new each time: peer_server.py FAULT. Prints its port; ends with its stdin."""
+"""A chat with a log-in on python3-websockets, whose ids are new each time: peer_server.py [CERTIFICATE KEY] FAULT. Prints its port; ends with its stdin."""
 import asyncio
 import base64
 import http
 import json
 import secrets
+import ssl
 import sys
 
 import websockets
 
-FAULT = sys.argv[1]
+FAULT = sys.argv[-1]
+TLS = None
+if len(sys.argv) > 2:
+    TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    TLS.load_cert_chain(sys.argv[1], sys.argv[2])
 tokens, cookies = set(), set()
 
 
@@ -85,7 +90,7 @@ async def front(reader, writer, port):
 async def main():
     async with websockets.serve(chat, "127.0.0.1", 0, process_request=process) as server:
         port = server.sockets[0].getsockname()[1]
-        listener = await asyncio.start_server(lambda reader, writer: front(reader, writer, port), "127.0.0.1", 0)
+        listener = await asyncio.start_server(lambda reader, writer: front(reader, writer, port), "127.0.0.1", 0, ssl=TLS)
         print(listener.sockets[0].getsockname()[1], flush=True)
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 

@@ -124,6 +124,22 @@ def play_mock(work, golden, tap, name):
     tap.point(mock.returncode == 0 and "3 answered as recorded" in said, f"{name}: the mock knew every message", said + told)
 
 
+def test_tls(work, golden, command, tap):
+    """A certificate of a server's own: believed where it is named, else nothing is said to it."""
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", work / "key.pem", "-out",
+                    work / "cert.pem", "-days", "2", "-subj", "/CN=peer", "-addext", "subjectAltName=IP:127.0.0.1"], check=True, stderr=subprocess.DEVNULL)
+    with Server([*command, work / "cert.pem", work / "key.pem"]) as server:
+        target = ["--target", f"wss://127.0.0.1:{server.port}"]
+        done = inquest("replay", golden, *target, "--run", work / "tls", "--ca", work / "cert.pem")
+        tap.point(done.returncode == 0, "TLS: log-in and socket are green", done.stdout)
+        done = inquest("replay", golden, *target, "--run", work / "unknown")
+        tap.point(done.returncode == 4 and "certificate is not believed" in done.stdout, "TLS: an unknown certificate is not believed", done.stdout)
+        done = inquest("replay", golden, *target, "--run", work / "insecure", "--insecure")
+        tap.point(done.returncode == 0 and "--insecure" in done.stdout, "TLS: --insecure believes it, and says so", done.stdout)
+        done = inquest("replay", golden, "--target", f"wss://localhost:{server.port}", "--run", work / "other", "--ca", work / "cert.pem")
+        tap.point(done.returncode == 4 and "not believed" in done.stdout, "TLS: nor one of another name", done.stdout)
+
+
 def test(work, name, command, tap):
     work.mkdir()
     with Server(command) as server:
@@ -149,6 +165,8 @@ def test(work, name, command, tap):
             done = inquest("replay", golden, "--target", f"ws://127.0.0.1:{server.port}", "--run", work / fault, "--timeout", "1s")
         tap.point(done.returncode == 1 and words in done.stdout, f"{name}: {fault} is red, and says why", f"exit {done.returncode}\n{done.stdout}")
     play_mock(work, golden, tap, name)
+    if name == "python3-websockets":
+        test_tls(work, golden, command, tap)
 
 
 tap = Tap()

@@ -327,7 +327,7 @@ Test(replay, wants_other_hosts_named_twice)
 {
 	expect_refused("ws://192.0.2.1:8000/chat", NULL, "add --allow-host 192.0.2.1");
 	expect_refused("ws://192.0.2.1:8000/chat", "192.0.2.10", "add --allow-host 192.0.2.1");
-	expect_refused("wss://127.0.0.1/chat", NULL, "TLS");
+	expect_refused("ftp://127.0.0.1/chat", NULL, "not a server");
 }
 
 Test(replay, ends_when_it_is_told_to)
