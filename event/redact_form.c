@@ -75,6 +75,8 @@ static const struct {
 	{ { "ghr_", 4 }, 20, "" },
 	{ { "github_pat_", 11 }, 20, "" },
 	{ { "glpat-", 6 }, 16, "." },
+	{ { "sk-proj-", 8 }, 20, "" },
+	{ { "sk-ant-", 7 }, 20, "" },
 	{ { "sk-", 3 }, 20, "" },
 	{ { "sk_live_", 8 }, 10, "" },
 	{ { "sk_test_", 8 }, 10, "" },
@@ -111,13 +113,24 @@ static const struct {
 	{ { "key-", 4 }, 32, "" },
 };
 
+/* A prefix of four characters and more is told behind a hyphen or an underscore as well, as names of files have it (`backup-ghp_...`); shorter ones
+ * occur in words. */
+#define VENDOR_TELLING 4
+
+static bool begins_key(struct iq_view text, size_t pos, size_t prefix)
+{
+	const unsigned char before = pos > 0 ? (unsigned char)text.data[pos - 1] : 0;
+
+	return begins_word(text, pos) || (prefix >= VENDOR_TELLING && (before == '-' || before == '_'));
+}
+
 size_t iq_vendor_key_length(struct iq_view text, size_t pos)
 {
 	const struct iq_view rest = iq_view_from(text, pos);
 	size_t len;
 
 	for (size_t i = 0; i < sizeof(vendors) / sizeof(vendors[0]); i++) {
-		if (!iq_view_starts_with(rest, vendors[i].prefix) || !begins_word(text, pos))
+		if (!iq_view_starts_with(rest, vendors[i].prefix) || !begins_key(text, pos, vendors[i].prefix.len))
 			continue;
 		len = run(rest, vendors[i].prefix.len, vendors[i].more);
 		if (len >= vendors[i].least)

@@ -10,6 +10,7 @@
 #include "ingest/har_message.h"
 #include "ingest/held.h"
 #include "ingest/names.h"
+#include "ingest/words.h"
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
@@ -39,12 +40,16 @@ struct iq_parser {
 
 /* ---- Names ---- */
 
-static struct iq_view without_scheme(struct iq_view url)
+/* The host and the path: what stands before the host (`user:password@`) and behind the path tells secrets, and no two entries apart. */
+static struct iq_view place_of(struct iq_view url)
 {
-	size_t scheme = iq_view_find(url, IQ_LIT("://"));
-	struct iq_view rest = scheme == SIZE_MAX ? url : iq_view_from(url, scheme + 3);
+	const size_t scheme = iq_view_find(url, IQ_LIT("://"));
+	struct iq_view rest = scheme == SIZE_MAX ? url : iq_view_from(url, scheme + 3), host = rest, user;
 	size_t len = 0;
 
+	host.len = iq_view_find(rest, IQ_LIT("/")) < rest.len ? iq_view_find(rest, IQ_LIT("/")) : rest.len;
+	while (iq_take_until(&host, '@', &user))
+		rest = iq_view_from(rest, user.len + 1);
 	while (len < rest.len && len < 200 && rest.data[len] != '?' && rest.data[len] != '#')
 		len++;
 	return iq_view_make(rest.data, len);
@@ -60,7 +65,7 @@ static struct iq_view name_entry(struct iq_parser *parser, const struct iq_har_e
 	(void)iq_buf_appendf(&parser->name, "%s%" PRIu64, what, number);
 	if (entry->url.len > 0) {
 		(void)iq_buf_append_char(&parser->name, ' ');
-		(void)iq_buf_append(&parser->name, without_scheme(entry->url));
+		(void)iq_buf_append(&parser->name, place_of(entry->url));
 	}
 	if (entry->started != IQ_TIME_NONE)
 		(void)iq_buf_appendf(&parser->name, " %s", iq_time_format_short(entry->started, true, time));

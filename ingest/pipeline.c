@@ -55,6 +55,8 @@ struct intake {
 	struct iq_recogniser *recogniser; /* while it is not known what the bytes are */
 	struct iq_recognised recognised;
 	struct iq_buf head;
+	int spool; /* what was read while it was recognised, of what cannot be read again; -1: none */
+	uint64_t spooled;
 	const struct iq_beside *beside;
 	const char *in_bundle; /* its path there; NULL: in none */
 	bool has_other_half;   /* the next file has the rest of the same log */
@@ -311,12 +313,36 @@ static int keep_head(struct intake *intake, struct iq_view block, struct iq_erro
 	return iq_buf_append(&intake->head, block) < 0 ? iq_error_nomem(error) : 0;
 }
 
+/* A file has its bytes still; standard input has none of those that were read, even where it is one. */
+static bool can_read_again(const struct intake *intake)
+{
+	return iq_input_is_regular(intake->input) && strcmp(intake->file->path, "-") != 0;
+}
+
+/* Of what was redacted the store has no bytes to begin again with, and a pipe gives them once. */
+static int open_spool(struct intake *intake, struct iq_error *error)
+{
+	const bool needed = intake->ingest->options->redactor && intake->ingest->was_filled && !can_read_again(intake);
+
+	return needed ? iq_file_temporary(NULL, &intake->spool, error) : 0;
+}
+
+static int spool_block(struct intake *intake, struct iq_view block, struct iq_error *error)
+{
+	if (intake->spool < 0)
+		return 0;
+	intake->spooled += block.len;
+	return iq_file_write_all(intake->spool, block.data, block.len, error);
+}
+
 /* Reads until it is known whether the store has these bytes, and what format they may be in. */
 static int recognise(struct intake *intake, struct iq_error *error)
 {
 	struct iq_view block;
 	int decided = 0, rc = iq_recogniser_new(intake->ingest->writer, &intake->recogniser, error);
 
+	if (rc == 0)
+		rc = open_spool(intake, error);
 	while (rc == 0 && (!decided || intake->head.len < IQ_PROBE_BYTES)) {
 		rc = next_block(intake, &block, error);
 		if (rc == IQ_ERR_INTERRUPTED && intake->head.len > 0) {
@@ -330,6 +356,8 @@ static int recognise(struct intake *intake, struct iq_error *error)
 			break;
 		decided = iq_recogniser_feed(intake->recogniser, block, error);
 		rc = decided < 0 ? decided : keep_head(intake, block, error);
+		if (rc == 0)
+			rc = spool_block(intake, block, error);
 	}
 	if (rc == 0)
 		intake->recognised = *iq_recogniser_result(intake->recogniser);
@@ -593,6 +621,22 @@ static int read_again(struct intake *intake, struct iq_error *error)
 	return rc;
 }
 
+static int replay_spool(struct intake *intake, struct iq_error *error)
+{
+	char block[64u << 10];
+	int rc = 0;
+
+	while (rc == 0 && intake->position < intake->spooled) {
+		const uint64_t left = intake->spooled - intake->position;
+		const ssize_t got = pread(intake->spool, block, left < sizeof(block) ? (size_t)left : sizeof(block),
+					  (off_t)intake->position);
+
+		rc = got > 0 ? take_block(intake, iq_view_make(block, (size_t)got), error)
+			     : iq_error_errno(error, IQ_ERR_IO, "the temporary file of a pipe cannot be read");
+	}
+	return rc;
+}
+
 /* What was read while the evidence was recognised. */
 static int replay(struct intake *intake, struct iq_error *error)
 {
@@ -600,8 +644,10 @@ static int replay(struct intake *intake, struct iq_error *error)
 	struct iq_error gone = IQ_ERROR_INIT;
 	int rc = iq_recogniser_replay(intake->recogniser, intake->position, replay_block, &replay, &gone);
 
-	if (rc == IQ_ERR_NOT_FOUND && iq_input_is_regular(intake->input))
+	if (rc == IQ_ERR_NOT_FOUND && can_read_again(intake))
 		return read_again(intake, error);
+	if (rc == IQ_ERR_NOT_FOUND && intake->spool >= 0)
+		return replay_spool(intake, error);
 	if (rc < 0 && error->status == IQ_OK)
 		*error = gone;
 	return rc;
@@ -954,6 +1000,8 @@ static void release_intake(struct intake *intake)
 	if (intake->format)
 		intake->format->close(intake->parser);
 	iq_buf_release(&intake->head);
+	if (intake->spool >= 0)
+		(void)close(intake->spool);
 	iq_recogniser_free(intake->recogniser);
 	iq_origin_release(&intake->origin);
 	iq_buf_release(&intake->missing);
@@ -1087,6 +1135,7 @@ static int ingest_evidence(struct ingest *ingest, const struct iq_walk_file *fil
 				 .beside = beside,
 				 .in_bundle = iq_bundle_path(&ingest->bundle, file->path),
 				 .origin = IQ_ORIGIN_INIT,
+				 .spool = -1,
 				 .first = IQ_TIME_NONE,
 				 .last = IQ_TIME_NONE };
 	int rc;

@@ -1006,7 +1006,10 @@ static int settle(struct iq_store_writer *writer, const struct iq_restart *resta
 		settled = fed(evidence);
 	if (rc == 0)
 		rc = write_raw_until(writer, settled, error);
-	evidence->part.settled = evidence->raw_offset;
+	/* Bytes beyond may have been written already, in blocks: nothing was given of them yet, and the next part holds them once more. */
+	if (settled < evidence->part.offset)
+		settled = evidence->part.offset;
+	evidence->part.settled = settled < evidence->raw_offset ? settled : evidence->raw_offset;
 	evidence->part.restart = *restart;
 	evidence->settled_gaps = evidence->part.evidence.gaps;
 	return rc;
