@@ -5,7 +5,7 @@
 static const char magic[8] = { 'i', 'n', 'q', 's', 'p', 'o', 'o', 'l' };
 
 /* Flags of an event. */
-enum { RAW_IS_SHARED = 1, BODY_IN_RAW = 2 };
+enum { RAW_IS_SHARED = 1, BODY_IN_RAW = 2, SESSION_BEGINS = 4, SESSION_ENDS = 8, ALL_FLAGS = 15 };
 
 /* Ids and sequence numbers beyond are not believed. */
 #define MAX_NUMBER (UINT64_C(1) << 62)
@@ -166,6 +166,8 @@ static size_t find_body(struct iq_view body, struct iq_view raw)
 {
 	if (body.len < BODY_WORTH_FINDING || body.len > raw.len)
 		return SIZE_MAX;
+	if ((uintptr_t)body.data - (uintptr_t)raw.data <= raw.len - body.len)
+		return (size_t)(body.data - raw.data);
 	return iq_view_find(raw, body);
 }
 
@@ -180,7 +182,9 @@ int iq_spool_append_event(struct iq_buf *buf, uint64_t seq, const struct iq_even
 	(void)iq_buf_append_char(buf, (char)event->kind);
 	(void)iq_buf_append_char(buf, (char)event->direction);
 	(void)iq_buf_append_char(buf, (char)event->severity);
-	(void)iq_buf_append_char(buf, (char)((raw.data ? 0 : RAW_IS_SHARED) | (found == SIZE_MAX ? 0 : BODY_IN_RAW)));
+	(void)iq_buf_append_char(buf, (char)((raw.data ? 0 : RAW_IS_SHARED) | (found == SIZE_MAX ? 0 : BODY_IN_RAW) |
+					     (event->session_begins ? SESSION_BEGINS : 0) |
+					     (event->session_ends ? SESSION_ENDS : 0)));
 	(void)iq_zigzag_append(buf, event->ts);
 	(void)iq_zigzag_append(buf, event->observed);
 	(void)iq_zigzag_append(buf, event->seq);
@@ -251,9 +255,13 @@ static bool parse_event(struct iq_view rest, struct iq_spool_record *record)
 
 	if (!iq_byte_take(&rest, &kind) || kind >= IQ_KIND_COUNT || !iq_byte_take(&rest, &direction) ||
 	    direction > IQ_DIRECTION_SERVER || !iq_byte_take(&rest, &severity) || severity > IQ_SEVERITY_CRITICAL ||
-	    !iq_byte_take(&rest, &flags) || flags > (RAW_IS_SHARED | BODY_IN_RAW))
+	    !iq_byte_take(&rest, &flags) || flags > ALL_FLAGS)
 		return false;
-	*event = (struct iq_event){ .kind = kind, .direction = direction, .severity = severity };
+	*event = (struct iq_event){ .kind = kind,
+				    .direction = direction,
+				    .severity = severity,
+				    .session_begins = flags & SESSION_BEGINS,
+				    .session_ends = flags & SESSION_ENDS };
 	if (!iq_zigzag_take(&rest, &event->ts) || !iq_zigzag_take(&rest, &event->observed) ||
 	    !iq_zigzag_take(&rest, &event->seq) || !take_text(&rest, &event->source) ||
 	    !take_text(&rest, &event->session) || !take_text(&rest, &event->type) || !take_text(&rest, &event->key) ||
