@@ -11,6 +11,7 @@
 #include "store/store.h"
 
 #include "ingest/docker_record.h"
+#include "ingest/traffic.h"
 
 /* What a parser leaves behind beside events and gaps. */
 struct iq_parser_notes {
