@@ -7,7 +7,7 @@
 #include "cli/redaction.h"
 #include "ingest/ingest.h"
 
-static void tell(void *context, const char *line)
+void cli_record_tell(void *context, const char *line)
 {
 	struct iq_buf safe = IQ_BUF_INIT;
 
@@ -85,7 +85,9 @@ bool cli_covers(struct cli *cli, bool *ret_given, int64_t *ret_from, int64_t *re
 
 void cli_record_docker(struct cli *cli, const char *store, const char *address, bool follow)
 {
-	struct iq_docker_options options = { .address = address, .follow = follow, .tell = tell, .stop = &cli_stop };
+	struct iq_docker_options options = {
+		.address = address, .follow = follow, .tell = cli_record_tell, .stop = &cli_stop
+	};
 	const char **projects = collect(cli, CLI_OPTION_PROJECT, &options.project_count);
 	const char **containers = collect(cli, CLI_OPTION_CONTAINER, &options.container_count);
 	struct iq_docker_result result = { 0 };
@@ -116,9 +118,15 @@ void cli_record_docker(struct cli *cli, const char *store, const char *address, 
 
 int cli_run_record(struct cli *cli)
 {
-	if (strcmp(cli->operands[0], "docker") != 0)
-		return cli_set_status(cli, CLI_USAGE, "record %.40s: `inquest record docker` records containers",
-				      cli->operands[0]);
-	cli_record_docker(cli, cli_store(cli), NULL, true);
+	if (strcmp(cli->operands[0], "docker") == 0)
+		cli_record_docker(cli, cli_store(cli), NULL, true);
+	else if (strcmp(cli->operands[0], "ws") == 0)
+		cli_record_ws(cli);
+	else
+		(void)cli_set_status(
+			cli, CLI_USAGE,
+			"record %.40s: `inquest record docker` records containers, `inquest record ws` what goes "
+			"through a WebSocket",
+			cli->operands[0]);
 	return (int)cli->status;
 }

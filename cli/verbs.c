@@ -187,7 +187,24 @@ static const struct cli_option ingest_options[] = {
 	END,
 };
 
-static const struct cli_option record_options[] = { STORE_OPTION, KEEPING_OPTIONS, DOCKER_OPTIONS, HELP_OPTION, END };
+static const struct cli_option record_options[] = {
+	{ CLI_OPTION_LISTEN, "ADDR",
+	  "ws: where clients connect: 9000, 127.0.0.1:9000 or [::1]:9000; a port alone is on loopback, port 0 any that is free",
+	  NULL, false },
+	{ CLI_OPTION_UPSTREAM, "URL", "ws: the server behind it: ws://HOST:PORT, or http://", NULL, false },
+	{ CLI_OPTION_MAP, "ADDR=URL",
+	  "ws: both in one, for several servers at once: 9000=ws://localhost:8000; may be given several times", NULL,
+	  true },
+	{ CLI_OPTION_KEEP_HOST, NULL, "ws: leave the Host header as clients send it; else it becomes the upstream's",
+	  NULL, false },
+	{ CLI_OPTION_ALLOW_ORIGIN, "ORIGIN",
+	  "ws: requests with this Origin (http://localhost:3000) go on with the upstream's own instead", NULL, false },
+	STORE_OPTION,
+	KEEPING_OPTIONS,
+	DOCKER_OPTIONS,
+	HELP_OPTION,
+	END,
+};
 
 static const struct cli_option mock_options[] = {
 	{ CLI_OPTION_LISTEN, "ADDR",
@@ -331,16 +348,23 @@ const struct cli_verb cli_verbs[] = {
 	  "inquest ingest /var/log/app/            # daily: adds what is new\n"
 	  "docker logs api 2>&1 | inquest ingest - --source api --store incident\n",
 	  ingest_options, 1, UINT32_MAX, "what shall be taken in? name files, directories or -", cli_run_ingest },
-	{ "record", "docker", "record containers as they run: their logs, and what happens to them",
-	  "Follows the containers of a Docker Engine, those that appear later too, until it is interrupted (Ctrl-C): each line that they "
-	  "write, and each start, end, kill, health check, out of memory. What the Engine has of them from before is taken first. Lines that are "
-	  "longer than 16 KiB, which Docker cuts, are joined again. Where the Engine is restarted or the connection breaks, it is waited "
+	{ "record", "docker|ws", "record containers as they run, or what clients and a server say to each other",
+	  "docker: follows the containers of a Docker Engine, those that appear later too, until it is interrupted (Ctrl-C): each line that "
+	  "they write, and each start, end, kill, health check, out of memory. What the Engine has of them from before is taken first. Lines that "
+	  "are longer than 16 KiB, which Docker cuts, are joined again. Where the Engine is restarted or the connection breaks, it is waited "
 	  "for, and every line is recorded once; a gap says where something can be missing. The Engine is that of DOCKER_HOST: "
 	  "unix:///var/run/docker.sock (the default), tcp://HOST:PORT (with TLS as DOCKER_TLS_VERIFY and DOCKER_CERT_PATH say) or "
-	  "ssh://USER@HOST. The store can be read meanwhile.",
+	  "ssh://USER@HOST.\n"
+	  "ws: a tap between clients and a server. Bytes are relayed as they are, WebSockets and the HTTP around them, and what they say is "
+	  "recorded: handshakes, messages with their fragments, pings, closes, requests and responses, server-sent events, and upstreams that "
+	  "refuse, do not resolve or break off. Recording trouble never holds up the traffic (docs/record.md).\n"
+	  "The store can be read meanwhile.",
+	  "inquest record ws --listen 127.0.0.1:9000 --upstream ws://localhost:8000 --store incident\n"
+	  "inquest record ws --map 9000=ws://localhost:8000 --map 9081=http://localhost:8081\n"
 	  "inquest record docker --project chat --store incident\n"
 	  "DOCKER_HOST=ssh://ops@host inquest record docker --container api --since 1h\n",
-	  record_options, 1, 1, "what shall be recorded? `inquest record docker`", cli_run_record },
+	  record_options, 1, 1, "what shall be recorded? `inquest record docker`, or `inquest record ws`",
+	  cli_run_record },
 	{ "collect", "--print WHAT", "a script that collects evidence where inquest is not",
 	  "Prints a POSIX shell script that changes nothing where it runs, and writes one tar to standard output: logs with their times, "
 	  "states, events as far back as they are remembered, versions, the host's clock, what could not be had, and a manifest with the "
@@ -467,6 +491,7 @@ static const struct {
 } option_names[CLI_OPTION_COUNT] = {
 	[CLI_OPTION_ALL] = { "all", 0 },
 	[CLI_OPTION_ALLOW_HOST] = { "allow-host", 0 },
+	[CLI_OPTION_ALLOW_ORIGIN] = { "allow-origin", 0 },
 	[CLI_OPTION_BEFORE] = { "before", 0 },
 	[CLI_OPTION_CHECKPOINT] = { "checkpoint", 0 },
 	[CLI_OPTION_COMPLETION] = { "completion", 0 },
@@ -486,11 +511,13 @@ static const struct {
 	[CLI_OPTION_JSON] = { "json", 0 },
 	[CLI_OPTION_JUNIT] = { "junit", 0 },
 	[CLI_OPTION_KEY] = { "key", 0 },
+	[CLI_OPTION_KEEP_HOST] = { "keep-host", 0 },
 	[CLI_OPTION_LEVEL] = { "level", 0 },
 	[CLI_OPTION_LIMIT] = { "limit", 'n' },
 	[CLI_OPTION_LIST_PRESETS] = { "list-presets", 0 },
 	[CLI_OPTION_LISTEN] = { "listen", 0 },
 	[CLI_OPTION_MAN] = { "man", 0 },
+	[CLI_OPTION_MAP] = { "map", 0 },
 	[CLI_OPTION_MAX_LINE] = { "max-line", 0 },
 	[CLI_OPTION_NAME] = { "name", 0 },
 	[CLI_OPTION_OUTPUT] = { "output", 'o' },
@@ -511,6 +538,7 @@ static const struct {
 	[CLI_OPTION_STORE] = { "store", 0 },
 	[CLI_OPTION_TARGET] = { "target", 0 },
 	[CLI_OPTION_TIMEOUT] = { "timeout", 0 },
+	[CLI_OPTION_UPSTREAM] = { "upstream", 0 },
 	[CLI_OPTION_UTC] = { "utc", 0 },
 	[CLI_OPTION_VIOLATED] = { "violated", 0 },
 	[CLI_OPTION_CA] = { "ca", 0 },

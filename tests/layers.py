@@ -17,9 +17,10 @@ MAY_USE = {
     "wire": ["base"],
     "store": ["base", "event"],
     "ingest": ["base", "event", "wire", "store"],
+    "record": ["base", "event", "wire", "store", "ingest"],
     "query": ["base", "event", "store"],
     "replay": ["base", "event", "wire", "store", "query"],
-    "cli": ["base", "event", "wire", "store", "ingest", "query", "replay"],
+    "cli": ["base", "event", "wire", "store", "ingest", "record", "query", "replay"],
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.M)
 

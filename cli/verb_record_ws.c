@@ -1,0 +1,138 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/progress.h"
+#include "cli/record.h"
+#include "cli/redaction.h"
+#include "record/record.h"
+
+/* ---- What is said meanwhile ---- */
+
+/* The last line on a terminal, once a second. */
+struct status_line {
+	struct cli_progress progress;
+	uint64_t messages;
+};
+
+static void tell(void *context, const char *text)
+{
+	struct status_line *line = context;
+
+	cli_progress_clear(&line->progress);
+	cli_record_tell(NULL, text);
+}
+
+static void show(void *context, const struct iq_tap_progress *progress)
+{
+	struct status_line *line = context;
+
+	if (!line->progress.on_terminal)
+		return;
+	cli_progress_clear(&line->progress);
+	line->progress.shown = true;
+	(void)fprintf(stderr, "%" PRIu64 " connections  %" PRIu64 " messages/s  durable up to event %" PRIu64,
+		      progress->connections, progress->messages - line->messages, progress->durable);
+	if (progress->lost > 0)
+		(void)fprintf(stderr, "  %" PRIu64 " lost", progress->lost);
+	if (progress->trouble[0])
+		(void)fprintf(stderr, "  disk: %s", progress->trouble);
+	(void)fflush(stderr);
+	line->messages = progress->messages;
+}
+
+/* ---- Routes ---- */
+
+static bool bad_routes(struct cli *cli)
+{
+	(void)cli_set_status(cli, CLI_USAGE,
+			     "what shall be recorded? --listen 127.0.0.1:9000 --upstream ws://HOST:PORT, or --map "
+			     "9000=ws://HOST:PORT for each server");
+	return false;
+}
+
+/* `9000=ws://localhost:8000`, taken apart where it stands in `text`. */
+static bool split_map(char *text, struct iq_tap_route *route)
+{
+	char *equals = text ? strchr(text, '=') : NULL;
+
+	if (!equals)
+		return false;
+	*equals = '\0';
+	*route = (struct iq_tap_route){ text, equals + 1 };
+	return true;
+}
+
+/* Texts of --map are copied into `texts`. */
+static bool get_routes(struct cli *cli, struct iq_tap_route *routes, char **texts, size_t *ret_count)
+{
+	const char *listen = cli_get(cli, CLI_OPTION_LISTEN), *upstream = cli_get(cli, CLI_OPTION_UPSTREAM);
+	size_t count = 0;
+
+	if (!listen != !upstream)
+		return bad_routes(cli);
+	if (listen)
+		routes[count++] = (struct iq_tap_route){ listen, upstream };
+	for (size_t i = 0; i < cli->value_count; i++) {
+		if (cli->values[i].id != CLI_OPTION_MAP)
+			continue;
+		texts[i] = strdup(cli->values[i].value);
+		if (!split_map(texts[i], &routes[count++]))
+			return bad_routes(cli);
+	}
+	*ret_count = count;
+	return count > 0 || bad_routes(cli);
+}
+
+/* ---- The recording ---- */
+
+static void print_summary(struct cli *cli, const char *store, const struct iq_tap_result *result)
+{
+	(void)printf("%" PRIu64 " connections, %" PRIu64 " messages, %" PRIu64 " events, %" PRIu64 " gaps in %s\n",
+		     result->connections, result->messages, result->events, result->gaps, store);
+	if (result->lost > 0)
+		(void)cli_set_status(cli, CLI_INCOMPLETE, "%" PRIu64 " events were lost: the disk did not take them",
+				     result->lost);
+}
+
+static void record(struct cli *cli, struct iq_tap_options *options)
+{
+	struct status_line line = { .messages = 0 };
+	struct iq_tap_result result = { 0 };
+	struct iq_error error = IQ_ERROR_INIT;
+	int rc;
+
+	options->keep_host = cli_has(cli, CLI_OPTION_KEEP_HOST);
+	options->allow_origin = cli_get(cli, CLI_OPTION_ALLOW_ORIGIN);
+	options->tell = tell;
+	options->progress = show;
+	options->stop = &cli_stop;
+	options->context = &line;
+	cli_progress_begin(&line.progress, CLI_EVENTS);
+	cli_catch_signals();
+	rc = iq_tap_record(cli_store(cli), options, &result, &error);
+	cli_progress_clear(&line.progress);
+	if (rc < 0)
+		(void)cli_set_error(cli, &error);
+	else
+		print_summary(cli, cli_store(cli), &result);
+}
+
+void cli_record_ws(struct cli *cli)
+{
+	struct iq_tap_route *routes = calloc(cli->value_count + 1, sizeof(*routes));
+	char **texts = calloc(cli->value_count + 1, sizeof(*texts));
+	struct iq_tap_options options = { .routes = routes };
+
+	if (!routes || !texts)
+		(void)cli_set_status(cli, CLI_FAILED, "out of memory");
+	else if (get_routes(cli, routes, texts, &options.route_count) &&
+		 cli_redactor(cli, cli_store(cli), &options.redactor))
+		record(cli, &options);
+	iq_redactor_free(options.redactor);
+	for (size_t i = 0; texts && i < cli->value_count; i++)
+		free(texts[i]);
+	free(texts);
+	free(routes);
+}
