@@ -348,7 +348,7 @@ const struct cli_verb cli_verbs[] = {
 	  "inquest ingest /var/log/app/            # daily: adds what is new\n"
 	  "docker logs api 2>&1 | inquest ingest - --source api --store incident\n",
 	  ingest_options, 1, UINT32_MAX, "what shall be taken in? name files, directories or -", cli_run_ingest },
-	{ "record", "docker|ws", "record containers as they run, or what clients and a server say to each other",
+	{ "record", "docker|ws", "record containers, or a WebSocket and the HTTP around it, as they run",
 	  "docker: follows the containers of a Docker Engine, those that appear later too, until it is interrupted (Ctrl-C): each line that "
 	  "they write, and each start, end, kill, health check, out of memory. What the Engine has of them from before is taken first. Lines that "
 	  "are longer than 16 KiB, which Docker cuts, are joined again. Where the Engine is restarted or the connection breaks, it is waited "
