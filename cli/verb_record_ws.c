@@ -1,4 +1,5 @@
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,6 +112,8 @@ static void record(struct cli *cli, struct iq_tap_options *options)
 	options->context = &line;
 	cli_progress_begin(&line.progress, CLI_EVENTS);
 	cli_catch_signals();
+	/* A peer that is gone is an error of the write. */
+	(void)signal(SIGPIPE, SIG_IGN);
 	rc = iq_tap_record(cli_store(cli), options, &result, &error);
 	cli_progress_clear(&line.progress);
 	if (rc < 0)

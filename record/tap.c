@@ -55,6 +55,9 @@ static int parse_upstream(struct iq_route *route, const char *text, struct iq_er
 
 	if (rc < 0)
 		return rc;
+	if (route->upstream.is_secure)
+		return iq_error_set(error, IQ_ERR_USAGE,
+				    "%.200s: TLS is not spoken here; name a server with ws:// or http://", text);
 	if (route->upstream.path.len > 1)
 		return iq_error_set(error, IQ_ERR_USAGE,
 				    "%.200s: name the server alone; paths are those that clients ask for", text);

@@ -230,6 +230,21 @@ def check_ends(work):
         server.close()
 
 
+def check_vanishing(work):
+    """Clients that go while much is on its way to them; the recorder stays."""
+    talking = Answers(ACCEPTED + b"\x81\x7e\xff\xff" + b"x" * 65535 + b"\x82\x7f\0\0\0\0\x01\0\0\0" + b"y" * (1 << 24), hold=True)
+    with Recorder(INQUEST, work, {"x": f"ws://127.0.0.1:{talking.port}"}) as recorder:
+        for _ in range(5):
+            with socket.create_connection(("127.0.0.1", recorder.ports["x"])) as peer:
+                peer.sendall(UPGRADE)
+                peer.recv(100)
+        wait_for(lambda: len([event for event in recorder.events() if event.get("type") == "cut"]) == 5)
+    cut = [event for event in recorder.events() if event.get("type") == "cut"]
+    tap.point(recorder.process.returncode == 0 and [event["direction"] for event in cut] == ["client"] * 5,
+              "clients that vanish cut their sessions, and nothing else", (recorder.process.returncode, cut))
+    talking.close()
+
+
 def check_abrupt(work):
     """kill -9: what was durable is there, and a gap says that the recording ended abruptly."""
     holding = Answers(ACCEPTED + b"\x81\x05Hello", hold=True)
@@ -281,6 +296,7 @@ with tempfile.TemporaryDirectory(prefix="inquest-tap-") as directory:
     check_keep_host(directory / "host")
     check_limits(directory / "limits")
     check_ends(directory / "ends")
+    check_vanishing(directory / "vanishing")
     check_abrupt(directory / "abrupt")
     (directory / "redaction").mkdir()
     check_redaction(directory / "redaction")
