@@ -255,7 +255,7 @@ static bool send_message(struct iq_session_run *run, const struct iq_turn *turn)
 
 static struct iq_ws_callbacks callbacks_of(struct iq_session_run *run);
 
-static bool connect_target(struct iq_session_run *run, struct iq_view path, struct iq_view headers)
+static bool connect_target(struct iq_session_run *run, const struct iq_ws_offer *offer)
 {
 	const struct iq_ws_callbacks callbacks = callbacks_of(run);
 	struct iq_error error = IQ_ERROR_INIT;
@@ -263,13 +263,18 @@ static bool connect_target(struct iq_session_run *run, struct iq_view path, stru
 
 	run->phase = PHASE_CONNECTING;
 	set_timer(run, iq_clock_monotonic() + run->stage->options->timeout_ns);
-	rc = iq_ws_client_open(run->stage->loop, &run->url, path, run->plan->subprotocol, headers,
-			       run->stage->options->trust, &callbacks, &run->client, &error);
+	rc = iq_ws_client_open(run->stage->loop, &run->url, offer, &callbacks, &run->client, &error);
 	if (rc == 0)
 		return true;
 	set_outcome(run, IQ_REPLAY_UNREACHABLE, "%.250s", error.message);
 	finish(run);
 	return false;
+}
+
+/* The recorded client could read compressed messages. */
+static bool offered_deflate(const struct iq_turn *turn)
+{
+	return iq_view_find(turn->texts[IQ_SLOT_HEADERS], IQ_LIT("permessage-deflate")) != SIZE_MAX;
 }
 
 /* False where it has to wait, or ended. */
@@ -281,7 +286,11 @@ static bool open_connection(struct iq_session_run *run, const struct iq_turn *tu
 
 	if (good) {
 		iq_headers_append(iq_buf_view(&run->scratch), &headers);
-		good = connect_target(run, iq_buf_view(&path), iq_buf_view(&headers));
+		good = connect_target(run, &(struct iq_ws_offer){ .path = iq_buf_view(&path),
+								  .subprotocol = run->plan->subprotocol,
+								  .headers = iq_buf_view(&headers),
+								  .deflate = offered_deflate(turn),
+								  .trust = run->stage->options->trust });
 	}
 	iq_buf_release(&path);
 	iq_buf_release(&headers);

@@ -270,60 +270,6 @@ static int tell_response(struct iq_conversation *conversation, bool is_whole, in
 
 /* ---- The handshake ---- */
 
-/* `name` or `name=value` of an extension; 0 where the value says nothing. */
-static uint8_t window_bits(struct iq_view parameter, struct iq_view name)
-{
-	int64_t bits;
-
-	if (!iq_view_starts_with(parameter, name))
-		return 0;
-	parameter = iq_view_trim(iq_view_from(parameter, name.len));
-	if (parameter.len == 0 || parameter.data[0] != '=')
-		return 0;
-	parameter = iq_view_trim(iq_view_from(parameter, 1));
-	if (parameter.len > 2 && parameter.data[0] == '"')
-		parameter = iq_view_make(parameter.data + 1, parameter.len - 2);
-	return iq_view_to_int64(parameter, &bits) && bits >= 8 && bits <= 15 ? (uint8_t)bits : 0;
-}
-
-/* Up to the separator; *list goes on behind it. */
-static struct iq_view take_item(struct iq_view *list, char separator)
-{
-	const char *end = memchr(list->data, separator, list->len);
-	const struct iq_view item = iq_view_make(list->data, end ? (size_t)(end - list->data) : list->len);
-
-	*list = iq_view_from(*list, item.len + 1);
-	return iq_view_trim(item);
-}
-
-static void read_parameter(struct iq_view parameter, struct iq_deflate deflates[2])
-{
-	const uint8_t client = window_bits(parameter, IQ_LIT("client_max_window_bits"));
-	const uint8_t server = window_bits(parameter, IQ_LIT("server_max_window_bits"));
-
-	deflates[IQ_SIDE_CLIENT].no_takeover |= iq_view_eq(parameter, IQ_LIT("client_no_context_takeover"));
-	deflates[IQ_SIDE_SERVER].no_takeover |= iq_view_eq(parameter, IQ_LIT("server_no_context_takeover"));
-	if (client)
-		deflates[IQ_SIDE_CLIENT].bits = client;
-	if (server)
-		deflates[IQ_SIDE_SERVER].bits = server;
-}
-
-/* What the server agreed to (RFC 7692, section 7.1). */
-static void read_extensions(struct iq_view list, struct iq_deflate deflates[2])
-{
-	while (list.len > 0) {
-		struct iq_view extension = take_item(&list, ',');
-		const struct iq_view name = take_item(&extension, ';');
-
-		if (!iq_view_eq(name, IQ_LIT("permessage-deflate")))
-			continue;
-		deflates[0].agreed = deflates[1].agreed = true;
-		while (extension.len > 0)
-			read_parameter(take_item(&extension, ';'), deflates);
-	}
-}
-
 static void begin_frames(struct iq_conversation *conversation, const struct iq_deflate deflates[2])
 {
 	for (size_t i = 0; i < 2; i++) {
@@ -377,7 +323,8 @@ static int open_socket(struct iq_conversation *conversation, int64_t now)
 	int rc;
 
 	talk.problem = handshake_problem(conversation->asked, &side->head);
-	read_extensions(iq_http_header(&side->head, "Sec-WebSocket-Extensions"), deflates);
+	iq_deflate_read(iq_http_header(&side->head, "Sec-WebSocket-Extensions"), &deflates[IQ_SIDE_CLIENT],
+			&deflates[IQ_SIDE_SERVER]);
 	rc = tell(conversation, &talk);
 	free_pending(conversation->asked);
 	conversation->asked = NULL;

@@ -232,9 +232,10 @@ void iq_ws_accept(const char *key, char ret_accept[IQ_WS_ACCEPT_SIZE])
 	(void)EVP_EncodeBlock((unsigned char *)ret_accept, digest, (int)len);
 }
 
-int iq_ws_check_response(const struct iq_http_head *response, const char *key, struct iq_view subprotocol,
+int iq_ws_check_response(const struct iq_http_head *response, const char *key, struct iq_view subprotocol, bool deflate,
 			 struct iq_error *error)
 {
+	const struct iq_view extensions = iq_http_header(response, "Sec-WebSocket-Extensions");
 	struct iq_view chosen = iq_http_header(response, "Sec-WebSocket-Protocol");
 	char accept[IQ_WS_ACCEPT_SIZE];
 
@@ -250,7 +251,7 @@ int iq_ws_check_response(const struct iq_http_head *response, const char *key, s
 		return iq_error_set(error, IQ_ERR_NETWORK,
 				    "the server chose the subprotocol %.*s, which was not offered",
 				    IQ_VIEW_ARG(iq_utf8_cut(chosen, 100)));
-	if (iq_http_header(response, "Sec-WebSocket-Extensions").len)
+	if (extensions.len && !(deflate && iq_view_starts_with(extensions, IQ_LIT("permessage-deflate"))))
 		return iq_error_set(error, IQ_ERR_NETWORK, "the server chose an extension, though none was offered");
 	return 0;
 }

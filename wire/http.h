@@ -55,8 +55,9 @@ bool iq_ws_make_key(char ret_key[IQ_WS_KEY_SIZE]);
 /* What Sec-WebSocket-Accept must be for a key (section 4.2.2). */
 void iq_ws_accept(const char *key, char ret_accept[IQ_WS_ACCEPT_SIZE]);
 /* Is this the right answer to an upgrade request with `key` and `subprotocol` (section 4.1)? A server may choose no
- * subprotocol, but none that was not offered, and no extension. IQ_ERR_NETWORK with what is wrong. */
-int iq_ws_check_response(const struct iq_http_head *response, const char *key, struct iq_view subprotocol,
+ * subprotocol, but none that was not offered, and no extension
+ * but permessage-deflate where that was (`deflate`). IQ_ERR_NETWORK with what is wrong. */
+int iq_ws_check_response(const struct iq_http_head *response, const char *key, struct iq_view subprotocol, bool deflate,
 			 struct iq_error *error);
 
 #endif

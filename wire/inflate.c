@@ -104,3 +104,58 @@ int iq_inflate_end(struct iq_inflate *inflater, iq_inflate_fn *take, void *conte
 	inflater->given = 0;
 	return rc;
 }
+
+/* ---- What was agreed on ---- */
+
+/* `name` or `name=value` of an extension; 0 where the value says nothing. */
+static uint8_t window_bits(struct iq_view parameter, struct iq_view name)
+{
+	int64_t bits;
+
+	if (!iq_view_starts_with(parameter, name))
+		return 0;
+	parameter = iq_view_trim(iq_view_from(parameter, name.len));
+	if (parameter.len == 0 || parameter.data[0] != '=')
+		return 0;
+	parameter = iq_view_trim(iq_view_from(parameter, 1));
+	if (parameter.len > 2 && parameter.data[0] == '"')
+		parameter = iq_view_make(parameter.data + 1, parameter.len - 2);
+	return iq_view_to_int64(parameter, &bits) && bits >= 8 && bits <= 15 ? (uint8_t)bits : 0;
+}
+
+/* Up to the separator; *list goes on behind it. */
+static struct iq_view take_item(struct iq_view *list, char separator)
+{
+	const char *end = memchr(list->data, separator, list->len);
+	const struct iq_view item = iq_view_make(list->data, end ? (size_t)(end - list->data) : list->len);
+
+	*list = iq_view_from(*list, item.len + 1);
+	return iq_view_trim(item);
+}
+
+static void read_parameter(struct iq_view parameter, struct iq_deflate *client, struct iq_deflate *server)
+{
+	const uint8_t client_bits = window_bits(parameter, IQ_LIT("client_max_window_bits"));
+	const uint8_t server_bits = window_bits(parameter, IQ_LIT("server_max_window_bits"));
+
+	client->no_takeover |= iq_view_eq(parameter, IQ_LIT("client_no_context_takeover"));
+	server->no_takeover |= iq_view_eq(parameter, IQ_LIT("server_no_context_takeover"));
+	if (client_bits)
+		client->bits = client_bits;
+	if (server_bits)
+		server->bits = server_bits;
+}
+
+void iq_deflate_read(struct iq_view list, struct iq_deflate *client, struct iq_deflate *server)
+{
+	while (list.len > 0) {
+		struct iq_view extension = take_item(&list, ',');
+		const struct iq_view name = take_item(&extension, ';');
+
+		if (!iq_view_eq(name, IQ_LIT("permessage-deflate")))
+			continue;
+		client->agreed = server->agreed = true;
+		while (extension.len > 0)
+			read_parameter(take_item(&extension, ';'), client, server);
+	}
+}

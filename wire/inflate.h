@@ -18,6 +18,10 @@ struct iq_deflate {
 	uint8_t bits;	  /* of the window, 8 to 15 */
 };
 
+/* Reads what the server agreed to, its Sec-WebSocket-Extensions (RFC 7692, section 7.1), for both directions. `bits` are those of before
+ * where it says nothing. */
+void iq_deflate_read(struct iq_view list, struct iq_deflate *client, struct iq_deflate *server);
+
 struct iq_inflate;
 
 /* Where plain bytes go. Borrowed until the call returns. Returning negative ends the inflating with that. */

@@ -10,16 +10,6 @@ static bool starts_with_scheme(struct iq_view text, const char *scheme)
 	return text.len >= len && strncasecmp(text.data, scheme, len) == 0;
 }
 
-static int refuse_scheme(struct iq_view text, struct iq_error *error)
-{
-	if (starts_with_scheme(text, "wss://") || starts_with_scheme(text, "https://"))
-		return iq_error_set(error, IQ_ERR_USAGE,
-				    "%.*s: TLS is not spoken here; name the server behind it with ws://HOST:PORT",
-				    IQ_VIEW_ARG(iq_utf8_cut(text, 200)));
-	return iq_error_set(error, IQ_ERR_USAGE, "%.*s: not a WebSocket address; write ws://HOST:PORT/PATH",
-			    IQ_VIEW_ARG(iq_utf8_cut(text, 200)));
-}
-
 bool iq_url_is_word(struct iq_view text)
 {
 	for (size_t i = 0; i < text.len; i++)
@@ -73,13 +63,6 @@ static int parse_rest(struct iq_view text, struct iq_view rest, struct iq_url ur
 		url.path.len = (size_t)((const char *)memchr(url.path.data, '#', url.path.len) - url.path.data);
 	*ret_url = url;
 	return 0;
-}
-
-int iq_url_parse(struct iq_view text, struct iq_url *ret_url, struct iq_error *error)
-{
-	if (!starts_with_scheme(text, "ws://"))
-		return refuse_scheme(text, error);
-	return parse_rest(text, iq_view_from(text, 5), (struct iq_url){ .port = 80 }, ret_url, error);
 }
 
 int iq_url_parse_server(struct iq_view text, struct iq_url *ret_url, struct iq_error *error)

@@ -1,4 +1,4 @@
-/* wire/url.h - ws:// URLs (RFC 6455, section 3; RFC 3986 for their parts).
+/* wire/url.h - URLs of servers (RFC 6455, section 3; RFC 3986 for their parts).
  */
 #ifndef IQ_WIRE_URL_H
 #define IQ_WIRE_URL_H
@@ -17,9 +17,8 @@ struct iq_url {
 	struct iq_view authority; /* host and port as they are written */
 };
 
-/* ws://host[:port][/path][?query]. Errors: IQ_ERR_USAGE with what to do. Borrowed until `text` goes. */
-int iq_url_parse(struct iq_view text, struct iq_url *ret_url, struct iq_error *error);
-/* ws://, http://, wss:// or https://, with the port that the scheme has where none is named. The same. */
+/* ws://, http://, wss:// or https://, with the port that the scheme has where none is named: ws://host[:port][/path][?query]. Errors: IQ_ERR_USAGE
+ * with what to do. Borrowed until `text` goes. */
 int iq_url_parse_server(struct iq_view text, struct iq_url *ret_url, struct iq_error *error);
 /* Holds no space and no control character, so that it cannot break a request line or a header. */
 bool iq_url_is_word(struct iq_view text);

@@ -14,6 +14,9 @@ struct iq_ws_client {
 	char key[IQ_WS_KEY_SIZE];
 	struct iq_buf input; /* of the handshake */
 	struct iq_ws_reader reader;
+	bool deflate; /* was offered */
+	struct iq_inflate *inflate;
+	struct iq_buf plain;
 };
 
 /* ---- Ends ---- */
@@ -96,6 +99,25 @@ static void take_close(struct iq_ws_client *client, const struct iq_ws_message *
 	end(client, &how);
 }
 
+static int append_plain(void *context, struct iq_view plain)
+{
+	struct iq_buf *buf = context;
+
+	return plain.len > IQ_WS_MAX_MESSAGE - buf->len ? IQ_ERR_LIMIT : iq_buf_append(buf, plain);
+}
+
+/* Its payload as it was before it was compressed. False where it cannot be told: the connection is given up. */
+static bool inflate_message(struct iq_ws_client *client, struct iq_ws_message *message)
+{
+	int rc = client->inflate ? iq_inflate_feed(client->inflate, message->payload, append_plain, &client->plain)
+				 : IQ_ERR_FORMAT;
+
+	if (rc == 0)
+		rc = iq_inflate_end(client->inflate, append_plain, &client->plain);
+	message->payload = iq_buf_view(&client->plain);
+	return rc == 0 && (message->opcode != IQ_WS_TEXT || iq_utf8_valid(message->payload));
+}
+
 static void take_message(struct iq_ws_client *client, const struct iq_ws_message *message)
 {
 	if (message->opcode == IQ_WS_CLOSE) {
@@ -113,10 +135,27 @@ static void take_frames(struct iq_ws_client *client, struct iq_view bytes)
 	struct iq_ws_message message;
 	int rc = 0;
 
-	while (client->state != STATE_ENDED && (rc = iq_ws_reader_next(&client->reader, &bytes, &message, &error)) > 0)
+	while (client->state != STATE_ENDED &&
+	       (rc = iq_ws_reader_next(&client->reader, &bytes, &message, &error)) > 0) {
+		iq_buf_clear(&client->plain);
+		if (message.compressed && !inflate_message(client, &message)) {
+			end_cut(client, "a compressed message that cannot be read");
+			return;
+		}
 		take_message(client, &message);
+	}
 	if (rc < 0)
 		end_cut(client, error.message);
+}
+
+/* What the server chose to do. */
+static void agree(struct iq_ws_client *client, const struct iq_http_head *response)
+{
+	struct iq_deflate ours = { .bits = 15 }, theirs = { .bits = 15 };
+
+	iq_deflate_read(iq_http_header(response, "Sec-WebSocket-Extensions"), &ours, &theirs);
+	client->reader.deflates = theirs.agreed;
+	client->inflate = theirs.agreed ? iq_inflate_new(&theirs) : NULL;
 }
 
 static void take_handshake(struct iq_ws_client *client, struct iq_view bytes)
@@ -135,11 +174,13 @@ static void take_handshake(struct iq_ws_client *client, struct iq_view bytes)
 	if (rc == 0)
 		return;
 	if (rc > 0)
-		rc = iq_ws_check_response(&response, client->key, iq_buf_view(&client->subprotocol), &error);
+		rc = iq_ws_check_response(&response, client->key, iq_buf_view(&client->subprotocol), client->deflate,
+					  &error);
 	if (rc < 0) {
 		fail(client, &error);
 		return;
 	}
+	agree(client, &response);
 	client->state = STATE_OPEN;
 	client->callbacks.opened(client->callbacks.context, &response);
 	take_frames(client, iq_view_from(iq_buf_view(&client->input), len));
@@ -187,9 +228,23 @@ static void on_link_failed(void *context, const struct iq_error *error)
 	fail(context, error);
 }
 
-int iq_ws_client_open(uv_loop_t *loop, const struct iq_url *url, struct iq_view path, struct iq_view subprotocol,
-		      struct iq_view headers, const struct iq_trust *trust, const struct iq_ws_callbacks *callbacks,
-		      struct iq_ws_client **ret_client, struct iq_error *error)
+static int append_request(struct iq_ws_client *client, const struct iq_url *url, const struct iq_ws_offer *offer,
+			  struct iq_error *error)
+{
+	struct iq_buf headers = IQ_BUF_INIT;
+	int rc;
+
+	(void)iq_buf_append(&headers, offer->headers);
+	if (offer->deflate)
+		(void)iq_buf_append_cstr(&headers, "Sec-WebSocket-Extensions: permessage-deflate\r\n");
+	rc = iq_ws_append_request(&client->request, url, offer->path, client->key, offer->subprotocol,
+				  iq_buf_view(&headers), error);
+	iq_buf_release(&headers);
+	return rc;
+}
+
+int iq_ws_client_open(uv_loop_t *loop, const struct iq_url *url, const struct iq_ws_offer *offer,
+		      const struct iq_ws_callbacks *callbacks, struct iq_ws_client **ret_client, struct iq_error *error)
 {
 	struct iq_link_callbacks linked = { on_linked, on_bytes, on_ended, on_link_failed, NULL };
 	struct iq_ws_client *client;
@@ -199,14 +254,15 @@ int iq_ws_client_open(uv_loop_t *loop, const struct iq_url *url, struct iq_view 
 	if (!client)
 		return iq_error_nomem(error);
 	client->callbacks = *callbacks;
+	client->deflate = offer->deflate;
 	linked.context = client;
 	iq_ws_reader_init(&client->reader, true);
-	rc = iq_ws_make_key(client->key) ? iq_buf_append(&client->subprotocol, subprotocol)
+	rc = iq_ws_make_key(client->key) ? iq_buf_append(&client->subprotocol, offer->subprotocol)
 					 : iq_error_set(error, IQ_ERR_NETWORK, "the system has no random bytes");
 	if (rc == 0)
-		rc = iq_ws_append_request(&client->request, url, path, client->key, subprotocol, headers, error);
+		rc = append_request(client, url, offer, error);
 	if (rc == 0)
-		rc = iq_link_open(loop, url, trust, &linked, &client->link, error);
+		rc = iq_link_open(loop, url, offer->trust, &linked, &client->link, error);
 	if (rc < 0)
 		iq_ws_client_free(client);
 	else
@@ -230,5 +286,7 @@ void iq_ws_client_free(struct iq_ws_client *client)
 	iq_buf_release(&client->subprotocol);
 	iq_buf_release(&client->input);
 	iq_ws_reader_release(&client->reader);
+	iq_inflate_free(client->inflate);
+	iq_buf_release(&client->plain);
 	free(client);
 }

@@ -9,6 +9,7 @@
 #include <uv.h>
 
 #include "wire/http.h"
+#include "wire/inflate.h"
 #include "wire/link.h"
 #include "wire/ws_frame.h"
 
@@ -33,12 +34,19 @@ struct iq_ws_callbacks {
 	void *context;
 };
 
-/* Begins to connect. `path` is used where the URL has none; `headers` are lines to be sent as well, with
- * their ends; `trust` is for wss:// and may be NULL. Everything is copied. Caller owns; release with
- * iq_ws_client_free(). */
-int iq_ws_client_open(uv_loop_t *loop, const struct iq_url *url, struct iq_view path, struct iq_view subprotocol,
-		      struct iq_view headers, const struct iq_trust *trust, const struct iq_ws_callbacks *callbacks,
-		      struct iq_ws_client **ret_client, struct iq_error *error);
+/* What a client asks for. */
+struct iq_ws_offer {
+	struct iq_view path; /* where the URL has none */
+	struct iq_view subprotocol;
+	struct iq_view headers;	      /* more lines, with their ends */
+	bool deflate;		      /* the server may compress its messages (RFC 7692); the client's go as they are */
+	const struct iq_trust *trust; /* for wss://; may be NULL */
+};
+
+/* Begins to connect. Everything is copied. Caller owns; release with iq_ws_client_free(). */
+int iq_ws_client_open(uv_loop_t *loop, const struct iq_url *url, const struct iq_ws_offer *offer,
+		      const struct iq_ws_callbacks *callbacks, struct iq_ws_client **ret_client,
+		      struct iq_error *error);
 /* Sends one message (TEXT or BINARY), once opened. IQ_ERR_LIMIT when too much is waiting, IQ_ERR_NETWORK after the end.
  */
 int iq_ws_client_send(struct iq_ws_client *client, enum iq_ws_opcode opcode, struct iq_view payload,

@@ -2,6 +2,7 @@
 
 #define FIN 0x80
 #define RESERVED 0x70
+#define COMPRESSED 0x40
 #define OPCODE 0x0f
 #define MASKED 0x80
 #define LENGTH 0x7f
@@ -92,6 +93,13 @@ static int check_length(const struct iq_ws_reader *reader, struct iq_error *erro
 	return 0;
 }
 
+/* Only the first frame of a message says so (RFC 7692, section 6). */
+static bool begins_compressed(const struct iq_ws_reader *reader)
+{
+	return reader->deflates && (reader->head[0] & COMPRESSED) &&
+	       (reader->opcode == IQ_WS_TEXT || reader->opcode == IQ_WS_BINARY);
+}
+
 static int begin_frame(struct iq_ws_reader *reader, struct iq_error *error)
 {
 	size_t size = head_size(reader);
@@ -101,7 +109,7 @@ static int begin_frame(struct iq_ws_reader *reader, struct iq_error *error)
 	reader->opcode = reader->head[0] & OPCODE;
 	reader->masked = reader->head[1] & MASKED;
 	reader->payload_len = reader->payload_left = declared_length(reader);
-	if (reader->head[0] & RESERVED)
+	if (reader->head[0] & RESERVED & ~(begins_compressed(reader) ? COMPRESSED : 0))
 		return violation(error, "reserved bits without an extension");
 	if (reader->masked == reader->from_server)
 		return violation(error, reader->from_server ? "a masked frame from a server"
@@ -113,10 +121,12 @@ static int begin_frame(struct iq_ws_reader *reader, struct iq_error *error)
 		return rc;
 	if (reader->masked)
 		memcpy(reader->mask, reader->head + size - 4, 4);
-	if (is_control(reader->opcode))
+	if (is_control(reader->opcode)) {
 		iq_buf_clear(&reader->control);
-	else if (reader->opcode != IQ_WS_CONTINUATION)
+	} else if (reader->opcode != IQ_WS_CONTINUATION) {
 		reader->message_opcode = reader->opcode;
+		reader->compressed = begins_compressed(reader);
+	}
 	reader->in_payload = true;
 	reader->head_len = 0;
 	return 0;
@@ -175,9 +185,10 @@ static int finish_message(struct iq_ws_reader *reader, struct iq_ws_message *ret
 		message.opcode = (enum iq_ws_opcode)reader->message_opcode;
 		message.payload = iq_buf_view(&reader->message);
 		message.fragments = reader->fragments;
+		message.compressed = reader->compressed;
 		reader->message_opcode = 0;
 		reader->fragments = 0;
-		if (message.opcode == IQ_WS_TEXT && !iq_utf8_valid(message.payload))
+		if (message.opcode == IQ_WS_TEXT && !message.compressed && !iq_utf8_valid(message.payload))
 			rc = violation(error, "a text message that is not UTF-8");
 	}
 	if (!message.payload.data)

@@ -25,10 +25,13 @@ struct iq_ws_message {
 	uint16_t code;		  /* CLOSE: 1005 where none was sent */
 	struct iq_view reason;
 	uint64_t fragments;
+	bool compressed; /* as permessage-deflate does it: what it stands for is not looked at */
 };
 
 struct iq_ws_reader {
 	bool from_server; /* frames of a server are not masked, those of a client are */
+	bool deflates;	  /* messages may be compressed */
+	bool compressed;  /* the message at hand is */
 	uint64_t limit;	  /* of a message; IQ_WS_MAX_MESSAGE unless set */
 	uint8_t head[14];
 	size_t head_len;

@@ -24,7 +24,7 @@ static void check_response(struct iq_view bytes, const struct iq_http_head *resp
 		check_inside(bytes, response->headers[i].name);
 		check_inside(bytes, response->headers[i].value);
 	}
-	(void)iq_ws_check_response(response, "dGhlIHNhbXBsZSBub25jZQ==", IQ_LIT("chat"), NULL);
+	(void)iq_ws_check_response(response, "dGhlIHNhbXBsZSBub25jZQ==", IQ_LIT("chat"), true, NULL);
 }
 
 /* A head is complete at its last byte and not before, and what follows it changes nothing. */
@@ -42,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			again == len);
 		require(iq_http_parse_response(iq_view_make(bytes.data, len - 1), &response, &again, NULL) == 0);
 	}
-	if (iq_url_parse(bytes, &url, NULL) == 0) {
+	if (iq_url_parse_server(bytes, &url, NULL) == 0) {
 		check_inside(bytes, url.host);
 		check_inside(bytes, url.path);
 		(void)iq_url_is_loopback(&url);

@@ -20,10 +20,11 @@ const server = http.createServer((request, response) => {
 	});
 });
 
-const sockets = new WebSocket.Server({ noServer: true, perMessageDeflate: true });
+const sockets = new WebSocket.Server({ noServer: true, perMessageDeflate: { threshold: 0 } });
 server.on('upgrade', (request, socket, head) => {
 	const token = request.url.split('token=')[1], cookie = (request.headers.cookie || '').split('=')[1];
-	if (!tokens.has(token) || !cookies.has(cookie)) {
+	const compressed = /permessage-deflate/.test(request.headers['sec-websocket-extensions']);
+	if (!tokens.has(token) || !cookies.has(cookie) || !compressed) {
 		socket.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n');
 		return;
 	}

@@ -73,7 +73,7 @@ async def record(port, path):
         token, cookie = json.loads(text)["access_token"], headers.get("Set-Cookie", headers.get("set-cookie")).partition(";")[0]
         target = f"ws://127.0.0.1:{port}/ws/chat?token={token}"
         async with websockets.connect(target, extra_headers={"Cookie": cookie}) as socket:
-            write(kind="ws.open", attrs={"url": target, "status": 101, "headers": {"Cookie": cookie, "User-Agent": "app/1.0"}})
+            write(kind="ws.open", attrs={"url": target, "status": 101, "headers": {"Cookie": cookie, "User-Agent": "app/1.0", "Sec-WebSocket-Extensions": "permessage-deflate"}})
 
             async def hear(until):
                 while True:

@@ -18,7 +18,7 @@ static int check(const char *head, const char *subprotocol, struct iq_error *err
 	size_t len;
 
 	cr_assert_eq(parse(iq_view_cstr(head), &response, &len), 1, "%s", head);
-	return iq_ws_check_response(&response, KEY, iq_view_cstr(subprotocol), error);
+	return iq_ws_check_response(&response, KEY, iq_view_cstr(subprotocol), false, error);
 }
 
 Test(http, completes_a_head_at_its_last_byte_and_leaves_the_rest)
@@ -137,7 +137,7 @@ Test(handshake, asks_for_the_path_of_the_target_before_the_recorded_one)
 		struct iq_buf buf = IQ_BUF_INIT;
 		struct iq_url url;
 
-		cr_assert_eq(iq_url_parse(iq_view_cstr(cases[i].url), &url, NULL), 0);
+		cr_assert_eq(iq_url_parse_server(iq_view_cstr(cases[i].url), &url, NULL), 0);
 		cr_assert_eq(iq_ws_append_request(&buf, &url, iq_view_cstr(cases[i].recorded), KEY, IQ_LIT("chat.v1"),
 						  IQ_VIEW_NULL, NULL),
 			     0);
@@ -155,7 +155,7 @@ Test(handshake, does_not_let_evidence_write_headers)
 	struct iq_buf buf = IQ_BUF_INIT;
 	struct iq_url url;
 
-	cr_assert_eq(iq_url_parse(IQ_LIT("ws://chat"), &url, NULL), 0);
+	cr_assert_eq(iq_url_parse_server(IQ_LIT("ws://chat"), &url, NULL), 0);
 	cr_expect_eq(
 		iq_ws_append_request(&buf, &url, IQ_LIT("/ HTTP/1.1\r\nX: y"), KEY, IQ_VIEW_NULL, IQ_VIEW_NULL, NULL),
 		IQ_ERR_USAGE);

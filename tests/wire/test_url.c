@@ -4,7 +4,7 @@
 
 static int parse(const char *text, struct iq_url *ret_url, struct iq_error *error)
 {
-	return iq_url_parse(iq_view_cstr(text), ret_url, error);
+	return iq_url_parse_server(iq_view_cstr(text), ret_url, error);
 }
 
 Test(url, takes_addresses_apart)
@@ -21,6 +21,8 @@ Test(url, takes_addresses_apart)
 		{ "ws://chat?room=1", "chat", "?room=1", 80, false },
 		{ "ws://chat/ws#part", "chat", "/ws", 80, false },
 		{ "ws://chat:65535", "chat", "", 65535, false },
+		{ "wss://chat", "chat", "", 443, false },
+		{ "https://chat/login", "chat", "/login", 443, false },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -40,8 +42,7 @@ Test(url, refuses_everything_else_and_says_what_to_write)
 	static const struct {
 		const char *text, *advice;
 	} cases[] = {
-		{ "wss://chat/ws", "TLS" },
-		{ "http://chat", "write ws://" },
+		{ "ftp://chat/ws", "write ws://" },
 		{ "chat:8000", "write ws://" },
 		{ "", "write ws://" },
 		{ "ws://", "write ws://" },

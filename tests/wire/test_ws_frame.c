@@ -170,3 +170,34 @@ Test(ws_frame, writes_what_it_reads_at_every_form_of_length)
 		expect_written_and_read(lengths[i], NULL);
 	}
 }
+
+/* permessage-deflate marks the first frame of a message, and only where it was agreed on. */
+Test(ws_frame, takes_compressed_messages_where_they_were_agreed_on)
+{
+	static const char compressed[] = "\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00", continued[] = "\x01\x01x\xc0\x01y",
+			  control[] = "\xc9\x00";
+	struct iq_error error = IQ_ERROR_INIT;
+
+	for (int agreed = 0; agreed < 2; agreed++) {
+		struct iq_view bytes = iq_view_make(compressed, sizeof(compressed) - 1);
+		struct iq_ws_message message;
+		struct iq_ws_reader reader;
+
+		iq_ws_reader_init(&reader, true);
+		reader.deflates = agreed;
+		cr_expect_eq(iq_ws_reader_next(&reader, &bytes, &message, &error), agreed ? 1 : IQ_ERR_FORMAT);
+		cr_expect(!agreed || (message.compressed && message.payload.len == 7));
+		iq_ws_reader_release(&reader);
+	}
+	for (int i = 0; i < 2; i++) {
+		struct iq_view bytes =
+			i ? iq_view_make(control, sizeof(control) - 1) : iq_view_make(continued, sizeof(continued) - 1);
+		struct iq_ws_message message;
+		struct iq_ws_reader reader;
+
+		iq_ws_reader_init(&reader, true);
+		reader.deflates = true;
+		cr_expect_eq(iq_ws_reader_next(&reader, &bytes, &message, &error), IQ_ERR_FORMAT);
+		iq_ws_reader_release(&reader);
+	}
+}
