@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/scan.h"
+#include "store/generalise.h"
 #include "store/split.h"
 
 /* So many texts are looked at to choose a layout. */
@@ -425,6 +426,27 @@ static int append_as_lines(struct iq_codec *codec, const struct iq_view *values,
 
 /* ---- Choosing ---- */
 
+/* How many templates there are once those that differ in words are one. */
+static size_t count_general(const struct iq_map *shapes, struct iq_arena *memory)
+{
+	struct iq_rare_template *templates = iq_arena_alloc(memory, (shapes->count + 1) * sizeof(*templates));
+	struct iq_general_template *general = iq_arena_alloc(memory, (shapes->count + 1) * sizeof(*general));
+	struct iq_map distinct = IQ_MAP_INIT;
+	size_t count = shapes->count;
+	uint32_t index;
+
+	for (size_t i = 0; templates && i < shapes->count; i++)
+		templates[i] = (struct iq_rare_template){ shapes->entries[i].key, 1 };
+	if (templates && general && iq_generalise(templates, shapes->count, memory, general) == 0) {
+		for (size_t i = 0; i < shapes->count; i++)
+			(void)iq_map_intern(
+				&distinct, general[i].pattern.data ? general[i].pattern : templates[i].pattern, &index);
+		count = distinct.count;
+	}
+	iq_map_release(&distinct);
+	return count;
+}
+
 /* Do the templates of a sample repeat, and do they take something out of the texts? */
 static bool may_split(const struct iq_view *values, size_t count)
 {
@@ -442,7 +464,8 @@ static bool may_split(const struct iq_view *values, size_t count)
 		    iq_map_intern(&shapes, iq_buf_view(&splitter->pattern), &index) >= 0)
 			with_slots += splitter->count > 0 && !(splitter->count == 1 && splitter->pattern.len == 5 &&
 							       splitter->values[0].kind == IQ_SLOT_TEXT);
-	may = with_slots >= looked_at / 2 && shapes.count <= looked_at / 4 + 1;
+	may = with_slots >= looked_at / 2 &&
+	      (shapes.count <= looked_at / 4 + 1 || count_general(&shapes, &splitter->memory) <= looked_at / 16 + 1);
 	iq_splitter_release(splitter);
 	free(splitter);
 	iq_map_release(&shapes);
