@@ -15,8 +15,10 @@
 #ifndef BLOCK_SIZE
 #define BLOCK_SIZE 65536
 #endif
-/* Blocks grow with what was given out, up to this: the one that is kept for the next round has room for most of it. */
+/* Blocks grow with what was given out, up to this. */
 #define LARGEST_BLOCK ((size_t)4 << 20)
+/* Blocks that are kept for the next round have no more together: memory that was touched already costs nothing. */
+#define MOST_SPARE ((size_t)8 << 20)
 
 struct iq_arena_block {
 	struct iq_arena_block *next;
@@ -38,34 +40,54 @@ static void free_blocks(struct iq_arena_block *block)
 void iq_arena_release(struct iq_arena *arena)
 {
 	free_blocks(arena->blocks);
+	free_blocks(arena->spare);
 	*arena = (struct iq_arena)IQ_ARENA_INIT;
 }
 
-static struct iq_arena_block *keep_largest(struct iq_arena_block *blocks)
+/* Puts all blocks aside, with those that are there already, as long as they are not too much together. */
+static void put_aside(struct iq_arena *arena)
 {
-	struct iq_arena_block *kept = blocks, *next;
+	struct iq_arena_block *block, *next;
+	size_t kept = 0;
 
-	for (struct iq_arena_block *block = blocks->next; block; block = next) {
-		struct iq_arena_block *smaller = block->cap > kept->cap ? kept : block;
-
+	for (block = arena->spare; block; block = block->next)
+		kept += block->cap;
+	for (block = arena->blocks; block; block = next) {
 		next = block->next;
-		kept = block->cap > kept->cap ? block : kept;
-		free(smaller);
+		if (block->cap > MOST_SPARE - kept) {
+			free(block);
+			continue;
+		}
+		kept += block->cap;
+		block->next = arena->spare;
+		arena->spare = block;
 	}
-	kept->next = NULL;
-	kept->len = 0;
-	return kept;
+	arena->blocks = NULL;
 }
 
 void iq_arena_clear(struct iq_arena *arena)
 {
-	if (BLOCK_SIZE == 0) {
+	if (BLOCK_SIZE == 0)
 		iq_arena_release(arena);
-	} else if (arena->blocks) {
-		arena->blocks = keep_largest(arena->blocks);
-	}
+	else
+		put_aside(arena);
 	arena->used = 0;
 	arena->failed = false;
+}
+
+/* The smallest one with that much room. */
+static struct iq_arena_block *take_spare(struct iq_arena *arena, size_t size)
+{
+	struct iq_arena_block **best = NULL, *block;
+
+	for (struct iq_arena_block **at = &arena->spare; *at; at = &(*at)->next)
+		if ((*at)->cap >= size && (!best || (*at)->cap < (*best)->cap))
+			best = at;
+	if (!best)
+		return NULL;
+	block = *best;
+	*best = block->next;
+	return block;
 }
 
 static struct iq_arena_block *add_block(struct iq_arena *arena, size_t size)
@@ -78,10 +100,15 @@ static struct iq_arena_block *add_block(struct iq_arena *arena, size_t size)
 		cap = room;
 	if (cap > SIZE_MAX - sizeof(*block))
 		return NULL;
-	block = malloc(sizeof(*block) + cap);
-	if (!block)
-		return NULL;
-	*block = (struct iq_arena_block){ .next = arena->blocks, .len = 0, .cap = cap };
+	block = take_spare(arena, size);
+	if (!block) {
+		block = malloc(sizeof(*block) + cap);
+		if (!block)
+			return NULL;
+		block->cap = cap;
+	}
+	block->len = 0;
+	block->next = arena->blocks;
 	arena->blocks = block;
 	return block;
 }

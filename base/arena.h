@@ -10,17 +10,18 @@ struct iq_arena_block;
 
 struct iq_arena {
 	struct iq_arena_block *blocks;
+	struct iq_arena_block *spare; /* that were in use before the last clear */
 	size_t used; /* bytes given out since the last clear */
 	bool failed; /* memory was out since then */
 };
 
 #define IQ_ARENA_INIT \
 	{ \
-		.blocks = NULL, .used = 0, .failed = false \
+		.blocks = NULL, .spare = NULL, .used = 0, .failed = false \
 	}
 
 void iq_arena_release(struct iq_arena *arena);
-/* Forgets everything given out; keeps the largest block for the next round. */
+/* Forgets everything given out; keeps the memory, but for much of it, for the next round. */
 void iq_arena_clear(struct iq_arena *arena);
 /* `size` bytes aligned for any type, not initialised; NULL when memory is out. Borrowed until clear or release. */
 void *iq_arena_alloc(struct iq_arena *arena, size_t size);
