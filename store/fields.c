@@ -6,8 +6,7 @@
 #include "base/base.h"
 #include "base/scan.h"
 
-/* Places of one value that are compared, and that one text of the sample adds. */
-#define MAX_CANDIDATES 24u
+/* Places of one value that one text of the sample adds. */
 #define MAX_NEW 8u
 /* Longer texts are not looked at: each place is found from the beginning. */
 #define MAX_SOURCE (64u << 10)
@@ -124,18 +123,11 @@ static struct iq_view view_of(struct iq_view json, const struct value *value)
 
 /* ---- Candidates ---- */
 
-struct candidate {
-	struct iq_field field;
-	enum iq_field_source source;
-	uint32_t hits;
-};
-
 /* A value of a form. */
 struct member {
-	struct candidate candidates[MAX_CANDIDATES];
-	size_t count;
-	uint64_t bytes;			/* of the sample */
-	const struct candidate *chosen; /* NULL: it is no field */
+	struct iq_field_guess guess;
+	uint64_t bytes;				 /* of the sample */
+	const struct iq_field_candidate *chosen; /* NULL: it is no field */
 };
 
 struct form {
@@ -166,7 +158,7 @@ void iq_fields_free(struct iq_fields *fields)
 	free(fields);
 }
 
-static bool is_there(const struct candidate *candidate, struct iq_view value,
+static bool is_there(const struct iq_field_candidate *candidate, struct iq_view value,
 		     const struct iq_view sources[IQ_FIELD_SOURCES])
 {
 	struct iq_view found;
@@ -197,13 +189,13 @@ static bool tell(struct iq_view text, size_t at, size_t len, struct iq_field *re
 	return nth <= IQ_FIELD_MAX_NTH && (ret_field->to_end || !memchr(text.data + at, ret_field->after, len));
 }
 
-static size_t add_candidates(struct member *member, struct iq_view value, struct iq_view text,
+static size_t add_candidates(struct iq_field_guess *guess, struct iq_view value, struct iq_view text,
 			     enum iq_field_source source)
 {
 	size_t at = 0, added = 0;
 
-	while (text.len <= MAX_SOURCE && added < MAX_NEW && member->count < MAX_CANDIDATES) {
-		struct candidate *candidate = &member->candidates[member->count];
+	while (text.len <= MAX_SOURCE && added < MAX_NEW && guess->count < IQ_FIELD_MAX_CANDIDATES) {
+		struct iq_field_candidate *candidate = &guess->candidates[guess->count];
 		const size_t next = iq_view_find(iq_view_from(text, at), value);
 
 		if (next == SIZE_MAX)
@@ -212,7 +204,7 @@ static size_t add_candidates(struct member *member, struct iq_view value, struct
 		if (tell(text, at, value.len, &candidate->field)) {
 			candidate->source = source;
 			candidate->hits = 1;
-			member->count++;
+			guess->count++;
 			added++;
 		}
 		at++;
@@ -220,21 +212,28 @@ static size_t add_candidates(struct member *member, struct iq_view value, struct
 	return added;
 }
 
-/* One more value: the places that it is at gain, and if there is none those where it stands are new ones. */
-static void weigh(struct member *member, struct iq_view value, const struct iq_view sources[IQ_FIELD_SOURCES])
+/* The places that the value is at gain, and if there is none those where it stands are new ones. */
+void iq_field_weigh(struct iq_field_guess *guess, struct iq_view value, const struct iq_view sources[IQ_FIELD_SOURCES])
 {
-	bool found = false;
+	bool found = value.len == 0;
 
-	member->bytes += value.len;
-	if (value.len == 0)
-		return;
-	for (size_t i = 0; i < member->count; i++)
-		if (is_there(&member->candidates[i], value, sources)) {
-			member->candidates[i].hits++;
+	for (size_t i = 0; i < guess->count && value.len > 0; i++)
+		if (is_there(&guess->candidates[i], value, sources)) {
+			guess->candidates[i].hits++;
 			found = true;
 		}
 	for (unsigned source = 0; source < IQ_FIELD_SOURCES && !found; source++)
-		found = add_candidates(member, value, sources[source], (enum iq_field_source)source) > 0;
+		found = add_candidates(guess, value, sources[source], (enum iq_field_source)source) > 0;
+}
+
+const struct iq_field_candidate *iq_field_best(const struct iq_field_guess *guess)
+{
+	const struct iq_field_candidate *best = NULL;
+
+	for (size_t i = 0; i < guess->count; i++)
+		if (!best || guess->candidates[i].hits > best->hits)
+			best = &guess->candidates[i];
+	return best;
 }
 
 static const struct form *form_of(const struct iq_fields *fields, const struct values *values)
@@ -263,6 +262,12 @@ static int add_form(struct iq_fields *fields, const struct values *values)
 	return fields->forms[number].members ? 0 : IQ_ERR_NOMEM;
 }
 
+static void learn_value(struct member *member, struct iq_view value, const struct iq_view sources[IQ_FIELD_SOURCES])
+{
+	member->bytes += value.len;
+	iq_field_weigh(&member->guess, value, sources);
+}
+
 int iq_fields_learn(struct iq_fields *fields, struct iq_view json, const struct iq_view sources[IQ_FIELD_SOURCES])
 {
 	struct values values;
@@ -277,7 +282,7 @@ int iq_fields_learn(struct iq_fields *fields, struct iq_view json, const struct 
 		return 0;
 	form->texts++;
 	for (size_t i = 0; i < form->count; i++)
-		weigh(&form->members[i], view_of(json, &values.list[i]), sources);
+		learn_value(&form->members[i], view_of(json, &values.list[i]), sources);
 	return 0;
 }
 
@@ -288,11 +293,8 @@ unsigned iq_fields_choose(struct iq_fields *fields)
 	for (size_t i = 0; i < fields->numbers.count; i++)
 		for (size_t j = 0; j < fields->forms[i].count; j++) {
 			struct member *member = &fields->forms[i].members[j];
-			const struct candidate *best = NULL;
+			const struct iq_field_candidate *best = iq_field_best(&member->guess);
 
-			for (size_t k = 0; k < member->count; k++)
-				if (!best || member->candidates[k].hits > best->hits)
-					best = &member->candidates[k];
 			/* What holds for less than every other text is chance. */
 			member->chosen = best && best->hits * 2 > fields->forms[i].texts ? best : NULL;
 			all += member->bytes;
@@ -310,7 +312,7 @@ size_t iq_fields_find(const struct iq_fields *fields, struct iq_view json,
 	size_t count = 0;
 
 	for (size_t i = 0; form && i < form->count; i++) {
-		const struct candidate *chosen = form->members[i].chosen;
+		const struct iq_field_candidate *chosen = form->members[i].chosen;
 		const struct value *value = &values.list[i];
 
 		if (chosen && value->len > 0 && is_there(chosen, view_of(json, value), sources))

@@ -38,6 +38,21 @@ struct iq_found_field {
 	const struct iq_field *field; /* Borrowed until the fields are released. */
 };
 
+/* Where one value stands in each of several texts: fed a sample of them. Begin with zeros. */
+struct iq_field_candidate {
+	struct iq_field field;
+	enum iq_field_source source;
+	uint32_t hits;
+};
+#define IQ_FIELD_MAX_CANDIDATES 24u
+struct iq_field_guess {
+	struct iq_field_candidate candidates[IQ_FIELD_MAX_CANDIDATES];
+	size_t count;
+};
+void iq_field_weigh(struct iq_field_guess *guess, struct iq_view value, const struct iq_view sources[IQ_FIELD_SOURCES]);
+/* What held most often; NULL: nothing. Borrowed: from the guess. */
+const struct iq_field_candidate *iq_field_best(const struct iq_field_guess *guess);
+
 struct iq_fields;
 /* NULL when memory is out. Caller owns; release with iq_fields_free(). */
 struct iq_fields *iq_fields_new(void);

@@ -263,6 +263,21 @@ static void all_of(struct iq_texts *texts, size_t length, int64_t *lengths)
 		lengths[i] = (int64_t)length;
 }
 
+static int field_lengths(struct iq_texts *texts, int64_t *lengths)
+{
+	struct iq_buf scratch = IQ_BUF_INIT;
+	struct iq_view text;
+	int rc = 0;
+
+	for (size_t i = 0; i < texts->count && rc == 0; i++) {
+		iq_buf_clear(&scratch);
+		rc = iq_texts_get(texts, i, NULL, &scratch, &text);
+		lengths[i] = rc == 0 ? (int64_t)text.len : 0;
+	}
+	iq_buf_release(&scratch);
+	return rc;
+}
+
 static int present_lengths(struct iq_texts *texts, const struct iq_lengths_outside *outside, int64_t *lengths)
 {
 	switch (texts->layout) {
@@ -280,6 +295,8 @@ static int present_lengths(struct iq_texts *texts, const struct iq_lengths_outsi
 		return 0;
 	case IQ_TEXTS_WORDS:
 		return word_lengths(texts, lengths);
+	case IQ_TEXTS_FIELD:
+		return field_lengths(texts, lengths);
 	case IQ_TEXTS_LINES:
 		return line_lengths(texts, lengths);
 	default:

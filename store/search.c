@@ -718,6 +718,19 @@ static int search_split(struct iq_split *split, const struct iq_needle *needle, 
 
 /* ---- A column ---- */
 
+/* A field holds what its text does, or less. */
+static int search_field(struct iq_texts *texts, const struct iq_needle *needle, uint8_t *marks)
+{
+	uint8_t *others = iq_arena_calloc(texts->arena, texts->count + 1, 1);
+	int rc = others ? iq_texts_search(texts->source, needle, marks) : IQ_ERR_NOMEM;
+
+	if (rc == 0)
+		rc = iq_texts_search(texts->words, needle, others);
+	for (size_t i = 0; rc == 0 && i < texts->count; i++)
+		marks[i] |= others[i];
+	return rc;
+}
+
 static int search_present(struct iq_texts *texts, const struct iq_needle *needle, uint8_t *marks)
 {
 	switch (texts->layout) {
@@ -734,6 +747,8 @@ static int search_present(struct iq_texts *texts, const struct iq_needle *needle
 		return 0;
 	case IQ_TEXTS_WORDS:
 		return search_words(texts, needle, marks);
+	case IQ_TEXTS_FIELD:
+		return search_field(texts, needle, marks);
 	case IQ_TEXTS_LINES:
 		return search_lines(texts, needle, marks);
 	default:

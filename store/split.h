@@ -59,4 +59,11 @@ uint32_t iq_split_refers(const struct iq_split *split);
 int iq_texts_open_inner(struct iq_codec *codec, struct iq_view bytes, struct iq_window window, struct iq_arena *arena,
 			const struct iq_texts_outside *outside, unsigned depth, struct iq_texts **ret_texts);
 
+/* The column that texts which begin here are fields of: SIZE_MAX where they are none, or it is not told. */
+size_t iq_texts_source(struct iq_view bytes);
+/* As iq_texts_open_inner() of a column of fields of `source`, which has the same window. */
+int iq_texts_open_field(struct iq_codec *codec, struct iq_view bytes, struct iq_window window, struct iq_arena *arena,
+			const struct iq_texts_outside *outside, unsigned depth, struct iq_texts *source,
+			struct iq_texts **ret_texts);
+
 #endif

@@ -295,6 +295,31 @@ static int open_numbers(struct iq_split *split, struct iq_split_column *column)
 	return rc == 0 && rest.len > 0 ? IQ_ERR_CORRUPT : rc;
 }
 
+/* Both have a value for each of the same texts. */
+static int open_derived(struct iq_split *split, struct iq_split_column *column, size_t from)
+{
+	struct iq_split_column *source = from < split->column_count ? &split->columns[from] : NULL;
+	int rc;
+
+	if (!source || source->kind != IQ_SLOT_TEXT || iq_texts_source(source->bytes) != SIZE_MAX ||
+	    source->window.all != column->window.all || source->window.first != column->window.first ||
+	    source->window.count != column->window.count)
+		return IQ_ERR_CORRUPT;
+	rc = iq_split_open_column(split, source);
+	return rc < 0 ? rc
+		      : iq_texts_open_field(split->codec, column->bytes, column->window, split->arena, &split->inner,
+					    split->depth + 1, source->texts, &column->texts);
+}
+
+static int open_column_of_texts(struct iq_split *split, struct iq_split_column *column)
+{
+	const size_t from = iq_texts_source(column->bytes);
+
+	return from != SIZE_MAX ? open_derived(split, column, from)
+				: iq_texts_open_inner(split->codec, column->bytes, column->window, split->arena,
+						      &split->inner, split->depth + 1, &column->texts);
+}
+
 int iq_split_open_column(struct iq_split *split, struct iq_split_column *column)
 {
 	int rc;
@@ -302,8 +327,7 @@ int iq_split_open_column(struct iq_split *split, struct iq_split_column *column)
 	if (column->open)
 		return 0;
 	if (column->kind == IQ_SLOT_TEXT)
-		rc = iq_texts_open_inner(split->codec, column->bytes, column->window, split->arena, &split->inner,
-					 split->depth + 1, &column->texts);
+		rc = open_column_of_texts(split, column);
 	else
 		rc = open_numbers(split, column);
 	column->open = rc == 0;

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "store/body_finder.h"
+#include "store/derive.h"
 #include "store/generalise.h"
 #include "store/repeats.h"
 #include "store/split.h"
@@ -41,6 +42,7 @@ struct slot {
 	enum iq_slot_kind kind;
 	struct value first;
 	uint32_t column; /* from 1; 0: constant */
+	uint32_t shape;
 };
 
 struct column {
@@ -482,6 +484,7 @@ static int assign_columns(struct plan *plan, size_t pattern_index)
 		slot = &plan->slots[shape->first_slot + slot_index];
 		slot->first = plan->values[shape->first_value + slot_index];
 		slot->kind = (enum iq_slot_kind)slot->first.kind;
+		slot->shape = (uint32_t)pattern_index;
 		if ((shape->varies[slot_index / 64] >> slot_index % 64 & 1) && has_value(slot->kind)) {
 			rc = column_for(plan, slot, label_before(pattern, at), &column);
 			slot->column = column + 1;
@@ -725,13 +728,90 @@ static int append_texts(struct plan *plan, const struct value *values, size_t co
 	return rc;
 }
 
-static int append_column(struct plan *plan, const struct column *column, const struct value *values,
-			 struct iq_buf *scratch, struct iq_buf *out)
+/* Values that lie column by column, and which of these columns are derived. */
+struct placed {
+	struct value *values;
+	const struct plan *plan;
+	struct iq_derived *derived;
+};
+
+static struct iq_view placed_text(void *context, size_t column, size_t index)
 {
+	const struct placed *placed = context;
+	const struct value *value = &placed->values[placed->plan->columns[column].start + index];
+
+	return iq_view_make(value->text, value->len);
+}
+
+/* The texts that the values of a column belong to, as a hash of its slots. */
+static void note_texts(struct plan *plan, struct iq_derived *derived)
+{
+	for (size_t i = 0; i < plan->slot_count; i++) {
+		const uint32_t column = plan->slots[i].column;
+
+		if (column > 0)
+			derived[column - 1].texts =
+				(derived[column - 1].texts ^ (plan->slots[i].shape + 1)) * UINT64_C(0x9e3779b97f4a7c15);
+	}
+}
+
+static int derive_columns(struct plan *plan, struct placed *placed)
+{
+	const size_t total = plan->column_count;
+
+	placed->derived = iq_arena_calloc(&plan->memory, total + 1, sizeof(*placed->derived));
+	if (!placed->derived)
+		return IQ_ERR_NOMEM;
+	note_texts(plan, placed->derived);
+	for (size_t i = 0; i < total; i++) {
+		struct iq_derived *derived = &placed->derived[i];
+
+		if (plan->columns[i].kind != IQ_SLOT_TEXT || plan->input->depth > 0)
+			continue;
+		derived->count = plan->columns[i].count;
+		for (size_t j = 0; j < derived->count; j++)
+			derived->bytes += placed_text(placed, i, j).len;
+	}
+	iq_derive(placed->derived, total, placed_text, placed);
+	return 0;
+}
+
+/* What is a field of its source is not there. */
+static int append_field(struct plan *plan, struct placed *placed, size_t column, struct iq_buf *out)
+{
+	const struct iq_derived *derived = &placed->derived[column];
+	struct iq_view *others = malloc(derived->count * sizeof(*others)), found;
+	int rc = others ? 0 : IQ_ERR_NOMEM;
+
+	for (size_t i = 0; rc == 0 && i < derived->count; i++) {
+		others[i] = placed_text(placed, column, i);
+		if (iq_field_find(&derived->field, placed_text(placed, derived->source, i), &found) &&
+		    iq_view_eq(found, others[i]))
+			others[i] = IQ_VIEW_NULL;
+	}
+	(void)iq_buf_append_char(out, IQ_TEXTS_FIELD);
+	(void)iq_varint_append(out, derived->source);
+	(void)iq_varint_append(out, derived->field.nth);
+	(void)iq_buf_append_char(out, (char)derived->field.before);
+	(void)iq_buf_append_char(out, derived->field.to_end);
+	(void)iq_buf_append_char(out, (char)derived->field.after);
+	if (rc == 0)
+		rc = iq_texts_append(plan->codec, others, derived->count, plan->input->depth + 2, out);
+	free(others);
+	return rc;
+}
+
+static int append_column(struct plan *plan, struct placed *placed, size_t index, struct iq_buf *scratch,
+			 struct iq_buf *out)
+{
+	const struct column *column = &plan->columns[index];
+	const struct value *values = placed->values + column->start;
 	int rc;
 
 	iq_buf_clear(scratch);
-	if (column->kind == IQ_SLOT_TEXT)
+	if (placed->derived[index].source != SIZE_MAX)
+		rc = append_field(plan, placed, index, scratch);
+	else if (column->kind == IQ_SLOT_TEXT)
 		rc = append_texts(plan, values, column->count, scratch);
 	else if (column->kind == IQ_SLOT_INT)
 		rc = append_numbers(plan, values, column->count, 0, false, scratch);
@@ -757,24 +837,25 @@ static void place_value(struct plan *plan, struct slot *slot, const struct value
 static int append_columns(struct plan *plan, struct iq_buf *out)
 {
 	struct iq_buf scratch = IQ_BUF_INIT;
-	struct value *placed;
+	struct placed placed = { .plan = plan };
 	uint32_t total = 0;
-	int rc = 0;
+	int rc;
 
 	for (size_t i = 0; i < plan->column_count; i++) {
 		plan->columns[i].start = total;
 		total += plan->columns[i].count;
 		plan->columns[i].count = 0;
 	}
-	placed = malloc(((size_t)total + 1) * sizeof(*placed));
-	if (!placed)
+	placed.values = malloc(((size_t)total + 1) * sizeof(*placed.values));
+	if (!placed.values)
 		return IQ_ERR_NOMEM;
-	for_each_value(plan, place_value, placed);
+	for_each_value(plan, place_value, placed.values);
+	rc = derive_columns(plan, &placed);
 	(void)iq_varint_append(out, plan->column_count);
 	for (size_t i = 0; i < plan->column_count && rc == 0; i++)
-		rc = append_column(plan, &plan->columns[i], placed + plan->columns[i].start, &scratch, out);
+		rc = append_column(plan, &placed, i, &scratch, out);
 	iq_buf_release(&scratch);
-	free(placed);
+	free(placed.values);
 	return rc;
 }
 

@@ -11,6 +11,8 @@
  *	WORDS   ints: n counts of words; varint count; ints: which words, of those that the chunks of a segment share. A space
  *	        divides words.
  *	SPLIT   see store/split.h
+ *	FIELD   varint column; varint nth; bytes before, to the end (1) or not (0), after; texts: n, NULL where the text is that field
+ *	        (store/fields.h) of the text of the same number of the column, of the split that both are in
  *	LINES   ints: n counts of lines; varint count; texts: the lines. A line feed divides lines.
  *
  * The layout is chosen by what a sample promises to be smallest. Columns lie in columns: the words of a dictionary or
@@ -31,6 +33,7 @@ enum iq_texts_layout {
 	IQ_TEXTS_WORDS,
 	IQ_TEXTS_SPLIT,
 	IQ_TEXTS_LINES,
+	IQ_TEXTS_FIELD,
 	IQ_TEXTS_LAYOUTS,
 	IQ_TEXTS_NULLS = 0x80
 };

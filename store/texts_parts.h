@@ -26,6 +26,8 @@ struct iq_texts {
 	size_t varying;
 	size_t first_digit; /* FIXED: of the packed digits, 1 where the first text begins in the middle of a byte */
 	struct iq_split *split;
+	struct iq_texts *source; /* FIELD; those that are not are `words`, NULL where they are */
+	struct iq_field field;
 };
 
 /* What is done to put a text together: constant text is appended, then what stands in a slot. */

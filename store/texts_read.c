@@ -242,7 +242,73 @@ int iq_texts_open(struct iq_codec *codec, struct iq_view bytes, struct iq_window
 	return iq_texts_open_inner(codec, bytes, window, arena, outside, 0, ret_texts);
 }
 
+size_t iq_texts_source(struct iq_view bytes)
+{
+	uint64_t column;
+	uint8_t layout;
+
+	return iq_byte_take(&bytes, &layout) && layout == IQ_TEXTS_FIELD && iq_varint_take(&bytes, &column) &&
+			       column < SIZE_MAX
+		       ? (size_t)column
+		       : SIZE_MAX;
+}
+
+static bool take_field(struct iq_view *rest, struct iq_field *field)
+{
+	uint64_t column, nth;
+	uint8_t layout, to_end;
+
+	if (!iq_byte_take(rest, &layout) || !iq_varint_take(rest, &column) || !iq_varint_take(rest, &nth) ||
+	    nth > IQ_FIELD_MAX_NTH || !iq_byte_take(rest, &field->before) || !iq_byte_take(rest, &to_end) ||
+	    to_end > 1 || !iq_byte_take(rest, &field->after))
+		return false;
+	field->nth = (uint16_t)nth;
+	field->to_end = to_end;
+	return true;
+}
+
+int iq_texts_open_field(struct iq_codec *codec, struct iq_view bytes, struct iq_window window, struct iq_arena *arena,
+			const struct iq_texts_outside *outside, unsigned depth, struct iq_texts *source,
+			struct iq_texts **ret_texts)
+{
+	struct iq_texts *texts = iq_arena_calloc(arena, 1, sizeof(*texts));
+
+	if (!texts)
+		return IQ_ERR_NOMEM;
+	*texts = (struct iq_texts){ .layout = IQ_TEXTS_FIELD,
+				    .codec = codec,
+				    .arena = arena,
+				    .total = window.count,
+				    .count = window.count,
+				    .source = source };
+	*ret_texts = texts;
+	return take_field(&bytes, &texts->field)
+		       ? iq_texts_open_inner(codec, bytes, window, arena, outside, depth + 1, &texts->words)
+		       : IQ_ERR_CORRUPT;
+}
+
 /* ---- Getting ---- */
+
+/* What the source put together goes again, but for the field. */
+static int get_field(struct iq_texts *texts, size_t index, struct iq_buf *scratch, struct iq_view *ret_text)
+{
+	const size_t start = scratch->len;
+	struct iq_view whole;
+	int rc;
+
+	if (!iq_texts_is_null(texts->words, index))
+		return iq_texts_get(texts->words, index, NULL, scratch, ret_text);
+	rc = iq_texts_get(texts->source, index, NULL, scratch, &whole);
+	if (rc < 0 || !iq_field_find(&texts->field, whole, ret_text))
+		return rc < 0 ? rc : IQ_ERR_CORRUPT;
+	if (scratch->len > start) {
+		memmove(scratch->data + start, ret_text->data, ret_text->len);
+		scratch->len = start + ret_text->len;
+		scratch->data[scratch->len] = '\0';
+		ret_text->data = scratch->data + start;
+	}
+	return 0;
+}
 
 static int get_fixed(const struct iq_texts *texts, size_t index, struct iq_buf *scratch, struct iq_view *ret_text)
 {
@@ -331,6 +397,8 @@ int iq_texts_get(struct iq_texts *texts, size_t index, const struct iq_known *kn
 		return get_fixed(texts, rank, scratch, ret_text);
 	case IQ_TEXTS_WORDS:
 		return get_words(texts, rank, scratch, ret_text);
+	case IQ_TEXTS_FIELD:
+		return get_field(texts, rank, scratch, ret_text);
 	case IQ_TEXTS_LINES:
 		return get_lines(texts, rank, scratch, ret_text);
 	default:

@@ -255,10 +255,8 @@ class Slot:
         return begins + int(self.style[1:]) if self.style[1:] else body.find(b"\n", begins) + 1
 
     def field_of(self, text):
-        end, before, begins = self.style[:2], self.style[2:4], 0
-        for _ in range(int(self.style[4:] or 0)):
-            begins = text.index(bytes.fromhex(before), begins) + 1
-        return text[begins:] if end == "--" else text[begins:text.index(bytes.fromhex(end), begins)]
+        end, before = ["" if byte == "--" else bytes.fromhex(byte) for byte in (self.style[:2], self.style[2:4])]
+        return field(text, int(self.style[4:] or 0), before, end)
 
     def text(self, chunk, row):
         if self.valued():
@@ -269,6 +267,13 @@ class Slot:
             return json_string(self.piece_of(chunk.column("body")[row]), ord(self.style[0]) - 64)
         value = chunk.column(self.kind)[row]
         return value if isinstance(value, bytes) else str(value).encode()
+
+
+def field(text, nth, before, end):
+    begins = 0
+    for _ in range(nth):
+        begins = text.index(before, begins) + 1
+    return text[begins:text.index(end, begins)] if end else text[begins:]
 
 
 class Constant:
@@ -289,9 +294,26 @@ class Column:
         self.mode, self.digits, self.values = 0, None, None
         if kind not in ("str", "int"):
             self.read_digits(kind, part, count)
-        if kind not in ("ts", "observed"):
-            self.values = iter(part.texts(range(count)) if kind == "str" else part.ints(count))
+        self.field = None
+        if kind == "str" and part.data[0] == 7:
+            self.read_field(part, count)
+        elif kind == "str":
+            self.texts = part.texts(range(count))
+            self.values = iter(self.texts)
+        elif kind not in ("ts", "observed"):
+            self.values = iter(part.ints(count))
         expect(part.ended(), "a column is longer than its values")
+
+    def read_field(self, part, count):
+        met("texts", "FIELD")
+        _, source, nth, before, to_end, end = part.byte(), part.varint(), part.varint(), part.take(1), part.byte(), part.take(1)
+        self.field = source, nth, before, b"" if to_end else end
+        self.others = part.texts(range(count))
+
+    def derive(self, columns):
+        if self.field:
+            source, *how = self.field
+            self.values = iter([field(text, *how) if other is None else other for text, other in zip(columns[source].texts, self.others)])
 
     def read_digits(self, kind, part, count):
         self.mode = part.byte()
@@ -420,6 +442,8 @@ def read_values(stream, slots):
     for slot, value, digits in zip(others, stream.ints(len(others)), stream.ints(len(others))):
         slot.source = Constant(value, digits)
     columns = [Column(stream) for _ in range(stream.varint())]
+    for column in columns:
+        column.derive(columns)
     for slot, place in zip(slots, places):
         if place:
             slot.source = columns[place - 1]

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "store/body_finder.h"
+#include "store/derive.h"
 #include "store/fields.h"
 #include "store/generalise.h"
 #include "store/repeats.h"
@@ -687,6 +688,31 @@ Test(columns, find_fields_only_where_the_text_has_them)
 		cr_expect(!there || iq_view_eq(value, iq_view_cstr(cases[i].value)), "%zu", i);
 	}
 	cr_expect_not(iq_field_find(&(struct iq_field){ .to_end = true }, IQ_VIEW_NULL, &value));
+}
+
+static struct iq_view derived_value(void *context, size_t column, size_t index)
+{
+	return text_of(context, 80, ((const char *const[]){ "/%u/all/%u?x", "%1$u", "%2$u", "k%1$u" })[column],
+		       (unsigned)index);
+}
+
+/* Each in a buffer of its own: two are compared. */
+static struct iq_view derived_values(void *context, size_t column, size_t index)
+{
+	return derived_value((char *)context + column * 80, column, index);
+}
+
+Test(columns, are_derived_from_those_that_hold_their_values)
+{
+	struct iq_derived columns[4] = { { 100, 1300, 7 }, { 100, 190, 7 }, { 100, 100, 8 }, { 100, 290, 7 } };
+	char buffers[4 * 80];
+
+	iq_derive(columns, 4, derived_values, buffers);
+	cr_expect_eq(columns[0].source, SIZE_MAX);
+	cr_expect_eq(columns[1].source, 0);
+	cr_expect(columns[1].field.nth == 1 && columns[1].field.before == '/' && columns[1].field.after == '/');
+	cr_expect_eq(columns[2].source, SIZE_MAX, "of other texts");
+	cr_expect_eq(columns[3].source, SIZE_MAX, "in none");
 }
 
 Test(columns, refuse_templates_whose_parts_are_no_body)

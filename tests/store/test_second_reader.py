@@ -20,7 +20,7 @@ from tap import Tap, seed
 
 INQUEST, EXAMPLE = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
 EVERYTHING = {*(f"ints {name}" for name in ("CONST", "PLANES", "DELTA", "DELTA2", "GIVEN", "RECENT", "DICT", "AGAIN")),
-              *(f"texts {name}" for name in ("CONST", "PLAIN", "DICT", "FIXED", "WORDS", "SPLIT", "LINES", "NULL")),
+              *(f"texts {name}" for name in ("CONST", "PLAIN", "DICT", "FIXED", "WORDS", "SPLIT", "LINES", "FIELD", "NULL")),
               *(f"slot {name}" for name in ("str", "int", "num", "time", "near", "ts", "observed", "seq", "session", "source", "type",
                                             "key", "kind", "direction", "body", "part", "field", "rawfield")),
               "digits 0", "digits 1", "digits 2", "numbers with a bit for each", "bytes zstd", "bytes blocks", "raw block",
@@ -174,6 +174,14 @@ def journal():
         yield f"<{random.randint(8, 190)}>1 {rfc3339(START + i * 10**7, 6)}Z host{i % 3} {program} {random.randint(1, 70000)} ID{random.randint(1, 999)} - {word()} {word()}"
 
 
+def requests():
+    """Objects whose members are parts of one of them, mostly."""
+    for i in range(900):
+        place, name = random.choice(["north", "south", word()]), f"{word()}-{random.getrandbits(24):06x}"
+        path = f"/places/{place}/{name}?page={i % 7}" if i % 40 else "/places"
+        yield record(START + i, kind="log", source="api", body=json.dumps({"path": path, "place": place, "name": name}))
+
+
 def noise():
     """Bodies with every piece there is, and no record at the end."""
     for i in range(200):
@@ -187,7 +195,7 @@ def one_byte_lines():
         yield "{\"log\":\"%c\\n\",\"stream\":\"stdout\",\"time\":\"%sZ\"}" % (97 + i % 26, rfc3339(START + i))
 
 
-SMALL = (stack_traces, metronome, heartbeats, fixed_ids, accounts, own_words, times, binaries, broken, noise, repeated_numbers, access_log, journal)
+SMALL = (stack_traces, metronome, heartbeats, fixed_ids, accounts, own_words, times, binaries, broken, noise, repeated_numbers, access_log, journal, requests)
 GENERATORS = (*SMALL, split_lines, conversations, app_log, one_byte_lines)
 
 
