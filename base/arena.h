@@ -11,8 +11,8 @@ struct iq_arena_block;
 struct iq_arena {
 	struct iq_arena_block *blocks;
 	struct iq_arena_block *spare; /* that were in use before the last clear */
-	size_t used; /* bytes given out since the last clear */
-	bool failed; /* memory was out since then */
+	size_t used;		      /* bytes given out since the last clear */
+	bool failed;		      /* memory was out since then */
 };
 
 #define IQ_ARENA_INIT \
