@@ -41,6 +41,7 @@ static int line_lengths(struct iq_texts *texts, int64_t *lengths)
 
 	for (size_t i = 0; i < texts->count && rc == 0; i++) {
 		lengths[i] = texts->starts[i + 1] > texts->starts[i] ? texts->starts[i + 1] - texts->starts[i] - 1 : 0;
+		lengths[i] *= (int64_t)texts->feed.len;
 		for (uint32_t j = texts->starts[i]; j < texts->starts[i + 1]; j++)
 			lengths[i] += lines[j];
 	}
@@ -298,6 +299,7 @@ static int present_lengths(struct iq_texts *texts, const struct iq_lengths_outsi
 	case IQ_TEXTS_FIELD:
 		return field_lengths(texts, lengths);
 	case IQ_TEXTS_LINES:
+	case IQ_TEXTS_ESCAPED:
 		return line_lengths(texts, lengths);
 	default:
 		return split_lengths(texts->split, outside, lengths);

@@ -174,24 +174,28 @@ static int search_words(struct iq_texts *texts, const struct iq_needle *needle, 
 }
 
 /* What is longest of a needle that no line feed divides must lie in one line. */
-static struct iq_view longest_line(struct iq_view needle)
+static struct iq_view longest_line(struct iq_view needle, struct iq_view feed)
 {
 	struct iq_view longest = { .data = needle.data };
 
+	/* It may begin, or end, in the middle of what divides lines. */
+	if (feed.len > 1 && needle.len > 0 && needle.data[0] == feed.data[1])
+		needle = iq_view_from(needle, 1);
+	if (feed.len > 1 && needle.len > 0 && needle.data[needle.len - 1] == feed.data[0])
+		needle.len--;
 	while (needle.len > 0) {
-		const char *end = memchr(needle.data, '\n', needle.len);
-		const size_t len = end ? (size_t)(end - needle.data) : needle.len;
+		const size_t at = iq_view_find(needle, feed), len = at == SIZE_MAX ? needle.len : at;
 
 		if (len > longest.len)
 			longest = iq_view_make(needle.data, len);
-		needle = iq_view_from(needle, end ? len + 1 : len);
+		needle = iq_view_from(needle, at == SIZE_MAX ? len : len + feed.len);
 	}
 	return longest;
 }
 
 static int search_lines(struct iq_texts *texts, const struct iq_needle *needle, uint8_t *marks)
 {
-	const struct iq_needle part = { .bytes = longest_line(needle->bytes), .folded = needle->folded };
+	const struct iq_needle part = { .bytes = longest_line(needle->bytes, texts->feed), .folded = needle->folded };
 	uint8_t *lines = calloc((size_t)texts->starts[texts->count] + 1, 1);
 	int rc = lines ? iq_texts_search(texts->words, &part, lines) : IQ_ERR_NOMEM;
 
@@ -750,6 +754,7 @@ static int search_present(struct iq_texts *texts, const struct iq_needle *needle
 	case IQ_TEXTS_FIELD:
 		return search_field(texts, needle, marks);
 	case IQ_TEXTS_LINES:
+	case IQ_TEXTS_ESCAPED:
 		return search_lines(texts, needle, marks);
 	default:
 		return search_split(texts->split, needle, marks);

@@ -14,6 +14,7 @@
  *	FIELD   varint column; varint nth; bytes before, to the end (1) or not (0), after; texts: n, NULL where the text is that field
  *	        (store/fields.h) of the text of the same number of the column, of the split that both are in
  *	LINES   ints: n counts of lines; varint count; texts: the lines. A line feed divides lines.
+ *	ESCAPED the same; a backslash and an n divide lines, as in a JSON string
  *
  * The layout is chosen by what a sample promises to be smallest. Columns lie in columns: the words of a dictionary or
  * the texts of a slot are columns of their own.
@@ -34,6 +35,7 @@ enum iq_texts_layout {
 	IQ_TEXTS_SPLIT,
 	IQ_TEXTS_LINES,
 	IQ_TEXTS_FIELD,
+	IQ_TEXTS_ESCAPED,
 	IQ_TEXTS_LAYOUTS,
 	IQ_TEXTS_NULLS = 0x80
 };

@@ -20,7 +20,8 @@ struct iq_texts {
 		starts; /* PLAIN: of the bytes; WORDS: of the codes; LINES: of the lines; and where the last one ends */
 	int64_t *codes; /* DICT, WORDS */
 	size_t word_count;
-	struct iq_texts *words;	       /* DICT; LINES: the lines */
+	struct iq_view feed;	       /* LINES, ESCAPED: what divides lines */
+	struct iq_texts *words;	       /* DICT; LINES, ESCAPED: the lines */
 	struct iq_texts_outside inner; /* for columns in this one: of what lies outside they know the words only */
 	struct iq_view places;	       /* FIXED */
 	size_t varying;

@@ -152,6 +152,7 @@ static int open_lines(struct iq_texts *texts, struct iq_view *rest, struct iq_wi
 	uint64_t lines;
 	int rc = take_lengths(texts, rest, window, &part);
 
+	texts->feed = texts->layout == IQ_TEXTS_LINES ? IQ_LIT("\n") : IQ_LIT("\\n");
 	if (rc == 0 && (!iq_varint_take(rest, &lines) || lines != part.all))
 		rc = IQ_ERR_CORRUPT;
 	return rc == 0 ? open_texts(texts->codec, rest, part, texts->arena, &texts->inner, depth + 1, &texts->words)
@@ -196,6 +197,7 @@ static int open_layout(struct iq_texts *texts, struct iq_view *rest, struct iq_w
 	case IQ_TEXTS_SPLIT:
 		return iq_split_open(texts->codec, rest, window, texts->arena, outside, depth, &texts->split);
 	case IQ_TEXTS_LINES:
+	case IQ_TEXTS_ESCAPED:
 		return open_lines(texts, rest, window, depth);
 	default:
 		return IQ_ERR_CORRUPT;
@@ -360,7 +362,7 @@ static int get_lines(const struct iq_texts *texts, size_t index, struct iq_buf *
 
 	for (uint32_t i = texts->starts[index]; i < texts->starts[index + 1] && rc == 0; i++) {
 		if (i > texts->starts[index])
-			(void)iq_buf_append_char(scratch, '\n');
+			(void)iq_buf_append(scratch, texts->feed);
 		iq_buf_clear(&line);
 		rc = iq_texts_get(texts->words, i, NULL, &line, &text);
 		if (rc == 0)
@@ -400,6 +402,7 @@ int iq_texts_get(struct iq_texts *texts, size_t index, const struct iq_known *kn
 	case IQ_TEXTS_FIELD:
 		return get_field(texts, rank, scratch, ret_text);
 	case IQ_TEXTS_LINES:
+	case IQ_TEXTS_ESCAPED:
 		return get_lines(texts, rank, scratch, ret_text);
 	default:
 		return iq_split_get(texts->split, rank, known, scratch, ret_text);

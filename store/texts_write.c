@@ -359,24 +359,28 @@ static int append_as_words(struct iq_codec *codec, const struct iq_view *values,
 /* Shorter lines than this, on the average, are not worth being held one by one. */
 #define LEAST_LINE 16u
 
-static size_t count_lines(struct iq_view text)
-{
-	size_t lines = 1;
+static const struct {
+	enum iq_texts_layout layout;
+	struct iq_view feed;
+} line_layouts[] = { { IQ_TEXTS_LINES, { "\n", 1 } }, { IQ_TEXTS_ESCAPED, { "\\n", 2 } } };
 
-	for (const char *at = text.data, *end = at + text.len; (at = memchr(at, '\n', (size_t)(end - at))) != NULL;
-	     at++)
-		lines++;
+static size_t count_lines(struct iq_view text, struct iq_view feed)
+{
+	size_t lines = 1, at;
+
+	for (; (at = iq_view_find(text, feed)) != SIZE_MAX; lines++)
+		text = iq_view_from(text, at + feed.len);
 	return lines;
 }
 
 /* How many lines the texts have; 0 where most have but one, or where they are short. */
-static size_t lines_of(const struct iq_view *values, size_t count, int64_t *counts)
+static size_t lines_of(const struct iq_view *values, size_t count, struct iq_view feed, int64_t *counts)
 {
 	size_t lines = 0, with_lines = 0;
 	uint64_t bytes = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		const size_t here = count_lines(values[i]);
+		const size_t here = count_lines(values[i], feed);
 
 		counts[i] = (int64_t)here;
 		lines += here;
@@ -388,31 +392,32 @@ static size_t lines_of(const struct iq_view *values, size_t count, int64_t *coun
 	return with_lines >= (count + 1) / 2 && bytes / LEAST_LINE >= lines ? lines : 0;
 }
 
-static void divide_into_lines(const struct iq_view *values, size_t count, struct iq_view *ret_lines)
+static void divide_into_lines(const struct iq_view *values, size_t count, struct iq_view feed,
+			      struct iq_view *ret_lines)
 {
 	for (size_t i = 0; i < count; i++) {
-		const char *at = values[i].data, *end = at + values[i].len, *feed;
+		struct iq_view rest = values[i];
+		size_t at;
 
-		while ((feed = memchr(at, '\n', (size_t)(end - at))) != NULL) {
-			*ret_lines++ = iq_view_make(at, (size_t)(feed - at));
-			at = feed + 1;
-		}
-		*ret_lines++ = iq_view_make(at, (size_t)(end - at));
+		for (; (at = iq_view_find(rest, feed)) != SIZE_MAX; rest = iq_view_from(rest, at + feed.len))
+			*ret_lines++ = iq_view_make(rest.data, at);
+		*ret_lines++ = rest;
 	}
 }
 
 /* 1 where it was done. */
-static int append_as_lines(struct iq_codec *codec, const struct iq_view *values, size_t count, unsigned depth,
-			   struct iq_buf *out)
+static int append_lines_of(struct iq_codec *codec, const struct iq_view *values, size_t count, unsigned which,
+			   unsigned depth, struct iq_buf *out)
 {
+	const struct iq_view feed = line_layouts[which].feed;
 	int64_t *counts = malloc((count + 1) * sizeof(*counts));
-	const size_t line_count = counts ? lines_of(values, count, counts) : 0;
+	const size_t line_count = counts ? lines_of(values, count, feed, counts) : 0;
 	struct iq_view *lines = line_count ? malloc(line_count * sizeof(*lines)) : NULL;
 	int rc = counts && (lines || !line_count) ? 0 : IQ_ERR_NOMEM;
 
 	if (rc == 0 && lines) {
-		divide_into_lines(values, count, lines);
-		(void)iq_buf_append_char(out, IQ_TEXTS_LINES);
+		divide_into_lines(values, count, feed, lines);
+		(void)iq_buf_append_char(out, (char)line_layouts[which].layout);
 		rc = iq_stream_append_ints(codec, counts, count, out);
 		(void)iq_varint_append(out, line_count);
 		if (rc == 0)
@@ -421,6 +426,16 @@ static int append_as_lines(struct iq_codec *codec, const struct iq_view *values,
 	}
 	free(counts);
 	free(lines);
+	return rc;
+}
+
+static int append_as_lines(struct iq_codec *codec, const struct iq_view *values, size_t count, unsigned depth,
+			   struct iq_buf *out)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; rc == 0 && i < sizeof(line_layouts) / sizeof(line_layouts[0]); i++)
+		rc = append_lines_of(codec, values, count, i, depth, out);
 	return rc;
 }
 

@@ -194,7 +194,7 @@ class Stream:
             met("texts", "NULL")
             there = self.bits(len(rows))
         some = [row for row, bit in zip(rows, there) if bit]
-        name = met("texts", ("CONST", "PLAIN", "DICT", "FIXED", "WORDS", "SPLIT", "LINES")[layout & 0x7f])
+        name = met("texts", ("CONST", "PLAIN", "DICT", "FIXED", "WORDS", "SPLIT", "LINES", "FIELD", "ESCAPED")[layout & 0x7f])
         values = iter(split(self, some, chunk) if name == "SPLIT" else getattr(self, "texts_" + name.lower())(len(some)))
         return [next(values) if bit else None for bit in there]
 
@@ -216,10 +216,13 @@ class Stream:
         digits = iter(self.bytes().hex().encode())
         return [bytes([character or next(digits) for character in pattern]) for _ in range(count)]
 
-    def texts_lines(self, count):
+    def texts_lines(self, count, feed=b"\n"):
         counts = self.ints(count)
         lines = iter(self.texts(range(self.varint())))
-        return [b"\n".join([next(lines) for _ in range(n)]) for n in counts]
+        return [feed.join([next(lines) for _ in range(n)]) for n in counts]
+
+    def texts_escaped(self, count):
+        return self.texts_lines(count, b"\\n")
 
     def texts_words(self, count):
         counts = self.ints(count)

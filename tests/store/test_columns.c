@@ -11,6 +11,7 @@
 #include "store/fields.h"
 #include "store/generalise.h"
 #include "store/repeats.h"
+#include "store/search.h"
 #include "store/sparse.h"
 #include "store/split.h"
 #include "store/store.h"
@@ -463,6 +464,13 @@ static void traced(struct iq_buf *buf, unsigned i)
 }
 
 /* As many slots as a template may have; with the words that vary there would be more. */
+static void traced_in_json(struct iq_buf *buf, unsigned i)
+{
+	for (unsigned line = 0; line < i % 7; line++)
+		(void)iq_buf_appendf(buf, "%s\\tat org.example.Class%u.call(Class.java:%u)", line ? "\\n" : "",
+				     (i + line) % 13, (i * 31 + line) % 400);
+}
+
 static void crowded(struct iq_buf *buf, unsigned i)
 {
 	for (unsigned number = 0; number < IQ_TEMPLATE_MAX_SLOTS - 2; number++)
@@ -555,10 +563,10 @@ Test(columns, of_templates_that_are_full_get_no_more_slots)
 
 Test(columns, of_texts_come_back_in_every_layout)
 {
-	static void (*const makers[])(struct iq_buf * buf, unsigned i) = {
-		sentence,    repeated_sentence, logged_sentence, id_or_nothing, few,
-		with_spaces, said_twice,	long_number,	 traced,	crowded
-	};
+	static void (*const makers[])(struct iq_buf * buf,
+				      unsigned i) = { sentence, repeated_sentence, logged_sentence, id_or_nothing,
+						      few,	with_spaces,	   said_twice,	    long_number,
+						      traced,	traced_in_json,	   crowded };
 	struct iq_codec *codec = iq_codec_new(IQ_SEGMENT_LEVEL);
 	struct iq_map words = IQ_MAP_INIT;
 
@@ -627,6 +635,44 @@ Test(columns, find_bodies_in_pieces)
 	cr_expect_eq(iq_body_find_parts(IQ_LIT("1 P " ONE "caf\xc3\n2 F \xa9s\n"), IQ_LIT(ONE "caf\xc3\xa9s"), parts,
 					&escape),
 		     0);
+}
+
+/* A needle may begin and end in the middle of what divides lines. */
+Test(columns, of_lines_are_searched)
+{
+	static const char *const needles[] = { "ntwo lines of 12", "of 12\\", "12\\n",	"\\n", "n",
+					       "lines of 3\\ntwo", "of 71",   "nowhere" };
+	struct iq_codec *codec = iq_codec_new(IQ_SEGMENT_LEVEL);
+	struct iq_arena arena = IQ_ARENA_INIT;
+	struct iq_buf bytes = IQ_BUF_INIT;
+	struct iq_view list[80];
+	struct iq_texts *texts;
+
+	for (unsigned i = 0; i < 80; i++) {
+		iq_buf_clear(&bytes);
+		(void)iq_buf_appendf(&bytes, "two lines of %u\\ntwo lines of %u, and a third one\\n", i, i + 1);
+		list[i] = iq_arena_copy(&arena, iq_buf_view(&bytes));
+	}
+	iq_buf_clear(&bytes);
+	cr_assert_eq(iq_texts_append(codec, list, 80, 0, &bytes), 0);
+	cr_assert_eq(bytes.data[0], IQ_TEXTS_ESCAPED);
+	cr_assert_eq(iq_texts_open(codec, iq_buf_view(&bytes), iq_window_whole(80), &arena, NULL, &texts), 0);
+	for (size_t i = 0; i < sizeof(needles) / sizeof(needles[0]); i++) {
+		const struct iq_needle needle = { .bytes = iq_view_cstr(needles[i]) };
+		uint8_t marks[80] = { 0 };
+		unsigned marked = 0;
+
+		cr_assert_eq(iq_texts_search(texts, &needle, marks), 0);
+		for (unsigned j = 0; j < 80; j++) {
+			marked += marks[j];
+			cr_expect(marks[j] || iq_view_find(list[j], needle.bytes) == SIZE_MAX, "%s in %u", needles[i],
+				  j);
+		}
+		cr_expect(needle.bytes.len < 4 || marked < 40, "%s: %u", needles[i], marked);
+	}
+	iq_buf_release(&bytes);
+	iq_arena_release(&arena);
+	iq_codec_free(codec);
 }
 
 static struct iq_view text_of(char *buffer, size_t size, const char *format, unsigned i)
@@ -704,7 +750,10 @@ static struct iq_view derived_values(void *context, size_t column, size_t index)
 
 Test(columns, are_derived_from_those_that_hold_their_values)
 {
-	struct iq_derived columns[4] = { { 100, 1300, 7 }, { 100, 190, 7 }, { 100, 100, 8 }, { 100, 290, 7 } };
+	struct iq_derived columns[] = { { .count = 100, .bytes = 1300, .texts = 7 },
+					{ .count = 100, .bytes = 190, .texts = 7 },
+					{ .count = 100, .bytes = 100, .texts = 8 },
+					{ .count = 100, .bytes = 290, .texts = 7 } };
 	char buffers[4 * 80];
 
 	iq_derive(columns, 4, derived_values, buffers);

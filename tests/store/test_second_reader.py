@@ -20,7 +20,7 @@ from tap import Tap, seed
 
 INQUEST, EXAMPLE = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
 EVERYTHING = {*(f"ints {name}" for name in ("CONST", "PLANES", "DELTA", "DELTA2", "GIVEN", "RECENT", "DICT", "AGAIN")),
-              *(f"texts {name}" for name in ("CONST", "PLAIN", "DICT", "FIXED", "WORDS", "SPLIT", "LINES", "FIELD", "NULL")),
+              *(f"texts {name}" for name in ("CONST", "PLAIN", "DICT", "FIXED", "WORDS", "SPLIT", "LINES", "FIELD", "ESCAPED", "NULL")),
               *(f"slot {name}" for name in ("str", "int", "num", "time", "near", "ts", "observed", "seq", "session", "source", "type",
                                             "key", "kind", "direction", "body", "part", "field", "rawfield")),
               "digits 0", "digits 1", "digits 2", "numbers with a bit for each", "bytes zstd", "bytes blocks", "raw block",
@@ -179,7 +179,8 @@ def requests():
     for i in range(900):
         place, name = random.choice(["north", "south", word()]), f"{word()}-{random.getrandbits(24):06x}"
         path = f"/places/{place}/{name}?page={i % 7}" if i % 40 else "/places"
-        yield record(START + i, kind="log", source="api", body=json.dumps({"path": path, "place": place, "name": name}))
+        stack = "\n".join(f"\tat {random.choice(['org', 'net'])}.{word()}.{word()}({word()}.java:{j})" for j in range(random.randint(0, 9)))
+        yield record(START + i, kind="log", source="api", body=json.dumps({"stack": stack, "path": path, "place": place, "name": name}))
 
 
 def noise():
