@@ -8,6 +8,9 @@
 /* The list that --good names may be so long. */
 #define MAX_LIST (64u << 20)
 
+/* Of all instances: what only so few do is not learned from. */
+#define DEFAULT_NOISE 0.03
+
 /* What was asked for. */
 struct wish {
 	uint32_t *sessions;
@@ -15,6 +18,7 @@ struct wish {
 	size_t capacity;
 	const char **instances;
 	size_t instance_count;
+	double noise;
 };
 
 static void release_wish(struct wish *wish)
@@ -139,10 +143,26 @@ static bool add_good(struct cli *cli, const struct cli_case *opened, struct wish
 	return fine && wish->count > 0;
 }
 
+/* `3` or `3%`. */
+static bool read_noise(struct cli *cli, const char *text, double *ret_share)
+{
+	char *end;
+	double percent = strtod(text, &end);
+
+	end += *end == '%';
+	if (end == text || *end != '\0' || !(percent >= 0 && percent < 50)) {
+		(void)cli_set_status(cli, CLI_USAGE, "--noise is a percentage from 0 to below 50: --noise %s", "3%");
+		return false;
+	}
+	*ret_share = percent / 100;
+	return true;
+}
+
 static bool read_wish(struct cli *cli, const struct cli_case *opened, struct wish *wish)
 {
 	bool fine = true;
 
+	wish->noise = DEFAULT_NOISE;
 	wish->instances = calloc(cli->value_count + 1, sizeof(*wish->instances));
 	for (size_t i = 0; i < cli->value_count && fine && wish->instances; i++) {
 		const struct cli_value *value = &cli->values[i];
@@ -153,6 +173,8 @@ static bool read_wish(struct cli *cli, const struct cli_case *opened, struct wis
 			fine = add_good(cli, opened, wish, value->value);
 		else if (value->id == CLI_OPTION_INSTANCE)
 			wish->instances[wish->instance_count++] = value->value;
+		else if (value->id == CLI_OPTION_NOISE)
+			fine = read_noise(cli, value->value, &wish->noise);
 	}
 	if (wish->count > 0)
 		qsort(wish->sessions, wish->count, sizeof(*wish->sessions), compare_numbers);
@@ -196,7 +218,7 @@ static void report(struct cli *cli, const struct cli_case *opened, const struct 
 		write_draft(cli, draft, iq_buf_view(&text));
 	else
 		(void)cli_set_error(cli, &error);
-	if (coverage.accepted < coverage.learned)
+	if (coverage.accepted + draft->noise < coverage.learned)
 		(void)cli_set_status(cli, CLI_VIOLATED,
 				     "the draft rejects %" PRIu64 " of %" PRIu64 " instances that it was learned from",
 				     coverage.learned - coverage.accepted, coverage.learned);
@@ -215,7 +237,7 @@ int cli_run_learn(struct cli *cli)
 		return (int)cli->status;
 	if (read_wish(cli, &opened, &wish)) {
 		const struct iq_learn_options options = { wish.sessions, wish.count, wish.instances,
-							  wish.instance_count };
+							  wish.instance_count, wish.noise };
 
 		if (iq_learn(opened.store, &options, &draft, &error) < 0) {
 			(void)cli_set_error(cli, &error);

@@ -80,6 +80,10 @@ static const struct cli_option learn_options[] = {
 	{ CLI_OPTION_INSTANCE, "FIELD",
 	  "a field that tells instances apart: /run_id, key, or session; may be given several times. Default: it is found",
 	  NULL, true },
+	{ CLI_OPTION_NOISE, "PERCENT",
+	  "what so few instances do, one step behind another, is taken for noise and not learned from; 0 learns from all. "
+	  "Default: 3%",
+	  NULL, false },
 	{ CLI_OPTION_OUTPUT, "FILE",
 	  "write the draft there, and the report to standard output. Default: both, the report as comments", NULL,
 	  false },
@@ -519,6 +523,7 @@ static const struct {
 	[CLI_OPTION_MAN] = { "man", 0 },
 	[CLI_OPTION_MAP] = { "map", 0 },
 	[CLI_OPTION_MAX_LINE] = { "max-line", 0 },
+	[CLI_OPTION_NOISE] = { "noise", 0 },
 	[CLI_OPTION_NAME] = { "name", 0 },
 	[CLI_OPTION_OUTPUT] = { "output", 'o' },
 	[CLI_OPTION_PRINT] = { "print", 0 },

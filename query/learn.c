@@ -31,6 +31,8 @@ struct lifecycle {
 
 struct drafting {
 	struct iq_learner *learner;
+	double noise;
+	uint64_t left_out;
 	struct lifecycle lifecycles[IQ_LEARN_MAX_KEYS];
 	bool nests; /* children stand in the orders of their parents */
 	bool limits_times;
@@ -218,19 +220,108 @@ static void release_members(struct members *members)
 	free(members->samples);
 }
 
-static int add_sequence(const struct drafting *drafting, struct lifecycle *lifecycle, const struct members *members,
-			size_t group, bool late)
+static int read_sequence(const struct drafting *drafting, struct lifecycle *lifecycle, const struct members *members,
+			 size_t group, bool late, struct sequence *sequence)
 {
+	int rc = 0;
+
+	sequence->count = 0;
+	for (size_t i = members->begin[group]; i < members->begin[group + 1] && rc == 0; i++)
+		rc = take_sample(drafting, lifecycle, sequence, members->samples[i], late);
+	return rc;
+}
+
+static bool is_group_used(const struct iq_sample_group *group)
+{
+	return !group->outside && !group->noise && group->count > 0;
+}
+
+/* Calls `take` for both sequences of every instance. */
+static int each_sequence(const struct drafting *drafting, struct lifecycle *lifecycle, const struct members *members,
+			 int (*take)(void *context, uint32_t group, const struct sequence *sequence), void *context)
+{
+	const struct iq_sample_key *key = lifecycle->key;
 	struct sequence sequence = { 0 };
 	int rc = 0;
 
-	for (size_t i = members->begin[group]; i < members->begin[group + 1] && rc == 0; i++)
-		rc = take_sample(drafting, lifecycle, &sequence, members->samples[i], late);
-	if (rc == 0)
-		rc = iq_mine_add(&lifecycle->mine, sequence.letters, sequence.count);
+	for (uint32_t i = 0; i < key->group_count && rc == 0; i++)
+		for (int late = 0; late < 2 && rc == 0 && is_group_used(&key->groups[i]); late++) {
+			rc = read_sequence(drafting, lifecycle, members, i, late, &sequence);
+			if (rc == 0)
+				rc = take(context, i, &sequence);
+		}
 	free(sequence.letters);
+	return rc;
+}
+
+static int take_for_mining(void *context, uint32_t group, const struct sequence *sequence)
+{
+	const int rc = iq_mine_add(context, sequence->letters, sequence->count);
+
+	(void)group;
 	return rc < 0 ? rc : 0;
 }
+
+/* ---- Noise ---- */
+
+struct noise {
+	struct iq_learn_steps steps;
+	bool *rare; /* by group */
+	double least;
+};
+
+static int count_steps(void *context, uint32_t group, const struct sequence *sequence)
+{
+	struct noise *noise = context;
+
+	return iq_learn_steps_add(&noise->steps, group, sequence->letters, sequence->count);
+}
+
+static int mark_rare(void *context, uint32_t group, const struct sequence *sequence)
+{
+	struct noise *noise = context;
+
+	noise->rare[group] |= iq_learn_steps_rarest(&noise->steps, sequence->letters, sequence->count) < noise->least;
+	return 0;
+}
+
+/* Where many instances do what nearly no other does, that is how they are, and no noise. */
+static void leave_out(struct drafting *drafting, struct iq_sample_key *key, const struct noise *noise)
+{
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < key->group_count; i++)
+		count += noise->rare[i];
+	for (size_t i = 0; i < key->group_count && (double)count <= 2 * noise->least; i++)
+		key->groups[i].noise = noise->rare[i];
+	drafting->left_out += (double)count <= 2 * noise->least ? count : 0;
+}
+
+static int leave_noise_out(struct drafting *drafting, struct lifecycle *lifecycle, const struct members *members)
+{
+	struct iq_sample_key *key = &drafting->learner->keys[lifecycle - drafting->lifecycles];
+	struct noise noise = { .steps = { .known = IQ_MAP_INIT }, .rare = calloc(key->group_count + 1, 1) };
+	uint64_t used = 0;
+	int rc = noise.rare ? 0 : IQ_ERR_NOMEM;
+
+	for (size_t i = 0; i < key->group_count; i++) {
+		key->groups[i].noise = false;
+		used += is_group_used(&key->groups[i]);
+	}
+	noise.least = drafting->noise * (double)used;
+	/* What one instance does is told from noise by no number of others that small. */
+	if (rc == 0 && noise.least > 1)
+		rc = each_sequence(drafting, lifecycle, members, count_steps, &noise);
+	if (rc == 0 && noise.least > 1)
+		rc = each_sequence(drafting, lifecycle, members, mark_rare, &noise);
+	if (rc == 0)
+		leave_out(drafting, key, &noise);
+	iq_learn_steps_release(&noise.steps);
+	free(noise.rare);
+	return rc;
+}
+
+/* ---- What else is known of an instance ---- */
 
 static void note_ends(const struct iq_learner *learner, struct lifecycle *lifecycle, const struct members *members,
 		      size_t group)
@@ -268,15 +359,19 @@ static int64_t round_up(int64_t ns)
 	return (ns / day + 1) * day;
 }
 
-static int64_t deadline_for(int64_t *times, size_t count)
+/* The longest of those that are not far off, where so many may be. */
+static int64_t deadline_for(int64_t *times, size_t count, size_t noise)
 {
 	int64_t high, longest;
 
 	if (count == 0)
 		return 0;
 	qsort(times, count, sizeof(*times), by_value);
-	high = times[(count - 1) * PERCENTILE / 100];
+	high = times[(count - 1) * PERCENTILE / 100 < count - 1 - noise ? (count - 1) * PERCENTILE / 100
+									: count - 1 - noise];
 	longest = times[count - 1];
+	for (size_t i = 0; i < noise && longest / HEADROOM > high; i++)
+		longest = times[count - 2 - i];
 	if (longest > INT64_MAX / (2 * HEADROOM))
 		return 0;
 	high = high * HEADROOM > longest + longest / 4 ? high * HEADROOM : longest + longest / 4;
@@ -292,7 +387,7 @@ static bool has_pair(const struct drafting *drafting, const struct lifecycle *li
 	return true;
 }
 
-static int set_deadline(const struct drafting *drafting, struct lifecycle *lifecycle)
+static int set_deadline(struct drafting *drafting, struct lifecycle *lifecycle)
 {
 	const struct iq_sample_key *key = lifecycle->key;
 	int64_t *times = calloc(key->group_count + 1, sizeof(*times));
@@ -304,14 +399,17 @@ static int set_deadline(const struct drafting *drafting, struct lifecycle *lifec
 		const struct iq_sample_group *group = &key->groups[i];
 		int64_t from, to;
 
-		if (group->outside || group->count == 0)
+		if (!is_group_used(group))
 			continue;
 		from = drafting->learner->samples[group->first].ts;
 		to = drafting->learner->samples[group->last].ts;
 		if (from != IQ_TIME_NONE && to != IQ_TIME_NONE && to >= from)
 			times[count++] = to - from;
 	}
-	lifecycle->deadline = has_pair(drafting, lifecycle) ? deadline_for(times, count) : 0;
+	if (has_pair(drafting, lifecycle))
+		lifecycle->deadline = deadline_for(times, count, (size_t)(drafting->noise * (double)count));
+	for (size_t i = 0; i < count && lifecycle->deadline > 0 && drafting->limits_times; i++)
+		drafting->left_out += times[i] > lifecycle->deadline;
 	free(times);
 	return 0;
 }
@@ -329,14 +427,13 @@ static int learn_lifecycle(struct drafting *drafting, struct lifecycle *lifecycl
 	lifecycle->ends = iq_arena_calloc(&learner->memory, learner->types.count + 1, 1);
 	rc = learner->memory.failed ? IQ_ERR_NOMEM : rc;
 	name_lifecycle(drafting, lifecycle);
-	for (size_t i = 0; rc == 0 && i < key->group_count; i++) {
-		if (key->groups[i].outside || key->groups[i].count == 0)
-			continue;
-		note_ends(learner, lifecycle, &members, i);
-		rc = add_sequence(drafting, lifecycle, &members, i, false);
-		if (rc == 0)
-			rc = add_sequence(drafting, lifecycle, &members, i, true);
-	}
+	if (rc == 0)
+		rc = leave_noise_out(drafting, lifecycle, &members);
+	for (size_t i = 0; rc == 0 && i < key->group_count; i++)
+		if (is_group_used(&key->groups[i]))
+			note_ends(learner, lifecycle, &members, i);
+	if (rc == 0)
+		rc = each_sequence(drafting, lifecycle, &members, take_for_mining, &lifecycle->mine);
 	release_members(&members);
 	return rc == 0 ? set_deadline(drafting, lifecycle) : rc;
 }
@@ -468,9 +565,9 @@ static int write_lifecycle(const struct drafting *drafting, struct lifecycle *li
 
 /* ---- The draft ---- */
 
-static void open_drafting(struct drafting *drafting, struct iq_learner *learner, bool plain)
+static void open_drafting(struct drafting *drafting, struct iq_learner *learner, double noise, bool plain)
 {
-	*drafting = (struct drafting){ .learner = learner, .nests = !plain, .limits_times = !plain };
+	*drafting = (struct drafting){ .learner = learner, .noise = noise, .nests = !plain, .limits_times = !plain };
 	for (size_t i = 0; i < IQ_LEARN_MAX_KEYS; i++) {
 		drafting->lifecycles[i].letters = (struct iq_map)IQ_MAP_INIT;
 		iq_mine_init(&drafting->lifecycles[i].mine);
@@ -485,12 +582,14 @@ static void close_drafting(struct drafting *drafting)
 	}
 }
 
-static int write_draft(struct iq_learner *learner, bool plain, struct iq_buf *yaml, struct iq_error *error)
+static int write_draft(struct iq_learner *learner, double noise, bool plain, struct iq_draft *draft,
+		       struct iq_error *error)
 {
 	struct drafting drafting;
+	struct iq_buf *yaml = &draft->yaml;
 	int rc = 0;
 
-	open_drafting(&drafting, learner, plain);
+	open_drafting(&drafting, learner, noise, plain);
 	for (size_t i = 0; i < learner->key_count && rc == 0; i++)
 		rc = learn_lifecycle(&drafting, &drafting.lifecycles[i], &learner->keys[i]);
 	for (size_t i = 0; i < learner->key_count && rc == 0; i++) {
@@ -498,6 +597,7 @@ static int write_draft(struct iq_learner *learner, bool plain, struct iq_buf *ya
 		rc = write_lifecycle(&drafting, &drafting.lifecycles[i], yaml);
 	}
 	close_drafting(&drafting);
+	draft->noise = drafting.left_out;
 	if (rc == IQ_ERR_LIMIT)
 		return iq_error_set(
 			error, rc,
@@ -519,15 +619,15 @@ static int check_draft(struct iq_learner *learner, struct iq_draft *draft, struc
 }
 
 /* Where children and times are more than the checker takes, because they make the automaton too large, the draft does without. */
-static int write_checked_draft(struct iq_learner *learner, struct iq_draft *draft, struct iq_error *error)
+static int write_checked_draft(struct iq_learner *learner, double noise, struct iq_draft *draft, struct iq_error *error)
 {
 	struct iq_error ignored = IQ_ERROR_INIT;
-	int rc = write_draft(learner, false, &draft->yaml, error);
+	int rc = write_draft(learner, noise, false, draft, error);
 
 	if (rc < 0 || check_draft(learner, draft, &ignored) == 0)
 		return rc;
 	iq_buf_clear(&draft->yaml);
-	rc = write_draft(learner, true, &draft->yaml, error);
+	rc = write_draft(learner, noise, true, draft, error);
 	return rc == 0 ? check_draft(learner, draft, error) : rc;
 }
 
@@ -585,7 +685,7 @@ int iq_learn(struct iq_store *store, const struct iq_learn_options *options, str
 	if (rc == 0)
 		rc = keep_facts(&learner, ret_draft, error);
 	if (rc == 0)
-		rc = write_checked_draft(&learner, ret_draft, error);
+		rc = write_checked_draft(&learner, options->noise, ret_draft, error);
 	iq_learner_release(&learner);
 	if (rc < 0)
 		iq_draft_release(ret_draft);

@@ -41,6 +41,7 @@ struct iq_sample_group {
 	uint32_t parent; /* the group of the parent's that it lies in */
 	bool several;	 /* types */
 	bool begins_twice;
+	bool noise;   /* it does what nearly no other does, and is not learned from */
 	bool outside; /* it has an event of a session that is not learned from */
 };
 
@@ -87,6 +88,24 @@ int iq_learner_read(struct iq_learner *learner, struct iq_store *store, const st
 		    struct iq_error *error);
 /* Finds the keys, those with most events first, the session where there is none. */
 int iq_learner_find_keys(struct iq_learner *learner, const struct iq_learn_options *options, struct iq_error *error);
+
+/* How many instances take each step from one letter to the next. Release with iq_learn_steps_release(). */
+struct iq_step_count {
+	uint32_t instances;
+	uint32_t last; /* the instance that was counted last, and one */
+};
+
+struct iq_learn_steps {
+	struct iq_map known;
+	struct iq_step_count *counts;
+	size_t capacity;
+};
+
+/* A sequence of the instance; all those of one instance follow one another. 0 or IQ_ERR_NOMEM. */
+int iq_learn_steps_add(struct iq_learn_steps *steps, uint32_t instance, const uint32_t *letters, size_t count);
+/* How many instances take the rarest step of the sequence. */
+uint32_t iq_learn_steps_rarest(const struct iq_learn_steps *steps, const uint32_t *letters, size_t count);
+void iq_learn_steps_release(struct iq_learn_steps *steps);
 
 void iq_learner_forget_keys(struct iq_learner *learner);
 

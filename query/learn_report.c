@@ -72,6 +72,11 @@ static void write_chosen(struct reporting *reporting)
 		(void)iq_buf_appendf(reporting->out, "%s%" PRIu64 " %s", joint, left_out[i].count, left_out[i].what);
 		joint = ", ";
 	}
+	if (draft->noise > 0)
+		(void)iq_buf_appendf(
+			reporting->out,
+			"\nnot learned from: %" PRIu64 " %s nearly no other does (--noise 0 learns from all)",
+			draft->noise, draft->noise == 1 ? "instance that does what" : "instances that do what");
 	(void)iq_buf_append_cstr(reporting->out,
 				 draft->limited ? "\nonly the first 1048576 events were read\n\n" : "\n\n");
 }

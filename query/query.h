@@ -165,6 +165,7 @@ struct iq_learn_options {
 	size_t session_count;
 	const char *const *instances; /* fields that tell instances apart, or `session`; none: they are found */
 	size_t instance_count;
+	double noise; /* share of instances below which a step that only they take is not learned from; 0: all are */
 };
 
 /* A draft, and what it was learned from. */
@@ -177,6 +178,7 @@ struct iq_draft {
 	uint64_t refused;
 	uint64_t faulty; /* named by an error, */
 	uint64_t others; /* not asked for */
+	uint64_t noise;	 /* instances that were left out */
 	bool limited;	 /* not everything was read */
 	bool checked;
 	struct iq_check_result result; /* of the whole store, by the draft */
