@@ -186,9 +186,15 @@ static int list_vacuous(struct iq_checker *checker, const struct iq_follower *fo
 	if (!list)
 		return iq_checker_nomem(checker);
 	result->vacuous = list;
-	for (size_t i = 0; i < lifecycle->rule_count; i++)
-		if (lifecycle->rules[i].activates && !follower->activated[i])
-			list[result->vacuous_count++] = iq_arena_copy(checker->memory, lifecycle->rules[i].text);
+	for (size_t i = 0; i < lifecycle->rule_count; i++) {
+		const struct iq_view text = lifecycle->rules[i].text;
+
+		if (!lifecycle->rules[i].activates || follower->activated[i])
+			continue;
+		/* One with a time is an automaton and a deadline beside it. */
+		if (result->vacuous_count == 0 || !iq_view_eq(list[result->vacuous_count - 1], text))
+			list[result->vacuous_count++] = iq_arena_copy(checker->memory, text);
+	}
 	return 0;
 }
 

@@ -5,6 +5,7 @@
 
 #include "query/gap.h"
 #include "query/report.h"
+#include "query/report_shared.h"
 
 /* Lines of one list before it says how many more there are. */
 #define MAX_GAPS 8
@@ -12,8 +13,6 @@
 #define MAX_NAMES 12
 /* Tenths of a second: what happened sooner has no common age but that of the beginning. */
 #define SHORTEST_AGE 10
-/* How far from a finding another source's error may lie to be shown beside it. */
-#define NEARBY_NS (2 * IQ_NS_PER_S)
 
 struct report {
 	struct iq_store *store;
@@ -496,7 +495,29 @@ static void append_common_predecessor(struct report *report, const struct patter
 	append_safe(report, type);
 }
 
-static void append_shared(struct report *report, const struct pattern *pattern)
+/* What lies around them in the store. Of one finding the events themselves are shown. */
+static int append_surroundings(struct report *report, const struct pattern *pattern)
+{
+	const struct iq_step *steps[IQ_REPORT_SHARED_MAX], *dated[IQ_REPORT_SHARED_MAX];
+	size_t count = 0, dated_count = 0;
+	int rc = 0;
+
+	for (size_t i = 0; i < pattern->count && i < IQ_REPORT_SHARED_MAX; i++) {
+		const struct iq_step *step = anchor(pattern->places[i].finding);
+
+		if (step->kind == IQ_KIND_NET_ERROR && step->session_no && !pattern->places[i].finding->after.id)
+			steps[count++] = step;
+		if (step->kind != IQ_KIND_CONTAINER && step->ts != IQ_TIME_NONE)
+			dated[dated_count++] = step;
+	}
+	if (count > 1)
+		rc = iq_report_append_last(report->store, steps, count, report->out, report->error);
+	if (rc == 0 && dated_count > 1)
+		rc = iq_report_append_container(report->store, dated, dated_count, report->out, report->error);
+	return rc;
+}
+
+static int append_shared(struct report *report, const struct pattern *pattern)
 {
 	const struct iq_step *first = anchor(pattern->places[0].finding);
 	int64_t from = INT64_MAX, to = IQ_TIME_NONE;
@@ -519,6 +540,7 @@ static void append_shared(struct report *report, const struct pattern *pattern)
 	}
 	append_common_predecessor(report, pattern);
 	append_age(report, pattern);
+	return append_surroundings(report, pattern);
 }
 
 static void append_step(struct report *report, const char *label, const struct iq_step *step)
@@ -542,15 +564,15 @@ static int append_nearby(struct report *report, const struct iq_step *step)
 	struct iq_event event;
 	struct iq_cursor *cursor;
 	struct iq_buf nearest = IQ_BUF_INIT;
-	int64_t distance = NEARBY_NS + 1;
+	int64_t distance = IQ_REPORT_NEARBY_NS + 1;
 	const int64_t span = iq_store_skew_span(report->store);
 	const int64_t step_at = iq_store_align(report->store, step->source, step->ts);
 	int rc;
 
 	if (step->ts == IQ_TIME_NONE)
 		return 0;
-	filter.ts_min = step->ts - NEARBY_NS - span;
-	filter.ts_max = step->ts + NEARBY_NS + span;
+	filter.ts_min = step->ts - IQ_REPORT_NEARBY_NS - span;
+	filter.ts_max = step->ts + IQ_REPORT_NEARBY_NS + span;
 	filter.kinds = 1u << IQ_KIND_LOG | 1u << IQ_KIND_CONTAINER;
 	rc = iq_cursor_open(report->store, &filter, &cursor, report->error);
 	if (rc < 0)
@@ -560,7 +582,8 @@ static int append_nearby(struct report *report, const struct iq_step *step)
 		const int64_t apart = at > step_at ? at - step_at : step_at - at;
 		char text[IQ_RFC3339_SIZE];
 
-		if (apart >= distance || (event.severity < IQ_SEVERITY_WARNING && event.kind == IQ_KIND_LOG))
+		if (event.id == step->id || apart >= distance ||
+		    (event.severity < IQ_SEVERITY_WARNING && event.kind == IQ_KIND_LOG))
 			continue;
 		distance = apart;
 		iq_buf_clear(&nearest);
@@ -635,7 +658,7 @@ static int append_pattern(struct report *report, const struct pattern *pattern, 
 	append(report, first->finding->kind == IQ_FINDING_OUT_OF_ORDER ? "out of order: " : "");
 	append_safe(report, first->finding->message);
 	tab_to(report, start, 56);
-	append_shared(report, pattern);
+	rc = append_shared(report, pattern);
 	append(report, "\n");
 	append_owner(report, first);
 	append_rule(report, first->finding);
@@ -647,7 +670,8 @@ static int append_pattern(struct report *report, const struct pattern *pattern, 
 		append_safe(report, first->finding->repair);
 		append(report, "\n");
 	}
-	rc = append_nearby(report, anchor(first->finding));
+	if (rc == 0)
+		rc = append_nearby(report, anchor(first->finding));
 	append_also(report, pattern);
 	return rc;
 }
