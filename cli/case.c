@@ -254,6 +254,15 @@ struct iq_spec *cli_load_specs(struct cli *cli, struct iq_store *store)
 	return NULL;
 }
 
+/* Reports for machines have each instance. */
+static bool lists_all(struct cli *cli)
+{
+	const char *format = cli_get(cli, CLI_OPTION_FORMAT);
+
+	return (format && strcmp(format, "text") != 0) || cli_has(cli, CLI_OPTION_JSON) ||
+	       cli_has(cli, CLI_OPTION_JUNIT);
+}
+
 bool cli_check(struct cli *cli, struct iq_store *store, struct iq_check_result *ret_result)
 {
 	struct iq_error error = IQ_ERROR_INIT;
@@ -262,7 +271,8 @@ bool cli_check(struct cli *cli, struct iq_store *store, struct iq_check_result *
 
 	if (!spec)
 		return false;
-	rc = iq_check(store, spec, ret_result, &error);
+	rc = lists_all(cli) ? iq_check(store, spec, ret_result, &error)
+			    : iq_check_failing(store, spec, ret_result, &error);
 	iq_spec_free(spec);
 	if (rc < 0)
 		(void)cli_set_error(cli, &error);

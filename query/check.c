@@ -85,49 +85,114 @@ static int want_steps(struct iq_checker *checker, const struct iq_instance *inst
 }
 
 /* Its sessions have to be read again to explain it. */
-static int choose(struct iq_checker *checker, struct iq_follower *follower, const struct iq_track *track, size_t number)
+static int choose(struct iq_checker *checker, struct iq_follower *follower, const struct iq_track *track, size_t index)
 {
 	const uint64_t name[2] = { (uint64_t)(follower - checker->followers), track->first_id };
 	const struct iq_track *top = track;
-	const uint32_t *sessions;
+	size_t count;
 
 	while (top->parent)
 		top = top->parent;
-	sessions = iq_numbers_items(&top->sessions);
-	checker->chosen_all |= top->sessions.count == 0 || top->loose;
-	for (size_t i = 0; i < top->sessions.count; i++)
-		if (sessions[i] < checker->chosen_room)
-			checker->chosen_sessions[sessions[i]] = true;
-	return iq_map_set(&checker->chosen, iq_view_make((const char *)name, sizeof(name)), number) < 0
+	count = iq_numbers_count(&top->sessions);
+	checker->chosen_all |= count == 0 || top->loose;
+	for (size_t i = 0; i < count; i++)
+		if (iq_numbers_at(&top->sessions, i) < checker->chosen_room)
+			checker->chosen_sessions[iq_numbers_at(&top->sessions, i)] = true;
+	return iq_map_set(&checker->chosen, iq_view_make((const char *)name, sizeof(name)), index) < 0
 		       ? iq_checker_nomem(checker)
 		       : 0;
 }
 
-static int report_track(struct iq_checker *checker, struct iq_follower *follower, struct iq_track *track,
-			struct iq_instance *instance)
+static int list_track(struct iq_checker *checker, const struct iq_follower *follower, const struct iq_track *track,
+		      const struct iq_judgement *judgement, struct iq_instance *instance)
 {
-	uint32_t *sessions = iq_arena_alloc(checker->memory, (track->sessions.count + 1) * sizeof(*sessions));
+	const size_t count = iq_numbers_count(&track->sessions);
+	uint32_t *sessions = iq_arena_alloc(checker->memory, (count + 1) * sizeof(*sessions));
+
+	*instance = (struct iq_instance){
+		.key = iq_follower_key(follower, track, checker->memory),
+		.verdict = judgement->verdict,
+		.reason = iq_arena_copy(checker->memory, judgement->reason),
+		.sessions = sessions,
+		.session_count = count,
+		.events = track->count,
+		.first = { .id = track->first_id,
+			   .ts = iq_checker_recorded(checker, iq_track_source(track), track->first_ts) },
+		.last = { .id = track->last_id,
+			  .ts = iq_checker_recorded(checker, track->last_source, track->last_ts) },
+	};
+	for (size_t i = 0; sessions && i < count; i++)
+		sessions[i] = iq_numbers_at(&track->sessions, i);
+	return sessions && instance->key.data && !checker->memory->failed ? 0 : iq_checker_nomem(checker);
+}
+
+static void fold_verdict(struct iq_lifecycle_result *result, enum iq_verdict verdict)
+{
+	result->violated += verdict == IQ_VERDICT_VIOLATED;
+	result->undetermined += verdict == IQ_VERDICT_UNDETERMINED;
+	result->ok += verdict == IQ_VERDICT_OK;
+	if (verdict > result->verdict)
+		result->verdict = verdict;
+}
+
+/* Only what its sessions and its lifecycle say of it remains. */
+static void count_track(struct iq_checker *checker, const struct iq_track *track, enum iq_verdict verdict,
+			struct iq_view reason, struct iq_lifecycle_result *result)
+{
+	fold_verdict(result, verdict);
+	for (size_t i = 0; i < iq_numbers_count(&track->sessions); i++) {
+		const struct iq_session *session = iq_checker_session(checker, iq_numbers_at(&track->sessions, i));
+		struct iq_unlisted *unlisted = session ? &checker->unlisted[session - checker->sessions] : NULL;
+
+		if (!unlisted)
+			continue;
+		unlisted->instances++;
+		if (verdict == IQ_VERDICT_UNDETERMINED && !unlisted->reason.data)
+			unlisted->reason = reason;
+	}
+}
+
+/* The instances of the result while it grows. */
+struct listing {
+	struct iq_instance *items;
+	size_t count;
+	size_t capacity;
+};
+
+/* Counts it among those that are undetermined for its reason. */
+static int count_reason(struct iq_checker *checker, struct iq_map *reasons, struct iq_view reason,
+			struct iq_map_entry **ret_entry)
+{
+	uint32_t index;
+	int rc = iq_map_intern(reasons, reason, &index);
+
+	if (rc < 0)
+		return iq_checker_nomem(checker);
+	*ret_entry = &reasons->entries[index];
+	(*ret_entry)->value = rc == 1 ? 1 : (*ret_entry)->value + 1;
+	return 0;
+}
+
+static int report_track(struct iq_checker *checker, struct iq_follower *follower, struct iq_track *track,
+			struct iq_lifecycle_result *result, struct listing *listing)
+{
+	struct iq_map_entry *reason = NULL;
 	struct iq_judgement judgement;
 	int rc = iq_judge(checker, follower, track, &judgement);
 
-	instance->key = iq_follower_key(follower, track, checker->memory);
-	if (rc < 0 || !sessions || !instance->key.data)
-		return rc < 0 ? rc : iq_checker_nomem(checker);
-	memcpy(sessions, iq_numbers_items(&track->sessions), track->sessions.count * sizeof(*sessions));
-	instance->verdict = judgement.verdict;
-	instance->reason = judgement.reason;
-	instance->sessions = sessions;
-	instance->session_count = track->sessions.count;
-	instance->events = track->count;
-	instance->first = (struct iq_step){
-		.id = track->first_id,
-		.ts = iq_checker_recorded(checker, iq_numbers_items(&track->sources)[0], track->first_ts),
-	};
-	instance->last = (struct iq_step){
-		.id = track->last_id,
-		.ts = iq_checker_recorded(checker, track->last_source, track->last_ts),
-	};
-	return judgement.explain ? choose(checker, follower, track, track->number) : 0;
+	if (rc == 0 && judgement.verdict == IQ_VERDICT_UNDETERMINED && !judgement.explain)
+		rc = count_reason(checker, &follower->reasons, judgement.reason, &reason);
+	if (rc < 0)
+		return rc;
+	if (checker->failing_only && !judgement.explain &&
+	    (reason ? reason->value > IQ_CHECK_EXAMPLES : judgement.verdict == IQ_VERDICT_OK)) {
+		count_track(checker, track, judgement.verdict, reason ? reason->key : IQ_VIEW_NULL, result);
+		return 0;
+	}
+	if (IQ_ARRAY_GROW(listing->items, listing->capacity, listing->count + 1) < 0)
+		return iq_checker_nomem(checker);
+	rc = list_track(checker, follower, track, &judgement, &listing->items[listing->count++]);
+	return rc == 0 && judgement.explain ? choose(checker, follower, track, listing->count - 1) : rc;
 }
 
 /* What a name may be a misspelling of: a type that was seen, and has no name of its own. */
@@ -198,15 +263,6 @@ static int list_vacuous(struct iq_checker *checker, const struct iq_follower *fo
 	return 0;
 }
 
-static void fold_verdict(struct iq_lifecycle_result *result, enum iq_verdict verdict)
-{
-	result->violated += verdict == IQ_VERDICT_VIOLATED;
-	result->undetermined += verdict == IQ_VERDICT_UNDETERMINED;
-	result->ok += verdict == IQ_VERDICT_OK;
-	if (verdict > result->verdict)
-		result->verdict = verdict;
-}
-
 /* Could there have been instances that nobody recorded? */
 static bool is_part_unseen(const struct iq_checker *checker, const struct iq_lifecycle *lifecycle)
 {
@@ -221,7 +277,7 @@ static void judge_count(struct iq_checker *checker, const struct iq_follower *fo
 			struct iq_lifecycle_result *result)
 {
 	const struct iq_expected_count *expect = &follower->lifecycle->expect;
-	size_t count = result->instance_count;
+	size_t count = follower->count;
 
 	if (follower->limited && result->verdict != IQ_VERDICT_VIOLATED) {
 		result->verdict = IQ_VERDICT_UNDETERMINED;
@@ -243,21 +299,32 @@ static void judge_count(struct iq_checker *checker, const struct iq_follower *fo
 	}
 }
 
+static int list_instances(struct iq_checker *checker, struct iq_follower *follower, struct iq_lifecycle_result *result)
+{
+	struct listing listing = { 0 };
+	struct iq_instance *instances;
+	int rc = 0;
+
+	for (size_t i = 0; i < follower->count && rc == 0; i++)
+		rc = report_track(checker, follower, follower->tracks[i], result, &listing);
+	instances = iq_arena_alloc(checker->memory, (listing.count + 1) * sizeof(*instances));
+	if (instances && listing.count > 0)
+		memcpy(instances, listing.items, listing.count * sizeof(*instances));
+	free(listing.items);
+	result->instances = instances;
+	result->instance_count = listing.count;
+	return rc < 0 ? rc : instances ? 0 : iq_checker_nomem(checker);
+}
+
 static int report_lifecycle(struct iq_checker *checker, struct iq_follower *follower,
 			    struct iq_lifecycle_result *result)
 {
-	struct iq_instance *instances = iq_arena_calloc(checker->memory, follower->count + 1, sizeof(*instances));
-	int rc = 0;
+	int rc = list_instances(checker, follower, result);
 
-	if (!instances)
-		return iq_checker_nomem(checker);
 	result->name = iq_arena_copy(checker->memory, follower->lifecycle->name);
 	result->events = follower->events;
 	result->no_key = follower->no_key;
-	result->instances = instances;
-	result->instance_count = follower->count;
-	for (size_t i = 0; i < follower->count && rc == 0; i++)
-		rc = report_track(checker, follower, follower->tracks[i], &instances[i]);
+	result->total = follower->count;
 	if (rc == 0)
 		rc = list_never_seen(checker, follower, result);
 	if (rc == 0)
@@ -275,13 +342,17 @@ static int explain_track(struct iq_checker *checker, struct iq_follower *followe
 	struct iq_judgement judgement;
 	struct iq_instance *instance;
 	struct iq_finding *findings;
-	int rc = iq_judge(checker, follower, track, &judgement);
+	int rc;
 
+	/* What is nested is judged with the others of its tree. */
+	if (!number && !follower->parent && !follower->nests)
+		return 0;
+	rc = iq_judge(checker, follower, track, &judgement);
 	if (rc < 0 || !number || !track->trace || *number >= result->instance_count)
 		return rc;
 	instance = (struct iq_instance *)&result->instances[*number];
 	instance->verdict = judgement.verdict;
-	instance->reason = judgement.reason;
+	instance->reason = iq_arena_copy(checker->memory, judgement.reason);
 	rc = iq_explain(checker, follower, track, judgement.over, &findings, &instance->finding_count);
 	if (rc < 0)
 		return rc;
@@ -453,6 +524,16 @@ static void fold_instance(struct iq_checker *checker, struct iq_session_verdict 
 	}
 }
 
+/* Those that are not listed come after those that are: of each reason the first are listed. */
+static void fold_unlisted(struct iq_session_verdict *verdict, const struct iq_unlisted *unlisted)
+{
+	verdict->instances += unlisted->instances;
+	if (unlisted->reason.data && verdict->verdict < IQ_VERDICT_UNDETERMINED) {
+		verdict->verdict = IQ_VERDICT_UNDETERMINED;
+		verdict->reason = unlisted->reason;
+	}
+}
+
 static int fold_sessions(struct iq_checker *checker, struct iq_check_result *result)
 {
 	struct iq_session_verdict *sessions =
@@ -465,6 +546,11 @@ static int fold_sessions(struct iq_checker *checker, struct iq_check_result *res
 	for (size_t i = 0; i < result->lifecycle_count; i++)
 		for (size_t j = 0; j < result->lifecycles[i].instance_count; j++)
 			fold_instance(checker, sessions, &result->lifecycles[i].instances[j]);
+	for (size_t i = 0; i < checker->session_count; i++) {
+		fold_unlisted(&sessions[i], &checker->unlisted[i]);
+		if (checker->unlisted[i].reason.data)
+			sessions[i].reason = iq_arena_copy(checker->memory, sessions[i].reason);
+	}
 	result->sessions = sessions;
 	result->session_count = checker->session_count;
 	return 0;
@@ -505,6 +591,33 @@ static void fold_store(struct iq_checker *checker, struct iq_check_result *resul
 		result->reason = whole_reason(checker, worst, worst->verdict);
 }
 
+/* Why instances are undetermined, and how many for each reason. */
+static int list_reasons(struct iq_checker *checker, const struct iq_follower *follower,
+			struct iq_lifecycle_result *result)
+{
+	struct iq_map reasons = IQ_MAP_INIT;
+	struct iq_map_entry *reason;
+	struct iq_name_count *list;
+	int rc = 0;
+
+	for (size_t i = 0; i < result->instance_count && rc == 0; i++)
+		if (result->instances[i].reason.data)
+			rc = count_reason(checker, &reasons, result->instances[i].reason, &reason);
+	list = iq_arena_calloc(checker->memory, reasons.count + 1, sizeof(*list));
+	for (size_t i = 0; i < reasons.count && list; i++) {
+		const uint64_t *all = iq_map_get(&follower->reasons, reasons.entries[i].key);
+
+		list[i] = (struct iq_name_count){ .name = iq_arena_copy(checker->memory, reasons.entries[i].key),
+						  .count = reasons.entries[i].value };
+		if (checker->failing_only && all && *all > IQ_CHECK_EXAMPLES)
+			list[i].count += *all - IQ_CHECK_EXAMPLES;
+	}
+	result->reasons = list;
+	result->reason_count = reasons.count;
+	iq_map_release(&reasons);
+	return rc == 0 && !list ? iq_checker_nomem(checker) : rc;
+}
+
 static int report(struct iq_checker *checker, struct iq_check_result *result)
 {
 	struct iq_lifecycle_result *lifecycles =
@@ -521,6 +634,7 @@ static int report(struct iq_checker *checker, struct iq_check_result *result)
 		for (size_t j = 0; j < lifecycles[i].instance_count; j++)
 			fold_verdict(&lifecycles[i], lifecycles[i].instances[j].verdict);
 		judge_count(checker, &checker->followers[i], &lifecycles[i]);
+		rc = list_reasons(checker, &checker->followers[i], &lifecycles[i]);
 	}
 	if (rc == 0)
 		rc = fill_steps(checker, result);
@@ -595,11 +709,12 @@ static int init(struct iq_checker *checker)
 	int rc;
 
 	checker->sessions = iq_store_sessions(checker->store, &checker->session_count);
+	checker->unlisted = calloc(checker->session_count + 1, sizeof(*checker->unlisted));
 	checker->session_ends = calloc(checker->session_count + 1, sizeof(*checker->session_ends));
 	checker->chosen_room =
 		checker->session_count ? (size_t)checker->sessions[checker->session_count - 1].no + 1 : 1;
 	checker->chosen_sessions = calloc(checker->chosen_room, sizeof(*checker->chosen_sessions));
-	if (!checker->session_ends || !checker->chosen_sessions)
+	if (!checker->session_ends || !checker->chosen_sessions || !checker->unlisted)
 		return iq_checker_nomem(checker);
 	rc = init_followers(checker);
 	if (rc == 0)
@@ -615,6 +730,7 @@ static void release(struct iq_checker *checker)
 	iq_horizon_release(checker);
 	free(checker->followers);
 	free(checker->session_ends);
+	free(checker->unlisted);
 	free(checker->chosen_sessions);
 	iq_map_release(&checker->chosen);
 	free(checker->named);
@@ -623,13 +739,16 @@ static void release(struct iq_checker *checker)
 	iq_buf_release(&checker->key);
 	iq_buf_release(&checker->scratch);
 	iq_arena_release(&checker->pass);
+	iq_arena_release(&checker->judging);
 }
 
-int iq_check(struct iq_store *store, const struct iq_spec *spec, struct iq_check_result *ret_result,
-	     struct iq_error *error)
+static int check(struct iq_store *store, const struct iq_spec *spec, bool failing_only,
+		 struct iq_check_result *ret_result, struct iq_error *error)
 {
 	struct iq_check_result result = { .memory = IQ_ARENA_INIT };
-	struct iq_checker checker = { .store = store, .spec = spec, .error = error, .memory = &result.memory };
+	struct iq_checker checker = {
+		.store = store, .spec = spec, .error = error, .memory = &result.memory, .failing_only = failing_only
+	};
 	int rc = init(&checker);
 
 	if (rc == 0)
@@ -642,6 +761,18 @@ int iq_check(struct iq_store *store, const struct iq_spec *spec, struct iq_check
 	else
 		*ret_result = result;
 	return rc;
+}
+
+int iq_check(struct iq_store *store, const struct iq_spec *spec, struct iq_check_result *ret_result,
+	     struct iq_error *error)
+{
+	return check(store, spec, false, ret_result, error);
+}
+
+int iq_check_failing(struct iq_store *store, const struct iq_spec *spec, struct iq_check_result *ret_result,
+		     struct iq_error *error)
+{
+	return check(store, spec, true, ret_result, error);
 }
 
 void iq_check_result_release(struct iq_check_result *result)

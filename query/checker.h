@@ -26,6 +26,12 @@ struct iq_horizon {
 	int64_t covered; /* aligned: until when it was recorded, or IQ_TIME_NONE */
 };
 
+/* What is not listed of the instances in a session. */
+struct iq_unlisted {
+	uint64_t instances;
+	struct iq_view reason; /* of the first undetermined one, or NULL */
+};
+
 /* What an event of one kind, type, source, direction and severity is to a lifecycle. */
 struct iq_class {
 	uint64_t name; /* 0: free */
@@ -63,8 +69,9 @@ struct iq_follower {
 	bool *activated;       /* by rule */
 	uint64_t *type_counts; /* by number of the checker's types: selected and not named here */
 	size_t type_capacity;
-	bool nests;   /* some of its names are lifecycles */
-	bool limited; /* a pattern took too long */
+	bool nests;	       /* some of its names are lifecycles */
+	bool limited;	       /* a pattern took too long */
+	struct iq_map reasons; /* why instances are undetermined, and how many of each are not listed */
 };
 
 struct iq_checker {
@@ -73,6 +80,9 @@ struct iq_checker {
 	struct iq_error *error;
 	struct iq_arena *memory;       /* of the result */
 	struct iq_arena pass;	       /* of one pass */
+	struct iq_arena judging;       /* of one judgement */
+	bool failing_only;	       /* see iq_check_failing() */
+	struct iq_unlisted *unlisted;  /* by index into sessions */
 	struct iq_follower *followers; /* those of nested lifecycles behind their parents' */
 	size_t follower_count;
 	const struct iq_session *sessions;
@@ -217,7 +227,7 @@ int iq_watch_end(struct iq_checker *checker, struct iq_follower *follower, struc
 /* Where a track stands when the pass is over. */
 struct iq_judgement {
 	enum iq_verdict verdict;
-	struct iq_view reason; /* for undetermined */
+	struct iq_view reason; /* for undetermined; Borrowed until the next judgement */
 	bool over;	       /* nothing more can come */
 	bool explain;	       /* some rule is broken, be it one that only warns */
 };

@@ -146,15 +146,15 @@ static int note_darkness(struct iq_checker *checker, struct iq_view key, const s
 
 static bool may_hold_of(const struct iq_checker *checker, const struct iq_gap *gap, const struct iq_track *track)
 {
-	const uint32_t *numbers = iq_numbers_items(&track->sessions);
+	const size_t count = iq_numbers_count(&track->sessions);
 
-	for (size_t i = 0; i < track->sessions.count; i++) {
-		const struct iq_session *session = iq_checker_session(checker, numbers[i]);
+	for (size_t i = 0; i < count; i++) {
+		const struct iq_session *session = iq_checker_session(checker, iq_numbers_at(&track->sessions, i));
 
 		if (session && iq_gap_touches_session(checker->store, gap, session))
 			return true;
 	}
-	return track->sessions.count == 0;
+	return count == 0;
 }
 
 static int touch(struct iq_checker *checker, struct iq_follower *follower, struct iq_track *track,

@@ -559,7 +559,7 @@ static int read_events(struct iq_diff *diff, struct iq_diff_side *side, struct i
 static int note_violated(struct iq_diff *diff, struct iq_diff_side *side, struct iq_error *error)
 {
 	struct iq_check_result result;
-	int rc = diff->spec ? iq_check(side->store, diff->spec, &result, error) : 0;
+	int rc = diff->spec ? iq_check_failing(side->store, diff->spec, &result, error) : 0;
 
 	if (rc < 0 || !diff->spec)
 		return rc;

@@ -600,9 +600,9 @@ static int explain_phantom(struct explainer *explainer)
 /* What ended the last session that the track appeared in. */
 static uint64_t end_event(const struct iq_checker *checker, const struct iq_track *track)
 {
-	const uint32_t *numbers = iq_numbers_items(&track->sessions);
+	const size_t count = iq_numbers_count(&track->sessions);
 	const struct iq_session *session =
-		track->sessions.count ? iq_checker_session(checker, numbers[track->sessions.count - 1]) : NULL;
+		count ? iq_checker_session(checker, iq_numbers_at(&track->sessions, count - 1)) : NULL;
 
 	return session ? checker->session_ends[session - checker->sessions] : 0;
 }

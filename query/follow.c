@@ -1083,4 +1083,5 @@ void iq_follower_release(struct iq_follower *follower)
 	free(follower->by_session);
 	iq_map_release(&follower->latest);
 	iq_map_release(&follower->loose);
+	iq_map_release(&follower->reasons);
 }

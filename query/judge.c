@@ -5,15 +5,15 @@
 
 bool iq_sessions_ended(const struct iq_checker *checker, const struct iq_track *track)
 {
-	const uint32_t *numbers = iq_numbers_items(&track->sessions);
+	const size_t count = iq_numbers_count(&track->sessions);
 
-	for (size_t i = 0; i < track->sessions.count; i++) {
-		const struct iq_session *session = iq_checker_session(checker, numbers[i]);
+	for (size_t i = 0; i < count; i++) {
+		const struct iq_session *session = iq_checker_session(checker, iq_numbers_at(&track->sessions, i));
 
 		if (!session || !session->end_seen)
 			return false;
 	}
-	return track->sessions.count > 0;
+	return count > 0;
 }
 
 static bool is_over(const struct iq_checker *checker, const struct iq_follower *follower, const struct iq_track *track)
@@ -34,17 +34,17 @@ static bool is_cancelled(const struct iq_track *track)
 	return false;
 }
 
-static struct iq_view why_dark(const struct iq_checker *checker, const struct iq_track *track, bool lost)
+static struct iq_view why_dark(struct iq_checker *checker, const struct iq_track *track, bool lost)
 {
 	const struct iq_gap *gap = track->shade ? track->shade->gap : NULL;
 
 	if (track->start_unseen)
 		return IQ_LIT("began before capture");
 	if (gap && gap->count != IQ_NUMBER_NONE)
-		return iq_checker_text(checker->memory, "gap of %" PRId64 " %s: %.200s", gap->count,
+		return iq_checker_text(&checker->judging, "gap of %" PRId64 " %s: %.200s", gap->count,
 				       gap->count == 1 ? "event" : "events", gap->reason.data);
 	if (gap)
-		return iq_checker_text(checker->memory, "gap of %" PRIu64 " bytes: %.200s", gap->bytes,
+		return iq_checker_text(&checker->judging, "gap of %" PRIu64 " bytes: %.200s", gap->bytes,
 				       gap->reason.data);
 	return lost ? IQ_LIT("limit reached") : IQ_LIT("open at capture end");
 }
@@ -147,6 +147,7 @@ int iq_judge(struct iq_checker *checker, struct iq_follower *follower, struct iq
 	struct ruling ruling;
 	int rc = 0;
 
+	iq_arena_clear(&checker->judging);
 	if (track->malformed) {
 		*ret_judgement = (struct iq_judgement){ .verdict = IQ_VERDICT_VIOLATED, .explain = true };
 		return 0;

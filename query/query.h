@@ -107,8 +107,11 @@ struct iq_lifecycle_result {
 	uint64_t violated, undetermined, ok;
 	uint64_t events;		     /* events it selected and named */
 	uint64_t no_key;		     /* selected and named, but without the instance key */
-	const struct iq_instance *instances; /* in order of their first event */
+	uint64_t total;			     /* of instances */
+	const struct iq_instance *instances; /* in order of their first event: all, or see iq_check_failing() */
 	size_t instance_count;
+	const struct iq_name_count *reasons; /* why so many are undetermined, as they came up first */
+	size_t reason_count;
 	const struct iq_name_count *never_seen; /* named, never seen */
 	size_t never_seen_count;
 	const struct iq_name_count *not_named; /* selected and seen, not named by any lifecycle of the spec */
@@ -137,6 +140,11 @@ struct iq_check_result {
 /* Checks every lifecycle over the store in one pass. Caller owns; release with iq_check_result_release(). */
 int iq_check(struct iq_store *store, const struct iq_spec *spec, struct iq_check_result *ret_result,
 	     struct iq_error *error);
+/* The same, of which only what is wrong is listed: instances that are ok are counted, and of those that are undetermined for one reason
+ * the first IQ_CHECK_EXAMPLES are listed. What a result takes does not grow with what went well then. */
+int iq_check_failing(struct iq_store *store, const struct iq_spec *spec, struct iq_check_result *ret_result,
+		     struct iq_error *error);
+#define IQ_CHECK_EXAMPLES 100u
 void iq_check_result_release(struct iq_check_result *result);
 
 /* ---- Reports of a check ----------------------------------------------------------------------------------- */

@@ -1,5 +1,6 @@
 /* The screen: what was not recorded comes first, then what was covered, the verdicts, and findings of one shape as one
  * pattern. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -245,8 +246,8 @@ static void append_lifecycle(struct report *report, const struct iq_lifecycle_re
 	append(report, "  ");
 	append_safe(report, lifecycle->name);
 	tab_to(report, start, 18);
-	iq_report_append_count(report->out, lifecycle->instance_count);
-	append(report, lifecycle->instance_count == 1 ? " instance" : " instances");
+	iq_report_append_count(report->out, lifecycle->total);
+	append(report, lifecycle->total == 1 ? " instance" : " instances");
 	tab_to(report, start, 36);
 	append_number(report, lifecycle->violated, 9);
 	append_number(report, lifecycle->undetermined, 14);
@@ -697,9 +698,9 @@ static int append_patterns(struct report *report)
 /* ---- Undetermined ---- */
 
 /* Instances that are undetermined for one reason, in one line. */
-static void append_reason(struct report *report, struct iq_view reason)
+static void append_reason(struct report *report, struct iq_view reason, uint64_t count)
 {
-	size_t count = 0, start = report->out->len;
+	size_t named = 0, start = report->out->len;
 
 	append(report, "   ");
 	append_safe(report, reason);
@@ -708,12 +709,12 @@ static void append_reason(struct report *report, struct iq_view reason)
 	for (size_t i = 0; i < report->result->lifecycle_count; i++) {
 		const struct iq_lifecycle_result *lifecycle = &report->result->lifecycles[i];
 
-		for (size_t j = 0; j < lifecycle->instance_count; j++) {
+		for (size_t j = 0; j < lifecycle->instance_count && named < MAX_NAMES; j++) {
 			const struct iq_instance *instance = &lifecycle->instances[j];
 
-			if (!instance->reason.data || !iq_view_eq(instance->reason, reason) || count++ >= MAX_NAMES)
+			if (!instance->reason.data || !iq_view_eq(instance->reason, reason))
 				continue;
-			append(report, count > 1 ? ", " : "");
+			append(report, named++ > 0 ? ", " : "");
 			if (instance->session_count)
 				(void)iq_buf_appendf(report->out, "s%u ", instance->sessions[0]);
 			append_safe(report, lifecycle->name);
@@ -721,27 +722,36 @@ static void append_reason(struct report *report, struct iq_view reason)
 			append_safe(report, instance->key);
 		}
 	}
-	if (count > MAX_NAMES)
-		(void)iq_buf_appendf(report->out, " and %zu more", count - MAX_NAMES);
+	if (count > named)
+		(void)iq_buf_appendf(report->out, " and %" PRIu64 " more", count - named);
 	append(report, "\n");
+}
+
+/* The reasons of all lifecycles, each with how many instances it has. */
+static int add_reasons(struct iq_map *reasons, const struct iq_lifecycle_result *lifecycle)
+{
+	uint32_t index;
+	int rc = 0;
+
+	for (size_t i = 0; i < lifecycle->reason_count && rc >= 0; i++) {
+		rc = iq_map_intern(reasons, lifecycle->reasons[i].name, &index);
+		if (rc >= 0)
+			reasons->entries[index].value =
+				lifecycle->reasons[i].count + (rc == 1 ? 0 : reasons->entries[index].value);
+	}
+	return rc;
 }
 
 static int append_undetermined(struct report *report)
 {
 	struct iq_map reasons = IQ_MAP_INIT;
-	uint32_t index;
 	int rc = 0;
 
-	for (size_t i = 0; i < report->result->lifecycle_count; i++) {
-		const struct iq_lifecycle_result *lifecycle = &report->result->lifecycles[i];
-
-		for (size_t j = 0; j < lifecycle->instance_count && rc >= 0; j++)
-			if (lifecycle->instances[j].reason.data)
-				rc = iq_map_intern(&reasons, lifecycle->instances[j].reason, &index);
-	}
+	for (size_t i = 0; i < report->result->lifecycle_count && rc >= 0; i++)
+		rc = add_reasons(&reasons, &report->result->lifecycles[i]);
 	append(report, reasons.count ? "\n?  undetermined\n" : "");
 	for (size_t i = 0; i < reasons.count && i < MAX_GAPS; i++)
-		append_reason(report, reasons.entries[i].key);
+		append_reason(report, reasons.entries[i].key, reasons.entries[i].value);
 	if (reasons.count > MAX_GAPS)
 		(void)iq_buf_appendf(report->out, "   and %zu reasons more: --format json lists them\n",
 				     reasons.count - MAX_GAPS);

@@ -126,7 +126,7 @@ int iq_sql_store_judge(struct iq_sql_module *module, struct iq_open_store *store
 	if (!module->spec)
 		rc = iq_spec_presets_for(store->store, &presets, error);
 	if (rc == 0)
-		rc = iq_check(store->store, module->spec ? module->spec : presets, &store->verdicts, error);
+		rc = iq_check_failing(store->store, module->spec ? module->spec : presets, &store->verdicts, error);
 	iq_spec_free(presets);
 	store->judged = rc == 0;
 	return rc < 0 ? rc : list_findings(store, error);

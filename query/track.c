@@ -3,55 +3,55 @@
 #include <stdlib.h>
 #include <string.h>
 
-const uint32_t *iq_numbers_items(const struct iq_numbers *numbers)
+/* The list with room for one more, or NULL when memory is out. */
+static struct iq_number_list *grow_list(struct iq_numbers *numbers)
 {
-	return numbers->capacity ? numbers->items : &numbers->one;
-}
+	struct iq_number_list *list = iq_numbers_is_one(numbers) ? NULL : (struct iq_number_list *)numbers->bits;
+	const uint32_t count = iq_numbers_count(numbers), first = count ? iq_numbers_at(numbers, 0) : 0;
+	const uint32_t capacity = list ? list->capacity * 2 : 4;
 
-static int grow_numbers(struct iq_numbers *numbers)
-{
-	uint32_t capacity = numbers->capacity ? numbers->capacity * 2 : 4;
-	uint32_t *items = malloc(capacity * sizeof(*items));
-
-	if (!items)
-		return IQ_ERR_NOMEM;
-	memcpy(items, iq_numbers_items(numbers), numbers->count * sizeof(*items));
-	iq_numbers_release(numbers);
-	numbers->items = items;
-	numbers->capacity = capacity;
-	return 0;
+	if (list && list->count < list->capacity)
+		return list;
+	list = realloc(list, sizeof(*list) + capacity * sizeof(list->items[0]));
+	if (!list)
+		return NULL;
+	list->items[0] = first;
+	list->count = count;
+	list->capacity = capacity;
+	numbers->bits = (uintptr_t)list;
+	return list;
 }
 
 int iq_numbers_add_new(struct iq_numbers *numbers, uint32_t number)
 {
+	struct iq_number_list *list;
+
 	if (iq_numbers_has(numbers, number))
 		return 0;
-	if (numbers->count == 0) {
-		numbers->one = number;
-		numbers->count = 1;
+	if (numbers->bits == 0) {
+		numbers->bits = (uintptr_t)number << 1 | 1;
 		return 0;
 	}
-	if ((numbers->capacity == 0 || numbers->count == numbers->capacity) && grow_numbers(numbers) < 0)
+	list = grow_list(numbers);
+	if (!list)
 		return IQ_ERR_NOMEM;
-	numbers->items[numbers->count++] = number;
+	list->items[list->count++] = number;
 	return 0;
 }
 
 bool iq_numbers_has(const struct iq_numbers *numbers, uint32_t number)
 {
-	const uint32_t *items = iq_numbers_items(numbers);
-
-	for (size_t i = numbers->count; i-- > 0;)
-		if (items[i] == number)
+	for (size_t i = iq_numbers_count(numbers); i-- > 0;)
+		if (iq_numbers_at(numbers, i) == number)
 			return true;
 	return false;
 }
 
 void iq_numbers_release(struct iq_numbers *numbers)
 {
-	if (numbers->capacity)
-		free(numbers->items);
-	numbers->capacity = 0;
+	if (!iq_numbers_is_one(numbers))
+		free((void *)numbers->bits);
+	numbers->bits = 0;
 }
 
 struct iq_track *iq_track_new(struct iq_arena *arena, size_t automata, size_t watches)
@@ -62,6 +62,11 @@ struct iq_track *iq_track_new(struct iq_arena *arena, size_t automata, size_t wa
 	if (track)
 		track->states = (iq_states *)(void *)(track->watches + watches);
 	return track;
+}
+
+uint32_t iq_track_source(const struct iq_track *track)
+{
+	return iq_numbers_count(&track->sources) ? iq_numbers_at(&track->sources, 0) : 0;
 }
 
 int iq_track_record(struct iq_track *track, size_t automata)

@@ -8,15 +8,37 @@
 
 #include "query/spec.h"
 
-/* A small set of numbers, in order of appearance. Zeroed: empty. Release with iq_numbers_release(). */
+/* A small set of numbers, in order of appearance. Zeroed: empty. Release with iq_numbers_release(). Most have one member, which takes
+ * no memory of its own: `bits` is twice the number and one then, else a struct iq_number_list. */
 struct iq_numbers {
-	uint32_t count;
-	uint32_t capacity; /* 0: the one number is `one` */
-	union {
-		uint32_t one;
-		uint32_t *items;
-	};
+	uintptr_t bits;
 };
+
+struct iq_number_list {
+	uint32_t count;
+	uint32_t capacity;
+	uint32_t items[];
+};
+
+static inline bool iq_numbers_is_one(const struct iq_numbers *numbers)
+{
+	return numbers->bits & 1;
+}
+
+static inline const struct iq_number_list *iq_numbers_list(const struct iq_numbers *numbers)
+{
+	return (const struct iq_number_list *)numbers->bits;
+}
+
+static inline uint32_t iq_numbers_count(const struct iq_numbers *numbers)
+{
+	return iq_numbers_is_one(numbers) ? 1 : numbers->bits ? iq_numbers_list(numbers)->count : 0;
+}
+
+static inline uint32_t iq_numbers_at(const struct iq_numbers *numbers, size_t index)
+{
+	return iq_numbers_is_one(numbers) ? (uint32_t)(numbers->bits >> 1) : iq_numbers_list(numbers)->items[index];
+}
 
 /* 0 or IQ_ERR_NOMEM. */
 int iq_numbers_add_new(struct iq_numbers *numbers, uint32_t number);
@@ -24,13 +46,9 @@ int iq_numbers_add_new(struct iq_numbers *numbers, uint32_t number);
 /* The same, quick for the one number that most sets have. */
 static inline int iq_numbers_add(struct iq_numbers *numbers, uint32_t number)
 {
-	if (numbers->capacity == 0 && numbers->count == 1 && numbers->one == number)
-		return 0;
-	return iq_numbers_add_new(numbers, number);
+	return numbers->bits == ((uintptr_t)number << 1 | 1) ? 0 : iq_numbers_add_new(numbers, number);
 }
 bool iq_numbers_has(const struct iq_numbers *numbers, uint32_t number);
-/* Borrowed until a number is added. */
-const uint32_t *iq_numbers_items(const struct iq_numbers *numbers);
 void iq_numbers_release(struct iq_numbers *numbers);
 
 /* How far it came in one evidence. */
@@ -140,6 +158,8 @@ struct iq_track {
 
 /* `automata` and `watches`: how many rules of each sort. NULL when memory is out. */
 struct iq_track *iq_track_new(struct iq_arena *arena, size_t automata, size_t watches);
+/* That of its first event; 0 for none. */
+uint32_t iq_track_source(const struct iq_track *track);
 /* Gives it a trace. 0 or IQ_ERR_NOMEM. */
 int iq_track_record(struct iq_track *track, size_t automata);
 /* The shade, made where there is none; NULL when memory is out. */

@@ -221,7 +221,7 @@ static int watch_span(const struct deadline *now)
 	struct iq_watch *watch = now->watch;
 	int64_t from = idle ? track->last_ts : track->first_ts;
 	uint64_t from_id = idle ? track->last_id : track->first_id;
-	uint32_t source = idle ? track->last_source : iq_numbers_items(&track->sources)[0];
+	uint32_t source = idle ? track->last_source : iq_track_source(track);
 	int late;
 
 	if (track->count == 0 || track->over || (!idle && watch->verdict == IQ_VERDICT_VIOLATED))
@@ -351,15 +351,15 @@ void iq_watch_darken(struct iq_follower *follower, struct iq_track *track)
 /* Until when the evidence of all its sources reaches; an instance without a source knows of no time. */
 static int64_t coverage_of(const struct iq_checker *checker, const struct iq_track *track)
 {
-	const uint32_t *numbers = iq_numbers_items(&track->sources);
+	const size_t count = iq_numbers_count(&track->sources);
 	int64_t reached = INT64_MAX;
 
-	for (size_t i = 0; i < track->sources.count; i++) {
-		int64_t until = iq_checker_covered(checker, numbers[i]);
+	for (size_t i = 0; i < count; i++) {
+		int64_t until = iq_checker_covered(checker, iq_numbers_at(&track->sources, i));
 
 		reached = until < reached ? until : reached;
 	}
-	return track->sources.count ? reached : IQ_TIME_NONE;
+	return count ? reached : IQ_TIME_NONE;
 }
 
 /* An order that can take nothing more says nothing of what it does not see. */
@@ -395,11 +395,11 @@ static bool is_told_by_automaton(const struct deadline *now, const struct iq_fol
 /* When the last of its sessions ended, aligned; IQ_TIME_NONE where one goes on. */
 static int64_t sessions_end(const struct iq_checker *checker, const struct iq_track *track)
 {
-	const uint32_t *numbers = iq_numbers_items(&track->sessions);
+	const size_t count = iq_numbers_count(&track->sessions);
 	int64_t last = IQ_TIME_NONE;
 
-	for (size_t i = 0; i < track->sessions.count && iq_sessions_ended(checker, track); i++) {
-		const struct iq_session *session = iq_checker_session(checker, numbers[i]);
+	for (size_t i = 0; i < count && iq_sessions_ended(checker, track); i++) {
+		const struct iq_session *session = iq_checker_session(checker, iq_numbers_at(&track->sessions, i));
 		int64_t ended =
 			iq_checker_aligned(checker, iq_checker_source(checker, session->source), session->ended);
 

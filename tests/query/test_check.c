@@ -414,6 +414,53 @@ Test(check, says_the_same_of_columns_and_of_events)
 	}
 }
 
+static void write_text(struct iq_store *store, const struct iq_check_result *result, struct iq_buf *out)
+{
+	const struct iq_report_options options = { .utc = true, .title = "t" };
+
+	cr_assert_eq(iq_report_text(store, result, &options, out, NULL), 0);
+}
+
+/* What is not listed is counted: the report on the screen is the same. */
+Test(check, lists_what_is_wrong_and_counts_the_rest)
+{
+	struct iq_buf text = IQ_BUF_INIT, all = IQ_BUF_INIT, failing = IQ_BUF_INIT;
+	struct iq_error error = IQ_ERROR_INIT;
+	struct iq_check_result whole, some;
+	struct recording recording;
+	struct iq_store *store;
+	struct iq_spec *spec;
+
+	(void)iq_buf_append_cstr(&text, "@c2 open a/x b/x close @c1 open ");
+	for (unsigned i = 0; i < 2 * IQ_CHECK_EXAMPLES; i++)
+		(void)iq_buf_appendf(&text, "a/k%u a/ok%u b/ok%u ", i, i, i);
+	(void)iq_buf_append_cstr(&text, "b/bad a/bad");
+	record(&recording, text.data);
+	cr_assert_eq(iq_store_open(recording.path, &store, &error), 0, "%s", error.message);
+	cr_assert_eq(iq_spec_parse(IQ_LIT(PAIR), "spec", &spec, &error), 0, "%s", error.message);
+	cr_assert_eq(iq_check(store, spec, &whole, &error), 0);
+	cr_assert_eq(iq_check_failing(store, spec, &some, &error), 0);
+	cr_expect_eq(whole.lifecycles[0].instance_count, 4 * IQ_CHECK_EXAMPLES + 2);
+	cr_expect_eq(some.lifecycles[0].instance_count, IQ_CHECK_EXAMPLES + 1);
+	cr_expect_eq(some.lifecycles[0].total, whole.lifecycles[0].total);
+	for (size_t i = 0; i < whole.session_count; i++) {
+		cr_expect_eq(some.sessions[i].instances, whole.sessions[i].instances);
+		cr_expect_eq(some.sessions[i].verdict, whole.sessions[i].verdict);
+	}
+	write_text(store, &whole, &all);
+	write_text(store, &some, &failing);
+	cr_expect_str_eq(failing.data, all.data);
+	cr_expect(strstr(all.data, " and 188 more"), "%s", all.data);
+	iq_check_result_release(&whole);
+	iq_check_result_release(&some);
+	iq_buf_release(&text);
+	iq_buf_release(&all);
+	iq_buf_release(&failing);
+	iq_spec_free(spec);
+	iq_store_close(store);
+	cr_assert_eq(iq_file_remove_tree(recording.path, NULL), 0);
+}
+
 /* Reports stay well-formed whatever the evidence calls its things. */
 Test(check, reports_hostile_names_safely)
 {
