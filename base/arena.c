@@ -115,7 +115,7 @@ static struct iq_arena_block *add_block(struct iq_arena *arena, size_t size)
 
 void *iq_arena_alloc(struct iq_arena *arena, size_t size)
 {
-	size_t align = sizeof(max_align_t);
+	size_t align = _Alignof(max_align_t);
 	struct iq_arena_block *block = arena->blocks;
 	void *result;
 

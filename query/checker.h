@@ -9,6 +9,7 @@
 #ifndef IQ_QUERY_CHECKER_H
 #define IQ_QUERY_CHECKER_H
 
+#include "query/keys.h"
 #include "query/track.h"
 
 /* What gaps have taken so far from a session or a source. */
@@ -53,7 +54,8 @@ struct iq_follower {
 	struct iq_track **tracks; /* in order of their first events */
 	size_t count;
 	size_t capacity;
-	struct iq_map latest; /* key -> number of its last track */
+	struct iq_keys latest; /* with the number of the last track of each */
+	struct iq_track_room room;
 	uint32_t *by_session; /* the same where the key is the session alone: number + 1, by the session's; else NULL */
 	size_t session_room;
 	uint32_t condition_columns; /* that conditions read */
@@ -115,6 +117,15 @@ struct iq_checker {
 	bool chosen_all;	/* some of them lie in no session */
 	struct iq_map step_ids; /* events whose facts the result needs */
 };
+
+/* Where the track stands with a rule that is no automaton. */
+static inline struct iq_watch *iq_follower_watch(const struct iq_follower *follower, const struct iq_track *track,
+						 size_t rule)
+{
+	char *first = (char *)(uintptr_t)track + iq_track_watches_at(follower->automata);
+
+	return (struct iq_watch *)(void *)first + follower->places[rule];
+}
 
 int iq_checker_nomem(struct iq_checker *checker);
 struct iq_view iq_checker_text(struct iq_arena *arena, const char *format, ...) IQ_PRINTF(2, 3);

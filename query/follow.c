@@ -49,7 +49,7 @@ static int key_by_own(struct iq_checker *checker, struct iq_follower *follower, 
 	if (!number)
 		return 0;
 	iq_buf_clear(&checker->key);
-	(void)iq_buf_append(&checker->key, follower->latest.entries[follower->tracks[*number]->key].key);
+	(void)iq_buf_append(&checker->key, iq_key_text(&follower->latest.entries[follower->tracks[*number]->key]));
 	return checker->key.failed ? iq_checker_nomem(checker) : 0;
 }
 
@@ -77,7 +77,7 @@ struct iq_view iq_follower_key(const struct iq_follower *follower, const struct 
 
 	if (follower->by_session && !track->malformed)
 		return iq_arena_copy(arena, iq_session_name(track->key, name));
-	iq_key_append_text(&text, follower->latest.entries[track->key].key);
+	iq_key_append_text(&text, iq_key_text(&follower->latest.entries[track->key]));
 	key = text.failed ? IQ_VIEW_NULL : iq_arena_copy(arena, iq_view_make(text.data ? text.data : "", text.len));
 	iq_buf_release(&text);
 	return key;
@@ -94,9 +94,9 @@ static int remember_key(struct iq_follower *follower, struct iq_view key, uint32
 		track->key = session;
 		return 0;
 	}
-	if (iq_map_intern(&follower->latest, key, &index) < 0)
+	if (iq_keys_add(&follower->latest, key, &index) < 0)
 		return IQ_ERR_NOMEM;
-	follower->latest.entries[index].value = track->number;
+	follower->latest.entries[index].number = track->number;
 	track->key = index;
 	return follower->parent ? iq_map_set(&follower->loose, iq_key_own(key), track->number) : 0;
 }
@@ -112,7 +112,7 @@ static bool is_chosen(const struct iq_checker *checker, const struct iq_follower
 static struct iq_track *new_track(struct iq_checker *checker, struct iq_follower *follower, struct iq_view key,
 				  uint32_t session, uint64_t id)
 {
-	struct iq_track *track = iq_track_new(&checker->pass, follower->automata, follower->watches);
+	struct iq_track *track = iq_track_new(&checker->pass, &follower->room, follower->automata, follower->watches);
 
 	if (!track ||
 	    iq_array_grow(&follower->tracks, &follower->capacity, follower->count + 1, sizeof(struct iq_track *)) < 0)
@@ -602,22 +602,22 @@ static int begin_nested(struct iq_checker *checker, struct iq_follower *follower
 static struct iq_track *latest_track(const struct iq_checker *checker, const struct iq_follower *follower,
 				     const struct iq_seen *seen)
 {
-	const uint64_t *number;
+	const struct iq_key *key;
 
 	if (follower->by_session) {
 		uint32_t place = follower->by_session[seen->event->session_no];
 
 		return place ? follower->tracks[place - 1] : NULL;
 	}
-	number = iq_map_get(&follower->latest, iq_buf_view(&checker->key));
-	return number ? follower->tracks[*number] : NULL;
+	key = iq_keys_find(&follower->latest, iq_buf_view(&checker->key));
+	return key ? follower->tracks[key->number] : NULL;
 }
 
 /* Has another instance with the same key begun since? */
 static bool is_superseded(const struct iq_follower *follower, const struct iq_track *track)
 {
 	const uint64_t latest = follower->by_session ? follower->by_session[track->key] - 1
-						     : follower->latest.entries[track->key].value;
+						     : follower->latest.entries[track->key].number;
 
 	return latest != track->number;
 }
@@ -639,11 +639,10 @@ static bool is_left_behind(const struct iq_follower *follower, const struct iq_t
 static void note_edge(const struct iq_checker *checker, struct iq_track *before, struct iq_track *track,
 		      const struct iq_seen *seen)
 {
-	const uint32_t *sources = iq_numbers_items(&before->sources);
 	int64_t unsure = before->edge ? iq_checker_widest(checker) : 0;
 
-	for (size_t i = 0; i < before->sources.count; i++) {
-		int64_t one = iq_checker_uncertainty(checker, sources[i], seen->source);
+	for (size_t i = 0; i < iq_numbers_count(&before->sources); i++) {
+		int64_t one = iq_checker_uncertainty(checker, iq_numbers_at(&before->sources, i), seen->source);
 
 		unsure = one > unsure ? one : unsure;
 	}
@@ -786,7 +785,7 @@ static int follow_malformed(struct iq_checker *checker, struct iq_follower *foll
 	const struct iq_event *event = seen->event;
 	struct iq_stride stride = { .id = event->id, .ts = seen->at, .symbol = IQ_SYMBOL_NONE };
 	struct iq_track *track;
-	const uint64_t *number;
+	const struct iq_key *key;
 
 	iq_buf_clear(&checker->key);
 	/* No value has an escape before a divider. */
@@ -795,9 +794,9 @@ static int follow_malformed(struct iq_checker *checker, struct iq_follower *foll
 	iq_key_append_value(&checker->key, event->session_no ? event->session : event->source);
 	if (checker->key.failed)
 		return iq_checker_nomem(checker);
-	number = iq_map_get(&follower->latest, iq_buf_view(&checker->key));
-	track = number ? follower->tracks[*number]
-		       : new_track(checker, follower, iq_buf_view(&checker->key), 0, event->id);
+	key = iq_keys_find(&follower->latest, iq_buf_view(&checker->key));
+	track = key ? follower->tracks[key->number]
+		    : new_track(checker, follower, iq_buf_view(&checker->key), 0, event->id);
 	if (!track)
 		return iq_checker_nomem(checker);
 	track->malformed = true;
@@ -1057,7 +1056,8 @@ void iq_follower_reset(struct iq_follower *follower)
 {
 	for (size_t i = 0; i < follower->count; i++)
 		iq_track_release(follower->tracks[i]);
-	iq_map_clear(&follower->latest);
+	iq_keys_clear(&follower->latest);
+	follower->room = (struct iq_track_room){ 0 };
 	iq_map_clear(&follower->loose);
 	memset(follower->seen, 0, follower->lifecycle->names.count * sizeof(*follower->seen));
 	if (follower->type_capacity)
@@ -1081,7 +1081,7 @@ void iq_follower_release(struct iq_follower *follower)
 	free(follower->aligners);
 	free(follower->classes);
 	free(follower->by_session);
-	iq_map_release(&follower->latest);
+	iq_keys_release(&follower->latest);
 	iq_map_release(&follower->loose);
 	iq_map_release(&follower->reasons);
 }

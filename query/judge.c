@@ -85,7 +85,7 @@ bool iq_is_broken(const struct iq_checker *checker, const struct iq_follower *fo
 	bool open;
 
 	if (!follower->lifecycle->rules[rule].automaton)
-		return track->watches[follower->places[rule]].verdict == IQ_VERDICT_VIOLATED;
+		return iq_follower_watch(follower, track, rule)->verdict == IQ_VERDICT_VIOLATED;
 	return facts_of(checker, follower, track, rule, &facts, &open) == 0 && is_violated(&facts, track, over);
 }
 
@@ -119,7 +119,7 @@ static int rule_on(struct iq_checker *checker, const struct iq_follower *followe
 
 	if (rule->automaton)
 		return rule_on_states(checker, follower, track, index, over, ret_ruling);
-	watch = &track->watches[follower->places[index]];
+	watch = iq_follower_watch(follower, track, index);
 	*ret_ruling = (struct ruling){ (enum iq_verdict)watch->verdict, IQ_VIEW_NULL };
 	if (watch->verdict == IQ_VERDICT_UNDETERMINED)
 		ret_ruling->reason = over || track->start_unseen || track->shade ? why_dark(checker, track, false)

@@ -54,13 +54,23 @@ void iq_numbers_release(struct iq_numbers *numbers)
 	numbers->bits = 0;
 }
 
-struct iq_track *iq_track_new(struct iq_arena *arena, size_t automata, size_t watches)
-{
-	struct iq_track *track = iq_arena_calloc(
-		arena, 1, sizeof(*track) + watches * sizeof(struct iq_watch) + automata * sizeof(iq_states));
+/* Tracks that are made at once. */
+#define ROOM 32u
 
-	if (track)
-		track->states = (iq_states *)(void *)(track->watches + watches);
+struct iq_track *iq_track_new(struct iq_arena *arena, struct iq_track_room *room, size_t automata, size_t watches)
+{
+	const size_t size = iq_track_watches_at(automata) + watches * sizeof(struct iq_watch);
+	struct iq_track *track;
+
+	if (room->left == 0) {
+		room->next = iq_arena_calloc(arena, ROOM, size);
+		if (!room->next)
+			return NULL;
+		room->left = ROOM;
+	}
+	track = (struct iq_track *)(void *)room->next;
+	room->next += size;
+	room->left--;
 	return track;
 }
 

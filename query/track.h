@@ -144,20 +144,33 @@ struct iq_track {
 	bool cancelled : 1; /* a `final` event came */
 	bool malformed : 1; /* holds events whose bodies cannot be parsed, of one session */
 	bool start_unseen : 1;
-	bool dark : 1;	   /* a gap touched it since its last event */
-	bool dim : 1;	   /* a gap touched it, or its beginning was not seen */
-	bool renewed : 1;  /* it may have been complete in the dark, and another one have begun */
-	bool ended : 1;	   /* its parent was told of its end */
-	bool edge : 1;	   /* one before it or behind it is closer than their clocks can tell */
-	bool unsure : 1;   /* two of its streams are closer than their clocks can tell */
-	bool loose : 1;	   /* some of its events lie in no session */
-	bool faulty : 1;   /* an event came that its order could not take */
-	iq_states *states; /* now, one an automaton rule; behind its watches, which lie behind the track */
-	struct iq_watch watches[];
+	bool dark : 1;	    /* a gap touched it since its last event */
+	bool dim : 1;	    /* a gap touched it, or its beginning was not seen */
+	bool renewed : 1;   /* it may have been complete in the dark, and another one have begun */
+	bool ended : 1;	    /* its parent was told of its end */
+	bool edge : 1;	    /* one before it or behind it is closer than their clocks can tell */
+	bool unsure : 1;    /* two of its streams are closer than their clocks can tell */
+	bool loose : 1;	    /* some of its events lie in no session */
+	bool faulty : 1;    /* an event came that its order could not take */
+	iq_states states[]; /* now, one an automaton rule; behind them lie its watches */
 };
 
-/* `automata` and `watches`: how many rules of each sort. NULL when memory is out. */
-struct iq_track *iq_track_new(struct iq_arena *arena, size_t automata, size_t watches);
+/* The place of the first watch of a track. */
+static inline size_t iq_track_watches_at(size_t automata)
+{
+	const size_t end = offsetof(struct iq_track, states) + automata * sizeof(iq_states);
+
+	return (end + _Alignof(struct iq_watch) - 1) / _Alignof(struct iq_watch) * _Alignof(struct iq_watch);
+}
+
+/* Memory for the next tracks of a lifecycle. Zeroed: none. It lies in the arena. */
+struct iq_track_room {
+	char *next;
+	size_t left; /* of tracks */
+};
+
+/* `automata` and `watches`: how many rules of each sort, always the same for one room. NULL when memory is out. */
+struct iq_track *iq_track_new(struct iq_arena *arena, struct iq_track_room *room, size_t automata, size_t watches);
 /* That of its first event; 0 for none. */
 uint32_t iq_track_source(const struct iq_track *track);
 /* Gives it a trace. 0 or IQ_ERR_NOMEM. */

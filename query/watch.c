@@ -321,7 +321,7 @@ int iq_watch_step(struct iq_checker *checker, struct iq_follower *follower, stru
 
 	for (size_t i = 0; follower->watches && i < lifecycle->rule_count && rc == 0; i++) {
 		const struct iq_rule *rule = &lifecycle->rules[i];
-		const struct deadline now = { checker, track, rule, &track->watches[follower->places[i]], seen };
+		const struct deadline now = { checker, track, rule, iq_follower_watch(follower, track, i), seen };
 
 		if (rule->kind == IQ_RULE_WITHIN)
 			rc = watch_deadline(&now, is_final, symbol, part);
@@ -337,7 +337,7 @@ void iq_watch_darken(struct iq_follower *follower, struct iq_track *track)
 {
 	for (size_t i = 0; follower->watches && i < follower->lifecycle->rule_count; i++) {
 		const struct iq_rule *rule = &follower->lifecycle->rules[i];
-		struct iq_watch *watch = rule->automaton ? NULL : &track->watches[follower->places[i]];
+		struct iq_watch *watch = rule->automaton ? NULL : iq_follower_watch(follower, track, i);
 
 		if (!watch)
 			continue;
@@ -482,7 +482,7 @@ int iq_watch_end(struct iq_checker *checker, struct iq_follower *follower, struc
 
 	for (size_t i = 0; follower->watches && i < lifecycle->rule_count && rc == 0; i++) {
 		const struct iq_rule *rule = &lifecycle->rules[i];
-		const struct deadline now = { checker, track, rule, &track->watches[follower->places[i]], NULL };
+		const struct deadline now = { checker, track, rule, iq_follower_watch(follower, track, i), NULL };
 
 		if (rule->kind == IQ_RULE_WITHIN)
 			rc = end_deadline(&now, follower, over);
