@@ -230,12 +230,13 @@ static void append_clocks(struct report *report)
 
 /* ---- VERDICT ---- */
 
+/* At the end of so many columns, or as far beyond as it needs. */
 static void append_number(struct report *report, uint64_t number, size_t width)
 {
 	struct iq_buf text = IQ_BUF_INIT;
 
 	iq_report_append_count(&text, number);
-	(void)iq_buf_appendf(report->out, "%*s", (int)width, text.data ? text.data : "");
+	(void)iq_buf_appendf(report->out, " %*s", (int)width - 1, text.data ? text.data : "");
 	iq_buf_release(&text);
 }
 

@@ -6,6 +6,7 @@ first step to their last, with no repair. Loading is not in the figures, on eith
 store and prints its report."""
 import gzip
 import random
+import re
 import shutil
 import statistics
 import subprocess
@@ -151,7 +152,13 @@ class Checking:
         return path
 
     def check(self, store, spec):
-        return clock.run([self.inquest, "check", store, "--spec", spec, "--format", "json"], codes=(0, 1, 3))
+        """Seconds and peak memory; what it says is kept for not_ok()."""
+        return clock.run([self.inquest, "check", store, "--spec", spec], codes=(0, 1, 3), output=self.work / "verdicts")
+
+    def not_ok(self):
+        """How many instances the last check did not find ok."""
+        violated, undetermined = re.search(r"instances? +([0-9,]+) +([0-9,]+) +[0-9,]+", (self.work / "verdicts").read_text()).groups()
+        return int(violated.replace(",", "")) + int(undetermined.replace(",", ""))
 
     def rows(self, store, key):
         """The same events as CSV, for the others."""
@@ -168,16 +175,20 @@ class Checking:
                  f"sequenceMatch('(?1).*(?2)')(ts, type = '{first}', type = '{last}') AS matched, "
                  f"windowFunnel(3600000000000)(ts, type = '{first}', type = '{last}') AS reached "
                  f"FROM d.events GROUP BY key) SETTINGS max_threads = {rivals.THREADS}")
-        return self.chdb.seconds(table, *load, *[query] * ROUNDS)[-ROUNDS:]
+        seconds = self.chdb.seconds(table, *load, *[query] * ROUNDS)[-ROUNDS:]
+        return seconds, int(self.chdb.answers[-1].split(",")[1])
 
     @staticmethod
     def window_query(first, last):
-        return ("SELECT count(*) FROM (SELECT type, lag(type) OVER (PARTITION BY key ORDER BY ts, id) AS before FROM events) "
-                f"WHERE (type = '{first}') <> (before IS NULL) OR before = '{last}'")
+        """How many never came to their last step, and how many events stand where they should not."""
+        return (f"SELECT count(*) FILTER (WHERE before IS NULL) - count(*) FILTER (WHERE type = '{last}'), "
+                f"count(*) FILTER (WHERE (type = '{first}') <> (before IS NULL) OR before = '{last}') "
+                "FROM (SELECT type, lag(type) OVER (PARTITION BY key ORDER BY ts, id) AS before FROM events)")
 
     def against_duckdb(self, csv, first, last):
         load = f"CREATE TABLE events AS SELECT * FROM read_csv('{csv}') ORDER BY key, ts"
-        return self.duckdb.seconds(load, *[self.window_query(first, last)] * ROUNDS)[-ROUNDS:]
+        seconds = self.duckdb.seconds(load, *[self.window_query(first, last)] * ROUNDS)[-ROUNDS:]
+        return seconds, int(self.duckdb.answers[-1].split(",")[0])
 
     def against_sqlite(self, csv, first, last):
         path, script = self.work / "rows.db", self.work / "load.sql"
@@ -185,12 +196,14 @@ class Checking:
         script.write_text("PRAGMA journal_mode = off;\nPRAGMA synchronous = off;\nCREATE TABLE events(id INTEGER, ts INTEGER, key TEXT, type TEXT);\n"
                           f".import --csv --skip 1 {csv} events\nCREATE INDEX by_key ON events(key, ts, id, type);\n")
         clock.run(["sqlite3", "-bail", "-init", script, path, ""])
-        return [rivals.sqlite_statement(path, self.window_query(first, last), before=rivals.Rows.FAST)]
+        seconds = [rivals.sqlite_statement(path, self.window_query(first, last), before=rivals.Rows.FAST)]
+        return seconds, int(clock.text(["sqlite3", path, self.window_query(first, last)]).split("|")[0])
 
     def compare(self, name, store, spec, key, first, last):
         events = int(clock.text([self.inquest, "sql", store, "SELECT events FROM event_aggregates('', 'id')", "--format", "csv"]).split()[-1])
         csv = self.rows(store, key)
         ours = [self.check(store, spec)[0] for _ in range(ROUNDS)]
+        unfinished = self.not_ok()
         mine, where = statistics.median(ours), f"{name}, {events} events"
         for against, why_not, measure, bound in (("chDB, windowFunnel and sequenceMatch", self.chdb.why_not, self.against_chdb, {"least": 1}),
                                                  ("DuckDB, lag()", self.duckdb.why_not, self.against_duckdb, {"least": 10}),
@@ -198,8 +211,11 @@ class Checking:
             if why_not:
                 self.report.note(row="check speed", against=against, skipped=why_not)
                 continue
-            taken = statistics.median(measure(csv, first, last))
-            self.report.row("check speed", where, against, taken / mine, **bound, seconds=mine, reference_seconds=taken, events_per_second=events / mine)
+            seconds, theirs = measure(csv, first, last)
+            if theirs != unfinished:
+                raise RuntimeError(f"{where}: {unfinished} instances are not ok, and {theirs} by {against}")
+            taken = statistics.median(seconds)
+            self.report.row("check speed", where, against, taken / mine, **bound, seconds=mine, reference_seconds=taken, events_per_second=events / mine, not_ok=unfinished)
         csv.unlink()
 
     def measure_runs(self, instances):
@@ -223,13 +239,17 @@ class Checking:
         self.report.row("the automaton alone, events/s of one core", "an order of five names", "", per_second, least=50e6)
 
     def measure_memory(self, instances):
-        """What so many instances that are open at the same time take more than few do, of the same events."""
-        peaks = []
-        for at_once in (400, instances):
-            store = self.store(f"open-{at_once}", run_lines(instances, at_once, STEPS))
-            peaks.append(min(self.check(store, self.spec(SPEC))[1] for _ in range(2)))
+        """What so many instances that are open to the end take more than few do, of the same number of events."""
+        peaks, few, steps = {}, 400, STEPS[:3]
+        for at_once in (few, instances):
+            lines = run_lines(at_once, at_once, steps[:1] + steps[1:] * (instances // at_once * len(steps) // 2))
+            store = self.store(f"open-{at_once}", lines)
+            peaks[at_once] = min(self.check(store, self.spec(SPEC))[1] for _ in range(2))
+            if self.not_ok() != at_once:
+                raise RuntimeError(f"{self.not_ok()} instances are open, and {at_once} were made")
             shutil.rmtree(store)
-        self.report.row("memory of an open instance, bytes", f"{instances} open at once", "400 open at once", max(0.0, (peaks[1] - peaks[0]) / instances), most=200)
+        self.report.row("memory of an open instance, bytes", f"{instances} open at the end", f"{few} open at the end",
+                        (peaks[instances] - peaks[few]) / (instances - few), most=200, peak_mib=peaks[instances] / 2**20)
 
     def measure_alignments(self, instances):
         store = self.store("broken", run_lines(instances, 400, (), change=broken))
@@ -254,7 +274,7 @@ def measure(report, build, cache, work, given, quick):
     parts = [lambda: checking.measure_automaton(build / "tools/measure/automaton-rate", 50_000_000 if quick else 400_000_000),
              lambda: checking.measure_runs(50_000 if quick else 500_000),
              lambda: checking.measure_connections(given),
-             lambda: checking.measure_memory(20_000 if quick else 200_000),
+             lambda: checking.measure_memory(100_000 if quick else 400_000),
              lambda: checking.measure_alignments(1_000 if quick else 10_000),
              lambda: checking.measure_log(1_300 if quick else 13_000)]
     for part in parts:
