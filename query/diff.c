@@ -14,6 +14,8 @@
 /* and a chance that is hard to explain by luck alone, were it the only one looked at. */
 #define SINGLE_P 0.05
 #define LEAST_DURATIONS 3u
+/* A step that so many of those who came to another one took behind it belongs to that. */
+#define NEARLY_ALWAYS 0.9
 
 static const char *const signal_classes[] = {
 	[IQ_SIGNAL_LOG] = "log",    [IQ_SIGNAL_CONTAINER] = "container", [IQ_SIGNAL_CLOSE] = "socket",
@@ -94,6 +96,70 @@ static int add_step(struct iq_diff *diff, size_t number)
 	change->how = change->worse ? "less" : "more";
 	find_examples(&diff->sides[1], step, !change->worse, &change->examples);
 	return set_text(diff, change);
+}
+
+/* ---- Steps that nearly always follow another: do they still? A step that only some cases come to is lost unseen among the others. ---- */
+
+/* Cases that reached `from`, and of these those that reached `to`. */
+static void count_followed(const struct iq_diff_side *side, const struct iq_diff_step *from,
+			   const struct iq_diff_step *to, uint64_t *ret_hits, uint64_t *ret_all)
+{
+	*ret_hits = *ret_all = 0;
+	for (size_t i = 0; i < side->case_count; i++) {
+		const struct iq_diff_case *one = &side->cases[i];
+
+		if (one->lifecycle != from->lifecycle || one->left_open || !has_reached(one, from->bit))
+			continue;
+		++*ret_all;
+		*ret_hits += has_reached(one, to->bit);
+	}
+}
+
+static void find_unfollowed(const struct iq_diff_side *side, const struct iq_diff_step *from,
+			    const struct iq_diff_step *to, struct iq_diff_examples *examples)
+{
+	for (size_t i = 0; i < side->case_count && examples->count < IQ_DIFF_EXAMPLES; i++) {
+		const struct iq_diff_case *one = &side->cases[i];
+
+		if (one->lifecycle == from->lifecycle && !one->left_open && has_reached(one, from->bit) &&
+		    !has_reached(one, to->bit))
+			examples->items[examples->count++] = (struct iq_diff_example){ one->last_event, one->session };
+	}
+}
+
+static int add_follower(struct iq_diff *diff, size_t number)
+{
+	const struct iq_diff_step *from, *to;
+	struct iq_diff_transition transition;
+	struct iq_change change = { .kind = IQ_CHANGE_STEP, .q = 1, .how = "less", .worse = true }, *added;
+	uint64_t reached[2], all[2];
+
+	memcpy(&transition, diff->transitions.entries[number].key.data, sizeof(transition));
+	if (transition.from == IQ_DIFF_WHOLE || transition.from == transition.to)
+		return 0;
+	from = &diff->step_facts[transition.from];
+	to = &diff->step_facts[transition.to];
+	for (int side = 0; side < 2; side++) {
+		iq_diff_count_cases(&diff->sides[side], from, &reached[side], &all[side]);
+		count_followed(&diff->sides[side], from, to, &change.hits[side], &change.all[side]);
+	}
+	/* Where every case comes to the first, the second tells the same. */
+	if (change.all[0] == 0 || change.all[1] == 0 || (reached[0] == all[0] && reached[1] == all[1]) ||
+	    share(&change, 0) < NEARLY_ALWAYS || share(&change, 1) >= share(&change, 0))
+		return 0;
+	added = add_change(diff, IQ_CHANGE_STEP);
+	if (!added)
+		return IQ_ERR_NOMEM;
+	change.p = iq_stats_shares(change.hits[0], change.all[0], change.hits[1], change.all[1]);
+	find_unfollowed(&diff->sides[1], from, to, &change.examples);
+	iq_buf_clear(&diff->text);
+	(void)iq_buf_append(&diff->text, diff->lifecycles.entries[to->lifecycle].key);
+	(void)iq_buf_append_cstr(&diff->text, ": ");
+	(void)iq_buf_append(&diff->text, iq_diff_name(&diff->steps, transition.to));
+	(void)iq_buf_append_cstr(&diff->text, " after ");
+	(void)iq_buf_append(&diff->text, iq_diff_name(&diff->steps, transition.from));
+	*added = change;
+	return set_text(diff, added);
 }
 
 /* ---- Transitions: how long they take ---- */
@@ -342,6 +408,8 @@ int iq_diff_compare(struct iq_diff *diff)
 
 	for (size_t i = 0; i < diff->steps.count && rc == 0; i++)
 		rc = add_step(diff, i);
+	for (size_t i = 0; i < diff->transitions.count && rc == 0; i++)
+		rc = add_follower(diff, i);
 	for (size_t i = 0; i < diff->transitions.count && rc == 0; i++)
 		rc = add_transition(diff, i);
 	for (size_t i = 0; i < diff->signals.count && rc == 0; i++)
