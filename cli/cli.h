@@ -22,6 +22,7 @@ enum cli_option_id {
 	CLI_OPTION_BEFORE,
 	CLI_OPTION_BUDGET,
 	CLI_OPTION_CA,
+	CLI_OPTION_CERT,
 	CLI_OPTION_CHECKPOINT,
 	CLI_OPTION_COMPARE,
 	CLI_OPTION_COMPLETION,
@@ -70,6 +71,7 @@ enum cli_option_id {
 	CLI_OPTION_REDACT_KEY,
 	CLI_OPTION_REPEAT,
 	CLI_OPTION_REST,
+	CLI_OPTION_ROTATE,
 	CLI_OPTION_RUN,
 	CLI_OPTION_SESSION,
 	CLI_OPTION_SET,
@@ -178,6 +180,9 @@ size_t cli_width(void);
 /* Set by SIGINT and SIGTERM after cli_catch_signals(). A second signal ends the program at once. */
 extern volatile int cli_stop;
 void cli_catch_signals(void);
+/* Set by SIGHUP after cli_catch_hangup(). */
+extern volatile int cli_hangup;
+void cli_catch_hangup(void);
 
 /* Aligned columns. Cells are made safe for a terminal as they are added. */
 struct cli_table {

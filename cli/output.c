@@ -77,6 +77,21 @@ void cli_catch_signals(void)
 	(void)sigaction(SIGTERM, &action, NULL);
 }
 
+volatile int cli_hangup;
+
+static void on_hangup(int signal)
+{
+	(void)signal;
+	cli_hangup = 1;
+}
+
+void cli_catch_hangup(void)
+{
+	const struct sigaction action = { .sa_handler = on_hangup, .sa_flags = (int)SA_RESTART };
+
+	(void)sigaction(SIGHUP, &action, NULL);
+}
+
 /* ---- Tables ---- */
 
 void cli_table_init(struct cli_table *table, const char *const *titles)

@@ -12,6 +12,9 @@ void cli_record_docker(struct cli *cli, const char *store, const char *address, 
 /* Records what goes through a tap (record/record.h) until it is stopped. What went wrong is the status. */
 void cli_record_ws(struct cli *cli);
 
+/* Makes certificates for it, and says where they are. */
+void cli_record_ca(struct cli *cli);
+
 /* What a recorder has to say, in one line on stderr. */
 void cli_record_tell(void *context, const char *line);
 

@@ -18,21 +18,27 @@ static char *join(const char *first, const char *second)
 	return first && first[0] == '/' ? iq_path_join(first, second) : NULL;
 }
 
-static char *default_path(void)
+char *cli_config_directory(void)
 {
 	char *directory = join(getenv("XDG_CONFIG_HOME"), "inquest");
 	char *config = directory ? NULL : join(getenv("HOME"), ".config");
-	char *path;
 
 	if (config)
 		(void)mkdir(config, 0700);
 	if (config)
 		directory = iq_path_join(config, "inquest");
-	path = directory ? iq_path_join(directory, "redact.key") : NULL;
-	if (path)
+	if (directory)
 		(void)mkdir(directory, 0700);
-	free(directory);
 	free(config);
+	return directory;
+}
+
+static char *default_path(void)
+{
+	char *directory = cli_config_directory();
+	char *path = directory ? iq_path_join(directory, "redact.key") : NULL;
+
+	free(directory);
 	return path;
 }
 

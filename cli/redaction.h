@@ -12,4 +12,8 @@
  * be: the status is set. */
 bool cli_redactor(struct cli *cli, const char *store, struct iq_redactor **ret_redactor);
 
+/* Where the owner's keys lie: inquest in $XDG_CONFIG_HOME, else in ~/.config; made if it is not there. Caller owns; release with free(). NULL
+ * where there is no such place. */
+char *cli_config_directory(void);
+
 #endif

@@ -118,10 +118,15 @@ void cli_record_docker(struct cli *cli, const char *store, const char *address, 
 
 int cli_run_record(struct cli *cli)
 {
-	if (strcmp(cli->operands[0], "docker") == 0)
+	if (strcmp(cli->operands[0], "ca") != 0 && cli->operand_count > 1)
+		(void)cli_set_status(cli, CLI_USAGE, "record %.40s %.100s: one thing at a time", cli->operands[0],
+				     cli->operands[1]);
+	else if (strcmp(cli->operands[0], "docker") == 0)
 		cli_record_docker(cli, cli_store(cli), NULL, true);
 	else if (strcmp(cli->operands[0], "ws") == 0)
 		cli_record_ws(cli);
+	else if (strcmp(cli->operands[0], "ca") == 0)
+		cli_record_ca(cli);
 	else
 		(void)cli_set_status(
 			cli, CLI_USAGE,

@@ -86,6 +86,54 @@ static bool get_routes(struct cli *cli, struct iq_tap_route *routes, char **text
 	return count > 0 || bad_routes(cli);
 }
 
+/* ---- Other options ---- */
+
+static bool get_certificate(struct cli *cli, struct iq_tap_options *options)
+{
+	options->cert = cli_get(cli, CLI_OPTION_CERT);
+	options->key = cli_get(cli, CLI_OPTION_KEY);
+	if (!options->cert == !options->key)
+		return true;
+	(void)cli_set_status(cli, CLI_USAGE, "--cert and --key belong together; `inquest record ca` makes both");
+	return false;
+}
+
+/* `64MiB`; what is too small for a spool is none. */
+static bool parse_size(const char *text, uint64_t *ret_bytes)
+{
+	static const struct {
+		const char *unit;
+		unsigned shift;
+	} units[] = { { "KiB", 10 }, { "MiB", 20 }, { "GiB", 30 } };
+	char *unit;
+	const unsigned long long number = strtoull(text, &unit, 10);
+
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+		if (unit != text && strcmp(unit, units[i].unit) == 0 && number <= UINT32_MAX) {
+			*ret_bytes = (uint64_t)number << units[i].shift;
+			return *ret_bytes >= 1u << 20;
+		}
+	return false;
+}
+
+static bool get_rotation(struct cli *cli, struct iq_tap_options *options)
+{
+	for (size_t i = 0; i < cli->value_count; i++) {
+		const char *value = cli->values[i].value;
+
+		if (cli->values[i].id != CLI_OPTION_ROTATE || parse_size(value, &options->rotate_bytes))
+			continue;
+		if (!iq_duration_parse(iq_view_cstr(value), &options->rotate_ns) || options->rotate_ns < IQ_NS_PER_S) {
+			(void)cli_set_status(
+				cli, CLI_USAGE,
+				"--rotate %.40s: write a time, 1h, of at least 1s, or a size, 1GiB, of at least 1MiB",
+				value);
+			return false;
+		}
+	}
+	return true;
+}
+
 /* ---- The recording ---- */
 
 static void print_summary(struct cli *cli, const char *store, const struct iq_tap_result *result)
@@ -104,6 +152,9 @@ static void record(struct cli *cli, struct iq_tap_options *options)
 	struct iq_error error = IQ_ERROR_INIT;
 	int rc;
 
+	options->ca = cli_get(cli, CLI_OPTION_CA);
+	options->is_insecure = cli_has(cli, CLI_OPTION_INSECURE);
+	options->rotate = &cli_hangup;
 	options->keep_host = cli_has(cli, CLI_OPTION_KEEP_HOST);
 	options->allow_origin = cli_get(cli, CLI_OPTION_ALLOW_ORIGIN);
 	options->tell = tell;
@@ -112,6 +163,7 @@ static void record(struct cli *cli, struct iq_tap_options *options)
 	options->context = &line;
 	cli_progress_begin(&line.progress, CLI_EVENTS);
 	cli_catch_signals();
+	cli_catch_hangup();
 	/* A peer that is gone is an error of the write. */
 	(void)signal(SIGPIPE, SIG_IGN);
 	rc = iq_tap_record(cli_store(cli), options, &result, &error);
@@ -130,12 +182,30 @@ void cli_record_ws(struct cli *cli)
 
 	if (!routes || !texts)
 		(void)cli_set_status(cli, CLI_FAILED, "out of memory");
-	else if (get_routes(cli, routes, texts, &options.route_count) &&
-		 cli_redactor(cli, cli_store(cli), &options.redactor))
+	else if (get_routes(cli, routes, texts, &options.route_count) && get_certificate(cli, &options) &&
+		 get_rotation(cli, &options) && cli_redactor(cli, cli_store(cli), &options.redactor))
 		record(cli, &options);
 	iq_redactor_free(options.redactor);
 	for (size_t i = 0; texts && i < cli->value_count; i++)
 		free(texts[i]);
 	free(texts);
 	free(routes);
+}
+
+/* ---- Certificates ---- */
+
+void cli_record_ca(struct cli *cli)
+{
+	char *directory = cli_config_directory();
+	struct iq_error error = IQ_ERROR_INIT;
+
+	if (!directory)
+		(void)cli_set_status(cli, CLI_FAILED, "no place for certificates: set HOME or XDG_CONFIG_HOME");
+	else if (iq_tap_make_certificates(directory, cli->operands + 1, cli->operand_count - 1, &error) < 0)
+		(void)cli_set_error(cli, &error);
+	else
+		(void)printf("%s/ca.pem is what clients have to trust; record with\n"
+			     "  --cert %s/tap.pem --key %s/tap.key\n",
+			     directory, directory, directory);
+	free(directory);
 }

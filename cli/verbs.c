@@ -195,7 +195,8 @@ static const struct cli_option record_options[] = {
 	{ CLI_OPTION_LISTEN, "ADDR",
 	  "ws: where clients connect: 9000, 127.0.0.1:9000 or [::1]:9000; a port alone is on loopback, port 0 any that is free",
 	  NULL, false },
-	{ CLI_OPTION_UPSTREAM, "URL", "ws: the server behind it: ws://HOST:PORT, or http://", NULL, false },
+	{ CLI_OPTION_UPSTREAM, "URL", "ws: the server behind it: ws://HOST[:PORT], or wss://, http://, https://", NULL,
+	  false },
 	{ CLI_OPTION_MAP, "ADDR=URL",
 	  "ws: both in one, for several servers at once: 9000=ws://localhost:8000; may be given several times", NULL,
 	  true },
@@ -203,6 +204,17 @@ static const struct cli_option record_options[] = {
 	  NULL, false },
 	{ CLI_OPTION_ALLOW_ORIGIN, "ORIGIN",
 	  "ws: requests with this Origin (http://localhost:3000) go on with the upstream's own instead", NULL, false },
+	{ CLI_OPTION_CA, "FILE", "ws: trust upstreams by these certificates, in PEM form. Default: those of the system",
+	  NULL, false },
+	{ CLI_OPTION_INSECURE, NULL, "ws: trust any upstream, whatever its certificate", NULL, false },
+	{ CLI_OPTION_CERT, "FILE",
+	  "ws: clients connect with TLS, and get this certificate chain, in PEM form; `inquest record ca` makes one",
+	  NULL, false },
+	{ CLI_OPTION_KEY, "FILE", "ws: the key of --cert, in PEM form", NULL, false },
+	{ CLI_OPTION_ROTATE, "TIME|SIZE",
+	  "ws: make a segment each hour (1h), or of so much (1GiB); may be given for both. SIGHUP makes one at once. Default: "
+	  "64MiB",
+	  NULL, true },
 	STORE_OPTION,
 	KEEPING_OPTIONS,
 	DOCKER_OPTIONS,
@@ -352,7 +364,7 @@ const struct cli_verb cli_verbs[] = {
 	  "inquest ingest /var/log/app/            # daily: adds what is new\n"
 	  "docker logs api 2>&1 | inquest ingest - --source api --store incident\n",
 	  ingest_options, 1, UINT32_MAX, "what shall be taken in? name files, directories or -", cli_run_ingest },
-	{ "record", "docker|ws", "record containers, or a WebSocket and the HTTP around it, as they run",
+	{ "record", "docker|ws|ca [NAME...]", "record containers, or a WebSocket and the HTTP around it, as they run",
 	  "docker: follows the containers of a Docker Engine, those that appear later too, until it is interrupted (Ctrl-C): each line that "
 	  "they write, and each start, end, kill, health check, out of memory. What the Engine has of them from before is taken first. Lines that "
 	  "are longer than 16 KiB, which Docker cuts, are joined again. Where the Engine is restarted or the connection breaks, it is waited "
@@ -362,12 +374,14 @@ const struct cli_verb cli_verbs[] = {
 	  "ws: a tap between clients and a server. Bytes are relayed as they are, WebSockets and the HTTP around them, and what they say is "
 	  "recorded: handshakes, messages with their fragments, pings, closes, requests and responses, server-sent events, and upstreams that "
 	  "refuse, do not resolve or break off. Recording trouble never holds up the traffic (docs/record.md).\n"
+	  "ca: makes a certificate authority for this machine, and a certificate by it for localhost and each NAME, to be used with ws --cert and "
+	  "--key.\n"
 	  "The store can be read meanwhile.",
 	  "inquest record ws --listen 127.0.0.1:9000 --upstream ws://localhost:8000 --store incident\n"
 	  "inquest record ws --map 9000=ws://localhost:8000 --map 9081=http://localhost:8081\n"
 	  "inquest record docker --project chat --store incident\n"
 	  "DOCKER_HOST=ssh://ops@host inquest record docker --container api --since 1h\n",
-	  record_options, 1, 1, "what shall be recorded? `inquest record docker`, or `inquest record ws`",
+	  record_options, 1, UINT32_MAX, "what shall be recorded? `inquest record docker`, or `inquest record ws`",
 	  cli_run_record },
 	{ "collect", "--print WHAT", "a script that collects evidence where inquest is not",
 	  "Prints a POSIX shell script that changes nothing where it runs, and writes one tar to standard output: logs with their times, "
@@ -497,6 +511,7 @@ static const struct {
 	[CLI_OPTION_ALLOW_HOST] = { "allow-host", 0 },
 	[CLI_OPTION_ALLOW_ORIGIN] = { "allow-origin", 0 },
 	[CLI_OPTION_BEFORE] = { "before", 0 },
+	[CLI_OPTION_CERT] = { "cert", 0 },
 	[CLI_OPTION_CHECKPOINT] = { "checkpoint", 0 },
 	[CLI_OPTION_COMPLETION] = { "completion", 0 },
 	[CLI_OPTION_CONTAINER] = { "container", 0 },
@@ -532,6 +547,7 @@ static const struct {
 	[CLI_OPTION_REDACT] = { "redact", 0 },
 	[CLI_OPTION_REDACT_KEY] = { "redact-key", 0 },
 	[CLI_OPTION_REST] = { "rest", 0 },
+	[CLI_OPTION_ROTATE] = { "rotate", 0 },
 	[CLI_OPTION_RUN] = { "run", 0 },
 	[CLI_OPTION_SESSION] = { "session", 0 },
 	[CLI_OPTION_SINCE] = { "since", 0 },

@@ -15,9 +15,9 @@ enum phase {
 	PHASE_REFUSED  /* the recorder has answered itself */
 };
 
-struct iq_link {
-	struct iq_link *next;
-	struct iq_link **place;
+struct iq_tap_link {
+	struct iq_tap_link *next;
+	struct iq_tap_link **place;
 	struct iq_route *route;
 	struct iq_traffic *traffic;
 	struct iq_stream client;
@@ -40,7 +40,7 @@ struct iq_link {
 	uint64_t number;
 };
 
-static void free_link(struct iq_link *link)
+static void free_link(struct iq_tap_link *link)
 {
 	*link->place = link->next;
 	if (link->next)
@@ -54,7 +54,7 @@ static void free_link(struct iq_link *link)
 	free(link);
 }
 
-static void unhold(struct iq_link *link)
+static void unhold(struct iq_tap_link *link)
 {
 	if (--link->open == 0)
 		free_link(link);
@@ -62,20 +62,20 @@ static void unhold(struct iq_link *link)
 
 /* ---- Listening ---- */
 
-static void check(struct iq_link *link, int rc)
+static void check(struct iq_tap_link *link, int rc)
 {
 	if (rc < 0)
 		iq_tap_fail(link->route->tap, rc);
 }
 
-static void hear(struct iq_link *link, enum iq_direction side, struct iq_view bytes)
+static void hear(struct iq_tap_link *link, enum iq_direction side, struct iq_view bytes)
 {
 	check(link, iq_traffic_feed(link->traffic, side, bytes, iq_clock_now(), link->route->tap->error));
 }
 
 /* ---- The end ---- */
 
-static void close_both(struct iq_link *link, bool reset)
+static void close_both(struct iq_tap_link *link, bool reset)
 {
 	link->over = true;
 	link->deadline = 0;
@@ -87,7 +87,7 @@ static void close_both(struct iq_link *link, bool reset)
 }
 
 /* Both ends, and what is known of why. */
-static void finish(struct iq_link *link, enum iq_direction by, const char *trouble, bool reset)
+static void finish(struct iq_tap_link *link, enum iq_direction by, const char *trouble, bool reset)
 {
 	if (link->over)
 		return;
@@ -117,7 +117,7 @@ static const char *reason_of(int status)
 }
 
 /* Answers instead of the upstream, and ends. */
-static void refuse(struct iq_link *link, int status, const char *trouble)
+static void refuse(struct iq_tap_link *link, int status, const char *trouble)
 {
 	struct iq_buf answer = IQ_BUF_INIT;
 	struct iq_buf safe = IQ_BUF_INIT;
@@ -142,20 +142,19 @@ static void refuse(struct iq_link *link, int status, const char *trouble)
 
 /* ---- The upstream ---- */
 
-static void connect_next(struct iq_link *link, int code);
+static void connect_next(struct iq_tap_link *link, const char *trouble);
 
-static void refuse_upstream(struct iq_link *link, const char *what, int code)
+static void refuse_upstream(struct iq_tap_link *link, const char *what, const char *why)
 {
 	char trouble[500];
 
-	(void)snprintf(trouble, sizeof(trouble), "%.*s: %s: %s", IQ_VIEW_ARG(link->route->source), what,
-		       uv_strerror(code));
+	(void)snprintf(trouble, sizeof(trouble), "%.*s: %s: %s", IQ_VIEW_ARG(link->route->source), what, why);
 	iq_tap_tell(link->route->tap, "%s", trouble);
 	refuse(link, 502, trouble);
 }
 
 /* Towards the server, now or when it is there. */
-static bool send_on(struct iq_link *link, struct iq_view bytes)
+static bool send_on(struct iq_tap_link *link, struct iq_view bytes)
 {
 	if (link->is_connected)
 		return iq_stream_write(&link->server, bytes);
@@ -163,7 +162,7 @@ static bool send_on(struct iq_link *link, struct iq_view bytes)
 }
 
 /* What was read goes on first, and is listened to then. */
-static void relay(struct iq_link *link, struct iq_stream *to, enum iq_direction side, struct iq_view bytes)
+static void relay(struct iq_tap_link *link, struct iq_stream *to, enum iq_direction side, struct iq_view bytes)
 {
 	const bool written = iq_stream_write(to, bytes);
 
@@ -179,16 +178,16 @@ static void keep_pace(struct iq_stream *from, const struct iq_stream *to)
 		iq_stream_read(from, false);
 }
 
-static void on_connected(struct iq_stream *stream, int code)
+static void on_connected(struct iq_stream *stream, const char *trouble)
 {
-	struct iq_link *link = stream->owner;
+	struct iq_tap_link *link = stream->owner;
 
 	if (link->over || link->phase == PHASE_REFUSED)
 		return;
-	if (code < 0) {
+	if (trouble) {
 		/* Its handle is of no more use. */
 		iq_stream_close(stream, false);
-		connect_next(link, code);
+		connect_next(link, trouble);
 		return;
 	}
 	link->is_connected = true;
@@ -204,40 +203,48 @@ static void on_connected(struct iq_stream *stream, int code)
 
 static void on_server_bytes(struct iq_stream *stream, struct iq_view bytes);
 static void on_server_drained(struct iq_stream *stream);
-static void on_server_ended(struct iq_stream *stream, int code);
+static void on_server_ended(struct iq_stream *stream, const char *trouble);
 static void on_server_closed(struct iq_stream *stream);
 
 static const struct iq_stream_callbacks server_callbacks = { on_connected, on_server_bytes, on_server_drained,
 							     on_server_ended, on_server_closed };
 
-static void connect_now(struct iq_link *link)
+static int begin_server(struct iq_tap_link *link)
 {
-	const struct iq_tap *tap = link->route->tap;
-	int code =
-		iq_stream_init(&link->server, (uv_loop_t *)(uintptr_t)&tap->loop, tap->memory, &server_callbacks, link);
+	struct iq_tap *tap = link->route->tap;
+	int code = iq_stream_init(&link->server, &tap->loop, tap->memory, &server_callbacks, link);
 
-	if (code < 0) {
-		refuse_upstream(link, "no connection", code);
-		return;
-	}
+	if (code < 0)
+		return code;
 	link->has_server = true;
 	link->open++;
-	code = iq_stream_connect(&link->server, link->address->ai_addr);
-	if (code < 0)
-		on_connected(&link->server, code);
+	if (link->route->upstream.is_secure &&
+	    iq_stream_secure(&link->server, tap->client_context, link->route->host) < 0)
+		return UV_ENOMEM;
+	return iq_stream_connect(&link->server, link->address->ai_addr);
+}
+
+static void connect_now(struct iq_tap_link *link)
+{
+	const int code = begin_server(link);
+
+	if (code < 0 && link->has_server)
+		on_connected(&link->server, uv_strerror(code));
+	else if (code < 0)
+		refuse_upstream(link, "no connection", uv_strerror(code));
 }
 
 /* The address did not answer: the next one, if there is one. The handle is used again when it is closed. */
-static void connect_next(struct iq_link *link, int code)
+static void connect_next(struct iq_tap_link *link, const char *trouble)
 {
 	link->address = link->address->ai_next;
 	if (!link->address)
-		refuse_upstream(link, "no connection", code);
+		refuse_upstream(link, "no connection", trouble);
 }
 
 static void on_server_closed(struct iq_stream *stream)
 {
-	struct iq_link *link = stream->owner;
+	struct iq_tap_link *link = stream->owner;
 
 	link->has_server = false;
 	if (!link->over && link->phase != PHASE_REFUSED && !link->is_connected && link->address)
@@ -247,21 +254,22 @@ static void on_server_closed(struct iq_stream *stream)
 
 static void on_resolved(uv_getaddrinfo_t *request, int code, struct addrinfo *addresses)
 {
-	struct iq_link *link = request->data;
+	struct iq_tap_link *link = request->data;
 
 	link->is_resolving = false;
 	link->addresses = addresses;
 	link->address = addresses;
 	if (!link->over && link->phase != PHASE_REFUSED) {
 		if (code < 0 || !addresses)
-			refuse_upstream(link, "the name cannot be resolved", code < 0 ? code : UV_EAI_NONAME);
+			refuse_upstream(link, "the name cannot be resolved",
+					uv_strerror(code < 0 ? code : UV_EAI_NONAME));
 		else
 			connect_now(link);
 	}
 	unhold(link);
 }
 
-static void resolve(struct iq_link *link)
+static void resolve(struct iq_tap_link *link)
 {
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };
 	struct iq_route *route = link->route;
@@ -285,7 +293,8 @@ static bool same_name(struct iq_view name, const char *other)
 }
 
 /* What stands for a header's value upstream. */
-static struct iq_view value_upstream(const struct iq_link *link, const struct iq_http_header *header, char scratch[400])
+static struct iq_view value_upstream(const struct iq_tap_link *link, const struct iq_http_header *header,
+				     char scratch[400])
 {
 	const struct iq_tap_options *options = link->route->tap->options;
 
@@ -300,7 +309,7 @@ static struct iq_view value_upstream(const struct iq_link *link, const struct iq
 }
 
 /* The head as it goes on: all as it was, but for what must be the upstream's. */
-static int append_head(const struct iq_link *link, struct iq_view head, const struct iq_http_head *request,
+static int append_head(const struct iq_tap_link *link, struct iq_view head, const struct iq_http_head *request,
 		       struct iq_buf *buf)
 {
 	const char *at = head.data;
@@ -319,14 +328,14 @@ static int append_head(const struct iq_link *link, struct iq_view head, const st
 	return iq_buf_append(buf, iq_view_make(at, (size_t)(head.data + head.len - at)));
 }
 
-static void set_deadline(struct iq_link *link)
+static void set_deadline(struct iq_tap_link *link)
 {
 	if (link->deadline == 0)
 		link->deadline = iq_clock_monotonic() + IQ_TAP_HEAD_NS;
 }
 
 /* A request whose head is complete and clear. */
-static void pass_request(struct iq_link *link, struct iq_view head, const struct iq_http_head *request)
+static void pass_request(struct iq_tap_link *link, struct iq_view head, const struct iq_http_head *request)
 {
 	struct iq_buf changed = IQ_BUF_INIT;
 
@@ -350,7 +359,7 @@ static void pass_request(struct iq_link *link, struct iq_view head, const struct
 }
 
 /* 1 where the head was taken from the front of *bytes, 0 where it is not complete or cannot be passed on. */
-static int take_head(struct iq_link *link, struct iq_view *bytes)
+static int take_head(struct iq_tap_link *link, struct iq_view *bytes)
 {
 	struct iq_error error = IQ_ERROR_INIT;
 	struct iq_http_head request;
@@ -375,7 +384,7 @@ static int take_head(struct iq_link *link, struct iq_view *bytes)
 }
 
 /* False where no more can be taken now. */
-static bool take_body(struct iq_link *link, struct iq_view *bytes)
+static bool take_body(struct iq_tap_link *link, struct iq_view *bytes)
 {
 	struct iq_error error = IQ_ERROR_INIT;
 	const struct iq_view before = *bytes;
@@ -400,7 +409,7 @@ static bool take_body(struct iq_link *link, struct iq_view *bytes)
 }
 
 /* Before an upgrade. What cannot be taken yet is kept. */
-static void take_requests(struct iq_link *link, struct iq_view bytes)
+static void take_requests(struct iq_tap_link *link, struct iq_view bytes)
 {
 	struct iq_buf held = link->head;
 	bool more = true;
@@ -427,7 +436,7 @@ static void take_requests(struct iq_link *link, struct iq_view bytes)
 
 static void on_client_bytes(struct iq_stream *stream, struct iq_view bytes)
 {
-	struct iq_link *link = stream->owner;
+	struct iq_tap_link *link = stream->owner;
 
 	if (link->phase == PHASE_TUNNEL) {
 		relay(link, &link->server, IQ_DIRECTION_CLIENT, bytes);
@@ -440,21 +449,20 @@ static void on_client_bytes(struct iq_stream *stream, struct iq_view bytes)
 
 static void on_client_drained(struct iq_stream *stream)
 {
-	struct iq_link *link = stream->owner;
+	struct iq_tap_link *link = stream->owner;
 
 	if (link->is_connected && !link->server_ended)
 		iq_stream_read(&link->server, true);
 }
 
-static void on_client_ended(struct iq_stream *stream, int code)
+static void on_client_ended(struct iq_stream *stream, const char *trouble)
 {
-	struct iq_link *link = stream->owner;
+	struct iq_tap_link *link = stream->owner;
 
 	link->client_ended = true;
-	if (code < 0 || link->server_ended || link->phase == PHASE_REFUSED ||
+	if (trouble || link->server_ended || link->phase == PHASE_REFUSED ||
 	    (!link->has_server && !link->is_resolving)) {
-		finish(link, link->server_ended ? IQ_DIRECTION_SERVER : IQ_DIRECTION_CLIENT,
-		       code < 0 ? uv_strerror(code) : NULL, code < 0);
+		finish(link, link->server_ended ? IQ_DIRECTION_SERVER : IQ_DIRECTION_CLIENT, trouble, trouble != NULL);
 		return;
 	}
 	check(link, iq_traffic_shut(link->traffic, IQ_DIRECTION_CLIENT, iq_clock_now(), link->route->tap->error));
@@ -468,7 +476,7 @@ static const struct iq_stream_callbacks client_callbacks = { NULL, on_client_byt
 /* ---- The server ---- */
 
 /* The answer to an upgrade came: bytes are bytes from here, or there is another request. */
-static void end_upgrade(struct iq_link *link)
+static void end_upgrade(struct iq_tap_link *link)
 {
 	if (iq_traffic_is_tunnel(link->traffic)) {
 		link->phase = PHASE_TUNNEL;
@@ -488,7 +496,7 @@ static void end_upgrade(struct iq_link *link)
 
 static void on_server_bytes(struct iq_stream *stream, struct iq_view bytes)
 {
-	struct iq_link *link = stream->owner;
+	struct iq_tap_link *link = stream->owner;
 
 	relay(link, &link->client, IQ_DIRECTION_SERVER, bytes);
 	if (link->phase == PHASE_UPGRADE && !link->over)
@@ -498,20 +506,19 @@ static void on_server_bytes(struct iq_stream *stream, struct iq_view bytes)
 
 static void on_server_drained(struct iq_stream *stream)
 {
-	struct iq_link *link = stream->owner;
+	struct iq_tap_link *link = stream->owner;
 
 	if (link->phase != PHASE_UPGRADE && link->phase != PHASE_REFUSED && !link->client_ended)
 		iq_stream_read(&link->client, true);
 }
 
-static void on_server_ended(struct iq_stream *stream, int code)
+static void on_server_ended(struct iq_stream *stream, const char *trouble)
 {
-	struct iq_link *link = stream->owner;
+	struct iq_tap_link *link = stream->owner;
 
 	link->server_ended = true;
-	if (code < 0 || link->client_ended) {
-		finish(link, link->client_ended ? IQ_DIRECTION_CLIENT : IQ_DIRECTION_SERVER,
-		       code < 0 ? uv_strerror(code) : NULL, code < 0);
+	if (trouble || link->client_ended) {
+		finish(link, link->client_ended ? IQ_DIRECTION_CLIENT : IQ_DIRECTION_SERVER, trouble, trouble != NULL);
 		return;
 	}
 	check(link, iq_traffic_shut(link->traffic, IQ_DIRECTION_SERVER, iq_clock_now(), link->route->tap->error));
@@ -544,7 +551,7 @@ static void get_peer(const struct iq_stream *stream, char *text, size_t size)
 	}
 }
 
-static int begin_traffic(struct iq_link *link)
+static int begin_traffic(struct iq_tap_link *link)
 {
 	struct iq_tap *tap = link->route->tap;
 	char peer[80];
@@ -563,10 +570,10 @@ static int begin_traffic(struct iq_link *link)
 	return iq_traffic_new(&named, &link->traffic, tap->error);
 }
 
-void iq_link_accept(struct iq_route *route)
+void iq_tap_link_accept(struct iq_route *route)
 {
 	struct iq_tap *tap = route->tap;
-	struct iq_link *link = calloc(1, sizeof(*link));
+	struct iq_tap_link *link = calloc(1, sizeof(*link));
 
 	if (!link || iq_stream_init(&link->client, &tap->loop, tap->memory, &client_callbacks, link) < 0) {
 		free(link);
@@ -583,7 +590,8 @@ void iq_link_accept(struct iq_route *route)
 	route->connections++;
 	link->open = 1;
 	set_deadline(link);
-	if (iq_stream_accept(&link->client, (uv_stream_t *)&route->listener) < 0 || begin_traffic(link) < 0) {
+	if (iq_stream_accept(&link->client, (uv_stream_t *)&route->listener) < 0 || begin_traffic(link) < 0 ||
+	    (tap->server_context && iq_stream_secure(&link->client, tap->server_context, NULL) < 0)) {
 		link->over = true;
 		iq_stream_close(&link->client, true);
 		return;
@@ -591,7 +599,7 @@ void iq_link_accept(struct iq_route *route)
 	iq_stream_read(&link->client, true);
 }
 
-static void expire(struct iq_link *link)
+static void expire(struct iq_tap_link *link)
 {
 	if (link->phase == PHASE_HEAD)
 		refuse(link, 408, "no whole request within 10 seconds");
@@ -601,22 +609,22 @@ static void expire(struct iq_link *link)
 		finish(link, IQ_DIRECTION_NONE, NULL, false);
 }
 
-void iq_links_check(struct iq_tap *tap, int64_t now)
+void iq_tap_links_check(struct iq_tap *tap, int64_t now)
 {
-	struct iq_link *next;
+	struct iq_tap_link *next;
 
-	for (struct iq_link *link = tap->links; link; link = next) {
+	for (struct iq_tap_link *link = tap->links; link; link = next) {
 		next = link->next;
 		if (link->deadline && now >= link->deadline)
 			expire(link);
 	}
 }
 
-void iq_links_close(struct iq_tap *tap)
+void iq_tap_links_close(struct iq_tap *tap)
 {
-	struct iq_link *next;
+	struct iq_tap_link *next;
 
-	for (struct iq_link *link = tap->links; link; link = next) {
+	for (struct iq_tap_link *link = tap->links; link; link = next) {
 		next = link->next;
 		if (link->over)
 			continue;

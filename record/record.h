@@ -18,7 +18,7 @@
 
 struct iq_tap_route {
 	const char *listen;   /* `9000`, `127.0.0.1:9000`, `[::1]:9000`; port 0: any that is free */
-	const char *upstream; /* ws://HOST[:PORT], http:// likewise */
+	const char *upstream; /* ws://HOST[:PORT]; wss://, http:// and https:// likewise */
 };
 
 /* How it goes, once a second. */
@@ -33,12 +33,19 @@ struct iq_tap_progress {
 struct iq_tap_options {
 	const struct iq_tap_route *routes;
 	size_t route_count;
+	const char *ca;	  /* certificates that upstreams are trusted by; NULL: those of the system */
+	bool is_insecure; /* trust any upstream */
+	const char *cert; /* the listeners speak TLS with this chain and key, PEM files; NULL: they do not */
+	const char *key;
 	bool keep_host;		  /* do not make Host the upstream's */
 	const char *allow_origin; /* requests with this Origin go on with the upstream's own; NULL: none do */
 	struct iq_redactor *
 		redactor; /* takes secrets out before anything is kept; then the raw bytes are what is left. May be NULL */
 	void (*tell)(void *context, const char *line); /* what a person shall hear, in one line; may be NULL */
 	void (*progress)(void *context, const struct iq_tap_progress *progress); /* may be NULL */
+	uint64_t rotate_bytes;	  /* a segment is made whenever so many bytes were recorded; 0: IQ_SPOOL_BYTES */
+	int64_t rotate_ns;	  /* or so much time has gone by; 0: never for that */
+	volatile int *rotate;	  /* set to non-zero (by a signal handler) to make one; is set back. May be NULL */
 	const volatile int *stop; /* set to non-zero (by a signal handler) to end; may be NULL */
 	void *context;
 };
@@ -55,5 +62,9 @@ struct iq_tap_result {
  * cannot be listened on); those of iq_live_open() and iq_live_close(). */
 int iq_tap_record(const char *store_path, const struct iq_tap_options *options, struct iq_tap_result *ret_result,
 		  struct iq_error *error);
+
+/* Makes a certificate authority for this machine in `directory`, ca.pem and ca.key, and a certificate by it for a listener, tap.pem and tap.key: for
+ * localhost, its addresses, and `names`. An authority that is there is used again. Errors: IQ_ERR_IO. */
+int iq_tap_make_certificates(const char *directory, const char *const *names, size_t count, struct iq_error *error);
 
 #endif

@@ -76,6 +76,8 @@ int iq_recording_open(struct iq_recording *recording, const char *store_path, co
 
 	*recording = (struct iq_recording){ .result = result, .is_redacted = options->redactor != NULL };
 	live.name = "tap";
+	if (options->rotate_bytes)
+		live.spool_bytes = options->rotate_bytes;
 	live.format = recording->is_redacted ? "ndjson" : "tap";
 	recording->sink = (struct iq_sink){ take_event, take_gap, recording };
 	recording->describer = iq_describer_new(NULL, NULL);

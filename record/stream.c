@@ -26,15 +26,31 @@ int iq_stream_accept(struct iq_stream *stream, uv_stream_t *listener)
 	return rc;
 }
 
+int iq_stream_secure(struct iq_stream *stream, SSL_CTX *context, const char *host)
+{
+	return iq_tls_begin(&stream->tls, context, host);
+}
+
+static void go_on_with_handshake(struct iq_stream *stream);
+
 static void on_connected(uv_connect_t *request, int code)
 {
 	struct iq_stream *stream = request->handle->data;
 
 	if (code == UV_ECANCELED)
 		return;
-	if (code == 0)
-		(void)uv_tcp_nodelay(&stream->tcp, 1);
-	stream->callbacks->connected(stream, code);
+	stream->connects = true;
+	if (code < 0) {
+		stream->callbacks->connected(stream, uv_strerror(code));
+		return;
+	}
+	(void)uv_tcp_nodelay(&stream->tcp, 1);
+	if (!stream->tls.ssl) {
+		stream->callbacks->connected(stream, NULL);
+		return;
+	}
+	iq_stream_read(stream, true);
+	go_on_with_handshake(stream);
 }
 
 int iq_stream_connect(struct iq_stream *stream, const struct sockaddr *address)
@@ -52,16 +68,77 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 	*buf = uv_buf_init((char *)(uintptr_t)stream->memory.data, (unsigned)stream->memory.len);
 }
 
+static void end(struct iq_stream *stream, const char *trouble)
+{
+	iq_stream_read(stream, false);
+	if (stream->connects && stream->tls.ssl && !stream->tls.is_open)
+		stream->callbacks->connected(stream,
+					     trouble ? trouble : "the connection ended within the TLS handshake");
+	else
+		stream->callbacks->ended(stream, trouble);
+}
+
+static bool send_plainly(struct iq_stream *stream, struct iq_view bytes);
+
+static bool send_encrypted(struct iq_stream *stream)
+{
+	const bool sent = send_plainly(stream, iq_tls_waiting(&stream->tls));
+
+	iq_tls_sent(&stream->tls);
+	return sent;
+}
+
+/* What came within TLS, until somebody wants no more of it. */
+static void give_decrypted(struct iq_stream *stream)
+{
+	char memory[IQ_TLS_READ_BYTES];
+	int len = 0;
+
+	while (!stream->closing && stream->tls.is_open && (len = iq_tls_read(&stream->tls, memory)) > 0)
+		stream->callbacks->bytes(stream, iq_view_make(memory, (size_t)len));
+	if (stream->closing)
+		return;
+	(void)send_encrypted(stream);
+	if (len < 0)
+		end(stream, "TLS: what came cannot be decrypted");
+	else if (stream->tls.ended)
+		end(stream, NULL);
+}
+
+static void go_on_with_handshake(struct iq_stream *stream)
+{
+	char trouble[200] = "";
+	const int rc = iq_tls_handshake(&stream->tls, trouble, sizeof(trouble));
+
+	(void)send_encrypted(stream);
+	if (rc < 0)
+		end(stream, trouble);
+	else if (rc > 0 && stream->connects)
+		stream->callbacks->connected(stream, NULL);
+}
+
+static void take_encrypted(struct iq_stream *stream, struct iq_view bytes)
+{
+	if (iq_tls_take(&stream->tls, bytes) < 0) {
+		end(stream, "out of memory");
+		return;
+	}
+	if (!stream->tls.is_open)
+		go_on_with_handshake(stream);
+	if (!stream->closing && stream->tls.is_open)
+		give_decrypted(stream);
+}
+
 static void on_read(uv_stream_t *handle, ssize_t len, const uv_buf_t *buf)
 {
 	struct iq_stream *stream = handle->data;
 
-	if (len > 0) {
+	if (len > 0 && stream->tls.ssl)
+		take_encrypted(stream, iq_view_make(buf->base, (size_t)len));
+	else if (len > 0)
 		stream->callbacks->bytes(stream, iq_view_make(buf->base, (size_t)len));
-	} else if (len < 0) {
-		iq_stream_read(stream, false);
-		stream->callbacks->ended(stream, len == UV_EOF ? 0 : (int)len);
-	}
+	else if (len < 0)
+		end(stream, len == UV_EOF ? NULL : uv_strerror((int)len));
 }
 
 void iq_stream_read(struct iq_stream *stream, bool wanted)
@@ -87,7 +164,7 @@ static void on_written(uv_write_t *request, int code)
 	if (stream->closing)
 		return;
 	if (code < 0)
-		stream->callbacks->ended(stream, code);
+		stream->callbacks->ended(stream, uv_strerror(code));
 	else if (stream->waiting == 0)
 		stream->callbacks->drained(stream);
 }
@@ -110,19 +187,28 @@ static bool wait_with(struct iq_stream *stream, struct iq_view bytes)
 	return true;
 }
 
-bool iq_stream_write(struct iq_stream *stream, struct iq_view bytes)
+static bool send_plainly(struct iq_stream *stream, struct iq_view bytes)
 {
 	const uv_buf_t buf = uv_buf_init((char *)(uintptr_t)bytes.data, (unsigned)bytes.len);
 	int taken = 0;
 
-	if (stream->closing || stream->shut)
-		return false;
+	if (bytes.len == 0)
+		return true;
 	if (stream->waiting == 0)
 		taken = uv_try_write((uv_stream_t *)&stream->tcp, &buf, 1);
 	if (taken < 0 && taken != UV_EAGAIN)
 		return false;
 	bytes = iq_view_from(bytes, taken > 0 ? (size_t)taken : 0);
 	return bytes.len == 0 || wait_with(stream, bytes);
+}
+
+bool iq_stream_write(struct iq_stream *stream, struct iq_view bytes)
+{
+	if (stream->closing || stream->shut)
+		return false;
+	if (!stream->tls.ssl)
+		return send_plainly(stream, bytes);
+	return iq_tls_write(&stream->tls, bytes) == 0 && send_encrypted(stream);
 }
 
 static void on_shut(uv_shutdown_t *request, int code)
@@ -136,6 +222,10 @@ void iq_stream_shut(struct iq_stream *stream)
 	if (stream->closing || stream->shut)
 		return;
 	stream->shut = true;
+	if (stream->tls.ssl) {
+		iq_tls_shut(&stream->tls);
+		(void)send_encrypted(stream);
+	}
 	(void)uv_shutdown(&stream->shutdown, (uv_stream_t *)&stream->tcp, on_shut);
 }
 
@@ -145,6 +235,7 @@ static void on_closed(uv_handle_t *handle)
 {
 	struct iq_stream *stream = handle->data;
 
+	iq_tls_release(&stream->tls);
 	stream->callbacks->closed(stream);
 }
 

@@ -55,9 +55,6 @@ static int parse_upstream(struct iq_route *route, const char *text, struct iq_er
 
 	if (rc < 0)
 		return rc;
-	if (route->upstream.is_secure)
-		return iq_error_set(error, IQ_ERR_USAGE,
-				    "%.200s: TLS is not spoken here; name a server with ws:// or http://", text);
 	if (route->upstream.path.len > 1)
 		return iq_error_set(error, IQ_ERR_USAGE,
 				    "%.200s: name the server alone; paths are those that clients ask for", text);
@@ -76,7 +73,7 @@ static void on_connection(uv_stream_t *listener, int code)
 		iq_tap_tell(route->tap, "%.*s: a connection could not be accepted: %s", IQ_VIEW_ARG(route->source),
 			    uv_strerror(code));
 	else
-		iq_link_accept(route);
+		iq_tap_link_accept(route);
 }
 
 /* Where it listens, when the system has chosen the port. */
@@ -142,7 +139,7 @@ static void stop(struct iq_tap *tap)
 	for (size_t i = 0; i < tap->route_count; i++)
 		uv_close((uv_handle_t *)&tap->routes[i].listener, NULL);
 	uv_close((uv_handle_t *)&tap->tick, NULL);
-	iq_links_close(tap);
+	iq_tap_links_close(tap);
 }
 
 void iq_tap_fail(struct iq_tap *tap, int rc)
@@ -178,6 +175,20 @@ static void beat(struct iq_tap *tap)
 	show_progress(tap);
 }
 
+/* Segments are made of what there is, where somebody asked for that, or it is time. */
+static void rotate(struct iq_tap *tap, int64_t now)
+{
+	volatile int *asked = tap->options->rotate;
+	const int64_t every = tap->options->rotate_ns;
+
+	if (asked && *asked)
+		*asked = 0;
+	else if (every == 0 || now < tap->next_rotation)
+		return;
+	tap->next_rotation = now + every;
+	iq_live_rotate(tap->recording.live);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
 	struct iq_tap *tap = timer->data;
@@ -187,23 +198,44 @@ static void on_tick(uv_timer_t *timer)
 		stop(tap);
 		return;
 	}
+	rotate(tap, now);
 	if (now < tap->next_beat)
 		return;
 	tap->next_beat = now + (int64_t)IQ_TAP_HEARTBEAT_MS * IQ_NS_PER_MS;
-	iq_links_check(tap, now);
+	iq_tap_links_check(tap, now);
 	beat(tap);
 }
 
 /* ---- All of it ---- */
+
+static int open_contexts(struct iq_tap *tap)
+{
+	const struct iq_tap_options *options = tap->options;
+	const struct iq_tls_names names = { options->ca, options->is_insecure, options->cert, options->key };
+	int rc = 0;
+
+	for (size_t i = 0; i < tap->route_count && rc == 0; i++)
+		if (tap->routes[i].upstream.is_secure && !tap->client_context)
+			rc = iq_tls_client_context(&names, &tap->client_context, tap->error);
+	if (rc == 0 && options->cert)
+		rc = iq_tls_server_context(&names, &tap->server_context, tap->error);
+	if (rc == 0 && tap->client_context && options->is_insecure)
+		iq_tap_tell(tap,
+			    "--insecure: the upstream's certificate is not looked at: anybody can be the upstream");
+	return rc;
+}
 
 static void run(struct iq_tap *tap)
 {
 	(void)uv_timer_init(&tap->loop, &tap->tick);
 	tap->tick.data = tap;
 	tap->rc = open_routes(tap);
+	if (tap->rc == 0)
+		tap->rc = open_contexts(tap);
 	if (tap->rc == 0) {
 		for (size_t i = 0; i < tap->route_count; i++)
 			tell_route(&tap->routes[i]);
+		tap->next_rotation = iq_clock_monotonic() + tap->options->rotate_ns;
 		(void)uv_timer_start(&tap->tick, on_tick, 0, TICK_MS);
 	} else {
 		stop(tap);
@@ -241,6 +273,10 @@ int iq_tap_record(const char *store_path, const struct iq_tap_options *options, 
 						  : record(tap, store_path);
 	} else {
 		(void)iq_error_nomem(error);
+	}
+	if (tap) {
+		SSL_CTX_free(tap->client_context);
+		SSL_CTX_free(tap->server_context);
 	}
 	free(memory);
 	free(tap);

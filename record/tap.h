@@ -9,7 +9,7 @@
 #include "record/stream.h"
 #include "wire/wire.h"
 
-struct iq_link;
+struct iq_tap_link;
 
 struct iq_route {
 	struct iq_tap *tap;
@@ -29,10 +29,13 @@ struct iq_tap {
 	uv_loop_t loop;
 	uv_timer_t tick;   /* looks whether it is to end, and at deadlines */
 	int64_t next_beat; /* by the monotonic clock */
+	int64_t next_rotation;
 	struct iq_view memory;
+	SSL_CTX *client_context; /* for upstreams */
+	SSL_CTX *server_context; /* for listeners; NULL: they speak no TLS */
 	struct iq_route routes[IQ_TAP_MAX_ROUTES];
 	size_t route_count;
-	struct iq_link *links;
+	struct iq_tap_link *links;
 	uint64_t connections; /* open now */
 	bool stopping;
 	struct iq_recording recording;
@@ -43,10 +46,10 @@ void iq_tap_tell(const struct iq_tap *tap, const char *format, ...) IQ_PRINTF(2,
 void iq_tap_fail(struct iq_tap *tap, int rc);
 
 /* A connection waits at the route's listener. */
-void iq_link_accept(struct iq_route *route);
+void iq_tap_link_accept(struct iq_route *route);
 /* Those that took too long. */
-void iq_links_check(struct iq_tap *tap, int64_t now);
+void iq_tap_links_check(struct iq_tap *tap, int64_t now);
 /* Ends all, as they are. */
-void iq_links_close(struct iq_tap *tap);
+void iq_tap_links_close(struct iq_tap *tap);
 
 #endif

@@ -19,7 +19,7 @@
  * A process that dies leaves its spools: readers show what they hold, the next writer of the store seals them, and a gap says
  * that the recording ended abruptly, and where.
  *
- * Thread rule: iq_live_event(), iq_live_gap(), iq_live_acknowledged(), iq_live_flush() and iq_live_status() may be called from
+ * Thread rule: iq_live_event(), iq_live_gap(), iq_live_acknowledged(), iq_live_flush(), iq_live_rotate() and iq_live_status() may be called from
  * any thread; open, close and free from one.
  */
 #ifndef IQ_STORE_SPOOL_H
@@ -98,6 +98,8 @@ uint64_t iq_live_gap(struct iq_live *live, const struct iq_gap *gap);
 uint64_t iq_live_acknowledged(struct iq_live *live);
 /* Waits until everything taken is acknowledged. IQ_ERR_IO where the disk does not take it now; it is tried again all the same. */
 int iq_live_flush(struct iq_live *live, struct iq_error *error);
+/* What was recorded so far becomes a segment, as if its spool were full. Does not wait for it. */
+void iq_live_rotate(struct iq_live *live);
 void iq_live_status(struct iq_live *live, struct iq_live_status *ret_status);
 /* Ends the recording and seals it; one in which nothing was recorded leaves nothing. Where this fails what was
  * acknowledged stays in spools, for the next writer. Nothing more may be recorded. */

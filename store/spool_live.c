@@ -78,6 +78,7 @@ struct iq_live {
 	struct iq_arena loss_memory;
 	struct iq_live_status status;
 	unsigned attempts; /* that failed since the disk last took something */
+	bool rotating;	   /* the next block begins a spool */
 	bool ending;
 	bool abandoned; /* without a last attempt */
 	struct finished *finished;
@@ -456,11 +457,22 @@ static int begin_spool(struct iq_live *live, const struct block *block)
 	return 0;
 }
 
+static bool take_rotation(struct iq_live *live)
+{
+	bool rotating;
+
+	(void)pthread_mutex_lock(&live->mutex);
+	rotating = live->rotating;
+	live->rotating = false;
+	(void)pthread_mutex_unlock(&live->mutex);
+	return rotating;
+}
+
 static int write_block(struct iq_live *live, const struct block *block)
 {
 	int rc = 0;
 
-	if (!live->file || !iq_spool_file_has_room(live->file, block->bytes.len))
+	if (take_rotation(live) || !live->file || !iq_spool_file_has_room(live->file, block->bytes.len))
 		rc = begin_spool(live, block);
 	return rc == 0 ? iq_spool_file_append(live->file, iq_buf_view(&block->bytes), block->seq_last) : rc;
 }
@@ -707,6 +719,13 @@ uint64_t iq_live_gap(struct iq_live *live, const struct iq_gap *gap)
 		lose_gap(live, gap, "the disk is too slow");
 	(void)pthread_mutex_unlock(&live->mutex);
 	return seq;
+}
+
+void iq_live_rotate(struct iq_live *live)
+{
+	(void)pthread_mutex_lock(&live->mutex);
+	live->rotating = true;
+	(void)pthread_mutex_unlock(&live->mutex);
 }
 
 uint64_t iq_live_acknowledged(struct iq_live *live)

@@ -4,10 +4,12 @@
 python3-websockets is client and server, with a witness on each side of the recorder who compares what went by; servers of a few lines
 break off, refuse, stream and lie."""
 import asyncio
+import os
 import pathlib
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -230,6 +232,64 @@ def check_ends(work):
         server.close()
 
 
+# ---- TLS ----
+
+
+def check_tls(work):
+    done = subprocess.run([INQUEST, "record", "ca", "chat.example"], capture_output=True, text=True, env={**os.environ, "XDG_CONFIG_HOME": str(work)})
+    made = work / "inquest"
+    tap.point(done.returncode == 0 and str(made / "ca.pem") in done.stdout and (made / "tap.key").stat().st_mode & 0o77 == 0,
+              "record ca makes an authority and a certificate, and keeps their keys to itself", done.stdout + done.stderr)
+    of_server, of_client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context(cafile=made / "ca.pem")
+    of_server.load_cert_chain(made / "tap.pem", made / "tap.key")
+    of_server.set_alpn_protocols(["h2", "http/1.1"])
+    listener = ("--cert", made / "tap.pem", "--key", made / "tap.key")
+
+    async def run(name, *options, upstream="localhost", client=of_client):
+        async with websockets.serve(echo, "127.0.0.1", 0, ssl=of_server) as server:
+            port = server.sockets[0].getsockname()[1]
+            with Recorder(INQUEST, work / name, {"x": f"wss://{upstream}:{port}"}, *options) as recorder:
+                try:
+                    async with websockets.connect(f"{'wss' if client else 'ws'}://localhost:{recorder.ports['x']}/", ssl=client, max_size=None) as peer:
+                        for text in ("hello", "x" * 300000):
+                            await peer.send(text)
+                            assert await peer.recv() == text
+                    return recorder, None
+                except (OSError, websockets.InvalidStatusCode) as error:
+                    return recorder, error
+
+    recorder, error = asyncio.run(run("both", "--ca", made / "ca.pem", *listener))
+    events = recorder.events()
+    tap.point(error is None and [len(event["body"]) for event in events if event["kind"] == "ws.message"] == [5, 5, 300000, 300000],
+              "TLS on both sides: messages are relayed and recorded", (error, [shape(event)[:2] for event in events]))
+    tap.point(events and events[0]["attrs"]["url"].startswith("wss://localhost:"), "the URL says so", events[:1])
+    recorder, error = asyncio.run(run("untrusted", client=None))
+    refused = [event["attrs"]["error"] for event in recorder.events() if event.get("type") == "refused"]
+    tap.point(error and len(refused) == 1 and "certificate is not trusted" in refused[0], "an upstream that is not trusted is refused", (error, refused))
+    recorder, error = asyncio.run(run("misnamed", "--ca", made / "ca.pem", upstream="127.0.0.2", client=None))
+    refused = [event["attrs"]["error"] for event in recorder.events() if event.get("type") == "refused"]
+    tap.point(error and refused, "so is one whose certificate has another name", (error, refused))
+    recorder, error = asyncio.run(run("insecure", "--insecure", client=None))
+    tap.point(error is None and any("--insecure" in line for line in recorder.heard), "--insecure trusts any, and says so", (error, recorder.heard))
+
+
+def check_rotation(work):
+    """SIGHUP and --rotate make segments while the recording goes on."""
+    holding = Answers(ACCEPTED, hold=True)
+    with Recorder(INQUEST, work, {"x": f"ws://127.0.0.1:{holding.port}"}, "--rotate", "1h") as recorder:
+        with socket.create_connection(("127.0.0.1", recorder.ports["x"])) as peer:
+            peer.sendall(UPGRADE)
+            for number in range(3):
+                peer.sendall(b"\x81\x81\0\0\0\0%d" % number)
+                wait_for(lambda: len([event for event in recorder.events() if event["kind"] == "ws.message"]) == number + 1)
+                recorder.process.send_signal(signal.SIGHUP)
+                wait_for(lambda: len(list((work / "segments").glob("*.seg"))) > number, 5)
+    segments = len(list((work / "segments").glob("*.seg")))
+    bodies = [event["body"] for event in recorder.events() if event["kind"] == "ws.message"]
+    tap.point(segments >= 3 and bodies == ["0", "1", "2"], "SIGHUP makes a segment, and nothing is lost or told twice", (segments, bodies))
+    holding.close()
+
+
 def check_vanishing(work):
     """Clients that go while much is on its way to them; the recorder stays."""
     talking = Answers(ACCEPTED + b"\x81\x7e\xff\xff" + b"x" * 65535 + b"\x82\x7f\0\0\0\0\x01\0\0\0" + b"y" * (1 << 24), hold=True)
@@ -296,6 +356,9 @@ with tempfile.TemporaryDirectory(prefix="inquest-tap-") as directory:
     check_keep_host(directory / "host")
     check_limits(directory / "limits")
     check_ends(directory / "ends")
+    (directory / "tls").mkdir()
+    check_tls(directory / "tls")
+    check_rotation(directory / "rotation")
     check_vanishing(directory / "vanishing")
     check_abrupt(directory / "abrupt")
     (directory / "redaction").mkdir()
