@@ -56,6 +56,8 @@ struct iq_conversation *iq_conversation_new(const struct iq_conversation_options
 	if (!conversation)
 		return NULL;
 	conversation->options = *options;
+	if (options->kept == 0)
+		conversation->options.kept = IQ_HTTP_MAX_KEPT;
 	conversation->tail = &conversation->pending;
 	return conversation;
 }
@@ -178,9 +180,9 @@ static void begin_message(struct side *side, int64_t now)
 	iq_buf_clear(&side->content);
 }
 
-static int keep_raw(struct side *side, struct iq_view bytes)
+static int keep_raw(struct side *side, struct iq_view bytes, size_t kept)
 {
-	const size_t most = IQ_HTTP_MAX_KEPT + IQ_HTTP_MAX_HEAD;
+	const size_t most = kept + IQ_HTTP_MAX_HEAD;
 	const size_t room = side->raw.len < most ? most - side->raw.len : 0;
 
 	side->raw_len += bytes.len;
@@ -189,15 +191,19 @@ static int keep_raw(struct side *side, struct iq_view bytes)
 }
 
 /* The body: within the raw bytes, but for a chunked one. */
-static struct iq_view content_of(const struct side *side)
+static struct iq_view content_of(const struct side *side, size_t kept)
 {
-	return side->body.framing == IQ_HTTP_CHUNKED ? iq_buf_view(&side->content)
-						     : iq_view_from(iq_buf_view(&side->raw), side->head_len);
+	struct iq_view content = iq_view_from(iq_buf_view(&side->raw), side->head_len);
+
+	if (side->body.framing == IQ_HTTP_CHUNKED)
+		return iq_buf_view(&side->content);
+	content.len = content.len < kept ? content.len : kept;
+	return content;
 }
 
-static int keep_content(struct side *side, struct iq_view content)
+static int keep_content(struct side *side, struct iq_view content, size_t kept)
 {
-	const size_t room = side->content.len < IQ_HTTP_MAX_KEPT ? IQ_HTTP_MAX_KEPT - side->content.len : 0;
+	const size_t room = side->content.len < kept ? kept - side->content.len : 0;
 
 	side->content_len += content.len;
 	if (side->body.framing != IQ_HTTP_CHUNKED)
@@ -245,7 +251,7 @@ static int tell_request(struct iq_conversation *conversation, bool is_whole, int
 
 	talk.exchange = conversation->requests;
 	talk.request = &side->head;
-	talk.body = content_of(side);
+	talk.body = content_of(side, conversation->options.kept);
 	talk.body_len = side->content_len;
 	talk.is_whole = is_whole;
 	return tell(conversation, &talk);
@@ -262,7 +268,7 @@ static int tell_response(struct iq_conversation *conversation, bool is_whole, in
 	struct iq_talk talk = begin_talk(conversation, is_upgraded(conversation) ? IQ_TALK_REFUSED : IQ_TALK_RESPONSE,
 					 IQ_SIDE_SERVER, now);
 
-	talk.body = content_of(side);
+	talk.body = content_of(side, conversation->options.kept);
 	talk.body_len = side->content_len;
 	talk.is_whole = is_whole;
 	return tell(conversation, &talk);
@@ -270,12 +276,21 @@ static int tell_response(struct iq_conversation *conversation, bool is_whole, in
 
 /* ---- The handshake ---- */
 
+static void begin_decoder(struct iq_conversation *conversation, enum iq_side which, const struct iq_deflate *deflate)
+{
+	struct iq_ws_decoder *decoder = &conversation->sides[which].decoder;
+
+	iq_ws_decoder_init(decoder, which == IQ_SIDE_SERVER, deflate);
+	if (conversation->options.kept < decoder->limit)
+		decoder->limit = conversation->options.kept;
+}
+
 static void begin_frames(struct iq_conversation *conversation, const struct iq_deflate deflates[2])
 {
 	for (size_t i = 0; i < 2; i++) {
 		struct side *side = &conversation->sides[i];
 
-		iq_ws_decoder_init(&side->decoder, i == IQ_SIDE_SERVER, &deflates[i]);
+		begin_decoder(conversation, (enum iq_side)i, &deflates[i]);
 		if (side->place != OPAQUE)
 			side->place = FRAMES;
 		/* Frames stand on their own from here. */
@@ -288,16 +303,11 @@ static void begin_frames(struct iq_conversation *conversation, const struct iq_d
 	conversation->is_socket = true;
 }
 
-static void begin_plain_frames(struct iq_conversation *conversation)
-{
-	static const struct iq_deflate none[2];
-
-	begin_frames(conversation, none);
-}
-
 void iq_conversation_assume_frames(struct iq_conversation *conversation)
 {
-	begin_plain_frames(conversation);
+	static const struct iq_deflate perhaps[2] = { { .agreed = true, .bits = 15 }, { .agreed = true, .bits = 15 } };
+
+	begin_frames(conversation, perhaps);
 }
 
 static const char *handshake_problem(const struct pending *asked, const struct iq_http_head *response)
@@ -513,11 +523,12 @@ static int feed_body(struct iq_conversation *conversation, enum iq_side which, s
 		taken = iq_view_make(before.data, before.len - bytes->len);
 		if (side->is_stream)
 			side->position += taken.len;
-		else if (keep_raw(side, taken) < 0)
+		else if (keep_raw(side, taken, conversation->options.kept) < 0)
 			return IQ_ERR_NOMEM;
 		if (rc == 0)
 			break;
-		rc = side->is_stream ? feed_stream(conversation, content, now) : keep_content(side, content);
+		rc = side->is_stream ? feed_stream(conversation, content, now)
+				     : keep_content(side, content, conversation->options.kept);
 		if (rc < 0)
 			return rc;
 		rc = 1;
@@ -680,8 +691,27 @@ int iq_conversation_miss(struct iq_conversation *conversation, enum iq_side whic
 		rc = end_message(conversation, which, false, now);
 	while (rc == 0 && side->place == FRAMES && iq_ws_decoder_end(&side->decoder, &heard) > 0)
 		rc = tell_heard(conversation, which, &heard, false, now);
-	become_opaque(side, side->place == HEAD && side->raw.len > 0 ? side->start : side->position, now,
-		      "bytes before it were not heard");
+	if (side->place == HEAD && side->raw.len > 0)
+		become_opaque(side, side->start, side->first, "a head that was not complete");
+	if (rc == 0 && side->place == OPAQUE)
+		rc = tell_opaque(conversation, which, now);
 	side->position += bytes;
+	side->place = HEAD;
+	become_opaque(side, side->position, now, "bytes before it were not heard");
+	return rc;
+}
+
+int iq_conversation_resume(struct iq_conversation *conversation, enum iq_side which, int64_t now)
+{
+	struct side *side = &conversation->sides[which];
+	const struct iq_deflate deflate = side->decoder.deflate;
+	const int rc = side->place == OPAQUE ? tell_opaque(conversation, which, now) : 0;
+
+	begin_message(side, now);
+	if (conversation->is_socket) {
+		iq_ws_decoder_release(&side->decoder);
+		begin_decoder(conversation, which, &deflate);
+		side->place = FRAMES;
+	}
 	return rc;
 }

@@ -60,6 +60,7 @@ struct iq_talk {
 struct iq_conversation_options {
 	int (*take)(void *context, const struct iq_talk *talk); /* returning negative ends the feeding with that */
 	void *context;
+	size_t kept; /* of each message, instead of IQ_HTTP_MAX_KEPT and IQ_WS_MAX_KEPT; 0: those */
 };
 
 struct iq_conversation;
@@ -69,13 +70,15 @@ struct iq_conversation *iq_conversation_new(const struct iq_conversation_options
 void iq_conversation_free(struct iq_conversation *conversation); /* NULL allowed */
 /* Bytes that one side sent. 0, IQ_ERR_NOMEM, or what `take` returned. */
 int iq_conversation_feed(struct iq_conversation *conversation, enum iq_side side, struct iq_view bytes, int64_t now);
-/* Bytes of one side that were not heard: what they belong to is not whole, and frames are looked for no more. */
+/* Bytes of one side that were not heard, perhaps none: what they belong to is not whole, and what comes is opaque, */
 int iq_conversation_miss(struct iq_conversation *conversation, enum iq_side side, uint64_t bytes, int64_t now);
+/* until something begins again: a message of HTTP, or a frame where both speak in frames. A window of compression is empty then. */
+int iq_conversation_resume(struct iq_conversation *conversation, enum iq_side side, int64_t now);
 /* The side sends no more. What it was in the middle of is told. */
 int iq_conversation_end(struct iq_conversation *conversation, enum iq_side side, int64_t now);
 /* Nothing more is heard, though both sides may go on. What they were in the middle of is told, requests without a response are not. */
 int iq_conversation_stop(struct iq_conversation *conversation, int64_t now);
-/* From here on, both sides speak in frames, though no handshake was heard. */
+/* From here on, both sides speak in frames, though no handshake was heard: what it agreed to is not known, and may be compression. */
 void iq_conversation_assume_frames(struct iq_conversation *conversation);
 
 /* The server agreed to a WebSocket. */

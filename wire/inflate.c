@@ -9,7 +9,6 @@ struct iq_inflate {
 	z_stream stream;
 	struct iq_deflate deflate;
 	uint64_t given; /* of the message at hand */
-	bool lost;	/* the window is not what the sender's was */
 	int failure;	/* of the message at hand */
 };
 
@@ -76,8 +75,6 @@ int iq_inflate_feed(struct iq_inflate *inflater, struct iq_view bytes, iq_inflat
 {
 	int rc = inflater->failure;
 
-	if (rc == 0 && inflater->lost)
-		rc = IQ_ERR_FORMAT;
 	while (rc >= 0 && bytes.len > 0) {
 		const size_t len = bytes.len < STEP ? bytes.len : STEP;
 
@@ -97,9 +94,9 @@ int iq_inflate_end(struct iq_inflate *inflater, iq_inflate_fn *take, void *conte
 	/* What senders leave out (section 7.2.1). */
 	int rc = iq_inflate_feed(inflater, iq_view_make("\x00\x00\xff\xff", 4), take, context);
 
-	if (inflater->deflate.no_takeover && inflateReset(&inflater->stream) != Z_OK)
+	/* Behind a message that was given up the window is empty: what refers to it is known to, and given up as well. */
+	if ((inflater->deflate.no_takeover || rc < 0) && inflateReset(&inflater->stream) != Z_OK)
 		rc = IQ_ERR_FORMAT;
-	inflater->lost = rc < 0 && !inflater->deflate.no_takeover;
 	inflater->failure = 0;
 	inflater->given = 0;
 	return rc;

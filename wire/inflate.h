@@ -1,7 +1,7 @@
 /* wire/inflate.h - permessage-deflate (RFC 7692), the way back: the payloads of one direction become plain again. Free of I/O.
  *
  * Life cycle: new, then for each message iq_inflate_feed() as often as there are bytes and one iq_inflate_end(). After an error the
- * message is given up; where the window goes on from message to message the ones after it cannot be inflated either, and say so.
+ * message is given up; where the window goes on from message to message, so are the ones after it that refer to what is not in it.
  */
 #ifndef IQ_WIRE_INFLATE_H
 #define IQ_WIRE_INFLATE_H

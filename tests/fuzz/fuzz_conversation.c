@@ -25,7 +25,7 @@ static int tell(void *context, const struct iq_talk *talk)
 /* Parts of the input, divided by bytes of 0xfe and 0xff, were said by the client and the server. */
 static void hear(struct iq_view bytes, size_t step, struct iq_buf *told)
 {
-	const struct iq_conversation_options options = { tell, told };
+	const struct iq_conversation_options options = { .take = tell, .context = told };
 	struct iq_conversation *conversation = iq_conversation_new(&options);
 	enum iq_side side = IQ_SIDE_CLIENT;
 

@@ -31,8 +31,10 @@ static int tell(void *context, const struct iq_talk *talk)
 
 struct line {
 	enum iq_side side;
-	struct iq_view bytes; /* NULL: the side ends */
+	struct iq_view
+		bytes; /* NULL: the side ends, so many bytes of it are missing, or something begins behind them */
 };
+#define BEGINS SIZE_MAX
 
 #define CLIENT(text) \
 	{ \
@@ -41,6 +43,13 @@ struct line {
 #define SERVER(text) \
 	{ \
 		IQ_SIDE_SERVER, IQ_LIT(text) \
+	}
+#define MISSING(side, count) \
+	{ \
+		side, \
+		{ \
+			NULL, count \
+		} \
 	}
 #define END(side) \
 	{ \
@@ -54,9 +63,13 @@ static void feed(struct iq_conversation *conversation, const struct line *line, 
 {
 	struct iq_view rest = line->bytes;
 
-	if (!rest.data)
+	if (!rest.data && rest.len == BEGINS)
+		cr_assert_eq(iq_conversation_resume(conversation, line->side, 0), 0);
+	else if (!rest.data && rest.len > 0)
+		cr_assert_eq(iq_conversation_miss(conversation, line->side, rest.len, 0), 0);
+	else if (!rest.data)
 		cr_assert_eq(iq_conversation_end(conversation, line->side, 0), 0);
-	while (rest.len > 0) {
+	while (rest.data && rest.len > 0) {
 		const size_t size = step ? step : 1 + (size_t)rand() % 9;
 		const struct iq_view piece = iq_view_make(rest.data, size < rest.len ? size : rest.len);
 
@@ -73,7 +86,7 @@ static void expect_lines(const struct line *lines, size_t count, const char *exp
 	srand(seed);
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		struct iq_buf told = IQ_BUF_INIT;
-		const struct iq_conversation_options options = { tell, &told };
+		const struct iq_conversation_options options = { .take = tell, .context = &told };
 		struct iq_conversation *conversation = iq_conversation_new(&options);
 
 		(void)iq_buf_append_cstr(&told, "");
@@ -204,6 +217,38 @@ Test(conversation, a_request_that_can_be_read_in_two_ways_is_opaque)
 	EXPECT(lines, "0 opaque 69 (a message whose length can be read in more than one way)\n");
 }
 
+Test(conversation, goes_on_where_something_begins_behind_what_is_missing)
+{
+	const struct line lines[] = {
+		CLIENT("GET /a HTTP/1.1\r\nHost: a\r\n\r\n"),
+		SERVER("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nsome"),
+		MISSING(IQ_SIDE_SERVER, 50),
+		SERVER("more"),
+		CLIENT(UPGRADE "\r\n"),
+		MISSING(IQ_SIDE_SERVER, BEGINS),
+		SERVER(ACCEPTED
+		       "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00\x81\x05he"),
+		MISSING(IQ_SIDE_SERVER, 3),
+		SERVER("??"),
+		MISSING(IQ_SIDE_SERVER, BEGINS),
+		/* Refers to what was said before; says itself what it is. */
+		SERVER("\xc1\x05\xf2\x00\x11\x00\x00\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00"),
+		MISSING(IQ_SIDE_SERVER, 1),
+		END(IQ_SIDE_SERVER),
+	};
+
+	EXPECT(lines, "1 request /a\n"
+		      "1 response 200: some (partial)\n"
+		      "2 request /chat\n"
+		      "0 opaque 4 (bytes before it were not heard)\n"
+		      "2 open 101\n"
+		      "0 message: Hello\n"
+		      "0 message: he (partial)\n"
+		      "0 opaque 2 (bytes before it were not heard)\n"
+		      "0 message\n"
+		      "0 message: Hello\n");
+}
+
 /* Frames of both sides at random, after an upgrade: however they are cut, the same. */
 Test(conversation, cuts_change_nothing)
 {
@@ -224,7 +269,7 @@ Test(conversation, cuts_change_nothing)
 				{ IQ_SIDE_SERVER, iq_buf_view(&server) },
 				END(IQ_SIDE_SERVER),
 			};
-			const struct iq_conversation_options options = { tell, &told[i] };
+			const struct iq_conversation_options options = { .take = tell, .context = &told[i] };
 			struct iq_conversation *conversation = iq_conversation_new(&options);
 
 			for (size_t at = 0; at < 5; at++)
