@@ -63,13 +63,21 @@ static void append_place(struct iq_traffic *traffic, struct iq_buf *name, const 
 	(void)iq_buf_appendf(name, " %s", iq_time_format_short(ts, true, time));
 }
 
+static void append_connection(const struct iq_traffic *traffic, struct iq_buf *name, const char *what)
+{
+	if (traffic->options.name.data)
+		(void)iq_buf_append(name, traffic->options.name);
+	else
+		(void)iq_buf_appendf(name, "%s%" PRIu64, what, traffic->options.number);
+}
+
 static void name_session(struct iq_traffic *traffic, const char *what, const struct iq_talk *talk, int64_t ts)
 {
 	iq_buf_clear(&traffic->session);
-	(void)iq_buf_appendf(&traffic->session, "%s%" PRIu64, what, traffic->options.number);
+	append_connection(traffic, &traffic->session, what);
 	if (talk->exchange > 1)
 		(void)iq_buf_appendf(&traffic->session, ".%" PRIu64, talk->exchange);
-	if (talk->request)
+	if (talk->request && !traffic->options.name.data)
 		append_place(traffic, &traffic->session, talk->request, ts);
 	traffic->seq = 0;
 	traffic->is_over = false;
@@ -79,8 +87,9 @@ static void name_session(struct iq_traffic *traffic, const char *what, const str
 static struct iq_view name_exchange(struct iq_traffic *traffic, const struct iq_talk *talk)
 {
 	iq_buf_clear(&traffic->key);
-	(void)iq_buf_appendf(&traffic->key, "http%" PRIu64 ".%" PRIu64, traffic->options.number, talk->exchange);
-	if (talk->request)
+	append_connection(traffic, &traffic->key, "http");
+	(void)iq_buf_appendf(&traffic->key, ".%" PRIu64, talk->exchange);
+	if (talk->request && !traffic->options.name.data)
 		append_place(traffic, &traffic->key, talk->request, traffic->began);
 	return iq_buf_view(&traffic->key);
 }
@@ -496,12 +505,13 @@ static struct iq_view copy(struct iq_arena *memory, struct iq_view text)
 int iq_traffic_new(const struct iq_traffic_options *options, struct iq_traffic **ret_traffic, struct iq_error *error)
 {
 	struct iq_traffic *traffic = calloc(1, sizeof(*traffic));
-	const struct iq_conversation_options conversation = { take_talk, traffic };
+	const struct iq_conversation_options conversation = { take_talk, traffic, options->kept };
 
 	if (!traffic)
 		return iq_error_nomem(error);
 	traffic->options = *options;
 	traffic->options.source = copy(&traffic->memory, options->source);
+	traffic->options.name = copy(&traffic->memory, options->name);
 	traffic->options.host = copy(&traffic->memory, options->host);
 	traffic->options.client = copy(&traffic->memory, options->client);
 	traffic->conversation = iq_conversation_new(&conversation);
@@ -510,7 +520,7 @@ int iq_traffic_new(const struct iq_traffic_options *options, struct iq_traffic *
 		return iq_error_nomem(error);
 	}
 	if (options->is_midway) {
-		(void)iq_buf_appendf(&traffic->session, "ws%" PRIu64, options->number);
+		append_connection(traffic, &traffic->session, "ws");
 		iq_conversation_assume_frames(traffic->conversation);
 	}
 	*ret_traffic = traffic;
@@ -554,7 +564,20 @@ int iq_traffic_miss(struct iq_traffic *traffic, enum iq_direction side, uint64_t
 
 	traffic->error = error;
 	rc = iq_conversation_miss(traffic->conversation, side_of(side), bytes, now);
-	return result(traffic, rc == 0 ? give_gap(traffic, side, now, now, bytes, reason) : rc);
+	return result(traffic, rc == 0 && bytes > 0 ? give_gap(traffic, side, now, now, bytes, reason) : rc);
+}
+
+int iq_traffic_resume(struct iq_traffic *traffic, enum iq_direction side, int64_t now, struct iq_error *error)
+{
+	traffic->error = error;
+	return result(traffic, iq_conversation_resume(traffic->conversation, side_of(side), now));
+}
+
+int iq_traffic_doubt(struct iq_traffic *traffic, enum iq_direction side, const char *reason, int64_t now,
+		     struct iq_error *error)
+{
+	traffic->error = error;
+	return give_gap(traffic, side, now, now, 0, reason);
 }
 
 int iq_traffic_shut(struct iq_traffic *traffic, enum iq_direction side, int64_t now, struct iq_error *error)
@@ -607,6 +630,11 @@ int iq_traffic_stop(struct iq_traffic *traffic, int64_t now, struct iq_error *er
 bool iq_traffic_is_tunnel(const struct iq_traffic *traffic)
 {
 	return iq_traffic_is_socket(traffic) || iq_conversation_is_opaque(traffic->conversation, IQ_SIDE_SERVER);
+}
+
+bool iq_traffic_is_opaque(const struct iq_traffic *traffic, enum iq_direction side)
+{
+	return iq_conversation_is_opaque(traffic->conversation, side_of(side));
 }
 
 bool iq_traffic_is_socket(const struct iq_traffic *traffic)
