@@ -108,6 +108,7 @@ struct iq_format {
 	X(logfmt, "logfmt") \
 	X(ndjson, "ndjson") \
 	X(otlp, "otlp") \
+	X(pcap, "pcap") \
 	X(postgres_csv, "postgres-csv") \
 	X(syslog, "syslog") \
 	X(text, "text") \
