@@ -179,6 +179,8 @@ bool cli_colour(void);
 size_t cli_width(void);
 /* Set by SIGINT and SIGTERM after cli_catch_signals(). A second signal ends the program at once. */
 extern volatile int cli_stop;
+/* Lets the program have as many files and connections open as the system allows. */
+void cli_raise_files(void);
 void cli_catch_signals(void);
 /* Set by SIGHUP after cli_catch_hangup(). */
 extern volatile int cli_hangup;

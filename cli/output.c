@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -90,6 +91,16 @@ void cli_catch_hangup(void)
 	const struct sigaction action = { .sa_handler = on_hangup, .sa_flags = (int)SA_RESTART };
 
 	(void)sigaction(SIGHUP, &action, NULL);
+}
+
+void cli_raise_files(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+		files.rlim_cur = files.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &files);
+	}
 }
 
 /* ---- Tables ---- */

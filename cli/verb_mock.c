@@ -64,6 +64,7 @@ int cli_run_mock(struct cli *cli)
 	else if (take_sessions(cli, sessions, &options) && cli_case_open(cli, true, &opened, &used)) {
 		(void)signal(SIGPIPE, SIG_IGN);
 		cli_catch_signals();
+		cli_raise_files();
 		if (iq_mock_play(opened.store, &options, &result, &error) < 0)
 			(void)cli_set_error(cli, &error);
 		else

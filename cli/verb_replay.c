@@ -570,6 +570,7 @@ int cli_run_replay(struct cli *cli)
 	if (take_options(cli, &wanted) && check_spec(cli) && (looks_only || choose_run(cli, &wanted)) &&
 	    cli_case_open(cli, true, &opened, &used)) {
 		cli_catch_signals();
+		cli_raise_files();
 		replay_case(cli, &opened, &wanted);
 		cli_case_close(&opened);
 	}

@@ -84,7 +84,8 @@ static void note(const struct pair *pair, enum iq_difference_kind kind, bool is_
 
 	lived->judged += is_judged;
 	lived->reported += !is_judged;
-	if (lived->difference_count == IQ_REPLAY_MAX_DIFFERENCES)
+	if (lived->difference_count == IQ_REPLAY_MAX_DIFFERENCES ||
+	    IQ_ARRAY_GROW(lived->differences, lived->difference_capacity, lived->difference_count + 1) < 0)
 		return;
 	difference = &lived->differences[lived->difference_count++];
 	va_start(args, format);

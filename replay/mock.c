@@ -13,7 +13,7 @@
 
 #define READ_BYTES (64u << 10)
 #define STOP_INTERVAL_MS 50
-#define BACKLOG 128
+#define BACKLOG 4096
 /* Of what a client posts. */
 #define MAX_BODY (16u << 20)
 

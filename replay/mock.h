@@ -11,7 +11,7 @@
 
 #include "store/store.h"
 
-#define IQ_MOCK_MAX_PEERS 1024u
+#define IQ_MOCK_MAX_PEERS 20000u
 /* Of the fields of a message, so many hundredths have to be those of a recorded one, for it to be answered as that. */
 #define IQ_MOCK_LIKENESS 50u
 

@@ -220,8 +220,10 @@ void iq_replay_free(struct iq_replay *replay)
 	for (size_t i = 0; replay->shapes && i < replay->shape_count; i++)
 		if (replay->shapes[i].before)
 			iq_shape_release(&replay->shapes[i]);
-	for (size_t i = 0; i < replay->lived_count; i++)
+	for (size_t i = 0; i < replay->lived_count; i++) {
+		free(replay->lived[i].differences);
 		iq_arena_release(&replay->lived[i].memory);
+	}
 	free(replay->plans);
 	free(replay->shapes);
 	free(replay->flows);
@@ -509,6 +511,7 @@ void iq_replay_forget(struct iq_replay *replay, size_t index)
 	struct iq_lived *lived = &replay->lived[index];
 	const struct iq_view name = lived->name;
 
+	free(lived->differences);
 	iq_arena_release(&lived->memory);
 	*lived = (struct iq_lived){ .session_no = plan->session_no,
 				    .recorded_name = plan->name,

@@ -109,9 +109,10 @@ struct iq_lived {
 	int64_t duration_ns;
 	int64_t recorded_ns;
 	int64_t slowest_ns; /* the longest an answer took beyond what it took in the recording */
-	struct iq_difference differences[IQ_REPLAY_MAX_DIFFERENCES];
+	struct iq_difference *differences;
 	size_t difference_count; /* kept */
-	uint64_t judged;	 /* all of them */
+	size_t difference_capacity;
+	uint64_t judged; /* all of them */
 	uint64_t reported;
 	struct iq_arena memory;
 };

@@ -21,7 +21,6 @@ struct iq_link {
 	SSL *ssl;
 	BIO *incoming; /* what the network gave, and */
 	BIO *outgoing; /* what it shall have; both are the SSL's */
-	char buffer[READ_BYTES];
 };
 
 struct write {
@@ -198,12 +197,15 @@ static void take_encrypted(struct iq_link *link, struct iq_view bytes)
 	}
 }
 
+/* What is read is taken before the loop reads again. */
+static _Thread_local char read_buffer[READ_BYTES];
+
 static void on_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buffer)
 {
 	struct iq_link *link = handle->data;
 
 	(void)suggested;
-	*ret_buffer = link ? uv_buf_init(link->buffer, READ_BYTES) : uv_buf_init(NULL, 0);
+	*ret_buffer = link ? uv_buf_init(read_buffer, READ_BYTES) : uv_buf_init(NULL, 0);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)
