@@ -92,7 +92,8 @@ static const struct spelling severities[] = {
 	{ "panic", IQ_SEVERITY_CRITICAL },     { "alert", IQ_SEVERITY_CRITICAL }, { "emergency", IQ_SEVERITY_CRITICAL },
 	{ "emerg", IQ_SEVERITY_CRITICAL },     { "verbose", IQ_SEVERITY_DEBUG },  { "information", IQ_SEVERITY_INFO },
 	{ "trc", IQ_SEVERITY_TRACE },	       { "dbg", IQ_SEVERITY_DEBUG },	  { "inf", IQ_SEVERITY_INFO },
-	{ "wrn", IQ_SEVERITY_WARNING },	       { "ftl", IQ_SEVERITY_CRITICAL },	  { NULL, 0 },
+	{ "wrn", IQ_SEVERITY_WARNING },	       { "ftl", IQ_SEVERITY_CRITICAL },	  { "severe", IQ_SEVERITY_ERROR },
+	{ "eror", IQ_SEVERITY_ERROR },	       { "note", IQ_SEVERITY_NOTICE },	  { NULL, 0 },
 };
 
 const char *iq_severity_name(enum iq_severity severity)

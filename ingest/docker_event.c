@@ -76,9 +76,29 @@ int64_t iq_docker_event_time(struct iq_view json)
 	return seconds > 0 && seconds < INT64_MAX / IQ_NS_PER_S ? seconds * IQ_NS_PER_S : IQ_TIME_NONE;
 }
 
+/* `docker compose events --json`: names of its own, and what it says is about containers only. */
+static bool read_compose(struct iq_docker_action *action, struct iq_view json, struct iq_arena *memory)
+{
+	*action = (struct iq_docker_action){ .raw = json, .restarts = IQ_NUMBER_NONE };
+	action->action = text_at(json, "/action", memory);
+	action->of.id = text_at(json, "/id", memory);
+	action->of.name = text_at(json, "/attributes/name", memory);
+	action->of.image = text_at(json, "/attributes/image", memory);
+	action->of.service = text_at(json, "/service", memory);
+	action->exit_code = number_at(json, "/attributes/exitCode", memory);
+	action->signal = text_at(json, "/attributes/signal", memory);
+	action->ts = time_at(json, "/time", memory);
+	split_action(action);
+	return action->action.len > 0 && action->of.id.len > 0;
+}
+
 bool iq_docker_action_read(struct iq_docker_action *action, struct iq_view json, struct iq_arena *memory)
 {
-	if (!iq_json_valid(json) || !iq_view_eq(text_at(json, "/Type", memory), IQ_LIT("container")))
+	if (!iq_json_valid(json))
+		return false;
+	if (iq_view_eq(text_at(json, "/type", memory), IQ_LIT("container")))
+		return read_compose(action, json, memory);
+	if (!iq_view_eq(text_at(json, "/Type", memory), IQ_LIT("container")))
 		return false;
 	*action = (struct iq_docker_action){ .raw = json, .restarts = IQ_NUMBER_NONE };
 	action->action = text_at(json, "/Action", memory);

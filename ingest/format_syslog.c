@@ -202,13 +202,24 @@ static void add_text(struct iq_buf *attrs, const char *name, struct iq_view text
 		iq_attrs_text(attrs, iq_view_cstr(name), text);
 }
 
+/* `-- Boot 0123456789abcdef --`, `-- Logs begin at ... --`: what journalctl says itself. */
+static bool is_of_journalctl(struct iq_view text)
+{
+	return text.len > 6 && iq_view_starts_with(text, IQ_LIT("-- ")) && iq_view_ends_with(text, IQ_LIT(" --"));
+}
+
 static const char *parse(const struct iq_line_reading *reading, struct iq_record *record)
 {
+	const struct iq_view text = iq_text_plain(reading->text, reading->scratch);
 	struct message message;
-	const char *why = read_message(iq_text_plain(reading->text, reading->scratch), reading->options, &message);
+	const char *why = read_message(text, reading->options, &message);
 
-	if (why)
+	if (why && !is_of_journalctl(text))
 		return why;
+	if (why) {
+		record->event.body = text;
+		return NULL;
+	}
 	record->event.ts = message.ts;
 	record->unfinished = reading->line->counted && !reading->line->terminated;
 	if (message.app.len > 0)

@@ -37,11 +37,25 @@ static int score_line(struct iq_view text, bool cut)
 	return found ? SURE_WITH_TIMES : 0;
 }
 
+/* `[    0.000000] text`, as the kernel has it: seconds since it began. */
+static bool is_kernel_time(struct iq_view text)
+{
+	size_t i = 1, digits;
+
+	while (i < text.len && text.data[i] == ' ')
+		i++;
+	for (digits = i; i < text.len && ((text.data[i] >= '0' && text.data[i] <= '9') || text.data[i] == '.'); i++)
+		;
+	return i > digits && i + 1 < text.len && text.data[i] == ']' && text.data[i + 1] == ' ';
+}
+
 /* A document of JSON is no text, not even one that nobody knows. */
 static bool is_document(struct iq_view head)
 {
 	struct iq_view text = iq_view_trim(head);
 
+	if (text.len > 0 && text.data[0] == '[' && is_kernel_time(text))
+		return false;
 	return text.len == 0 || text.data[0] == '{' ||
 	       (text.data[0] == '[' && text.len > 1 && strchr("\n\r {[\"]", text.data[1]));
 }

@@ -92,6 +92,7 @@ struct iq_format {
 	X(compose, "compose") \
 	X(cri, "cri") \
 	X(docker_events, "docker-events") \
+	X(docker_events_text, "docker-events-text") \
 	X(docker_inspect, "docker-inspect") \
 	X(docker_json, "docker-json") \
 	X(docker_ps, "docker-ps") \

@@ -389,6 +389,16 @@ static enum iq_trace trace_after(enum iq_trace trace, struct iq_view text)
 	return trace == IQ_TRACE_PYTHON && text.len > 0 && !is_space(text.data[0]) ? IQ_TRACE_NONE : trace;
 }
 
+/* What a program of Go says last, behind whatever it said before. */
+static void note_crash(struct iq_joiner_stream *stream, struct iq_view text)
+{
+	struct iq_event *event = &stream->first.event;
+
+	if (event->severity == IQ_SEVERITY_NONE && event->kind == IQ_KIND_LOG &&
+	    (iq_view_starts_with(text, IQ_LIT("panic: ")) || iq_view_starts_with(text, IQ_LIT("fatal error: "))))
+		event->severity = IQ_SEVERITY_CRITICAL;
+}
+
 /* ---- Records ---- */
 
 /* The record's texts, copied into the stream's buffer; the source of the parser lives as long as that. */
@@ -534,6 +544,8 @@ static int keep_record(struct iq_joiner *joiner, struct iq_joiner_stream *stream
 	if (rc < 0)
 		return rc;
 	stream->trace = joiner->joining ? trace_after(stream->trace, record->event.body) : IQ_TRACE_NONE;
+	if (joiner->joining)
+		note_crash(stream, record->event.body);
 	return stream->unfinished || is_held(joiner, record) ? 0 : give_stream(joiner, stream, error);
 }
 

@@ -68,6 +68,15 @@ static char at(struct iq_view text, size_t i)
 	return i < text.len ? text.data[i] : '\0';
 }
 
+/* Is there nothing before it but a time? */
+static bool is_beginning(struct iq_view text, size_t start)
+{
+	for (size_t i = 0; i < start; i++)
+		if (!text.data[i] || !strchr("0123456789-:.,/+TZ []()", text.data[i]))
+			return false;
+	return true;
+}
+
 /* Is the word, which may be any word of a sentence, put as a logger puts a severity? */
 static bool stands_out(struct iq_view text, size_t start, struct iq_view word)
 {
@@ -82,17 +91,17 @@ static bool stands_out(struct iq_view text, size_t start, struct iq_view word)
 		return iq_view_ends_with(iq_view_make(text.data, start), IQ_LIT("level=")) ||
 		       iq_view_ends_with(iq_view_make(text.data, start), IQ_LIT("level=\"")) ||
 		       iq_view_ends_with(iq_view_make(text.data, start), IQ_LIT("lvl="));
-	return start == 0 && after == ':';
+	return after == ':' && is_beginning(text, start);
 }
 
 /* The letters that names of severities begin with. */
 static bool may_begin(char c)
 {
 	static const bool letters[256] = {
-		['t'] = true, ['d'] = true, ['i'] = true, ['n'] = true, ['w'] = true, ['e'] = true,
-		['c'] = true, ['f'] = true, ['p'] = true, ['a'] = true, ['v'] = true, ['T'] = true,
-		['D'] = true, ['I'] = true, ['N'] = true, ['W'] = true, ['E'] = true, ['C'] = true,
-		['F'] = true, ['P'] = true, ['A'] = true, ['V'] = true, ['L'] = true,
+		['t'] = true, ['d'] = true, ['i'] = true, ['n'] = true, ['w'] = true, ['e'] = true, ['c'] = true,
+		['f'] = true, ['p'] = true, ['a'] = true, ['v'] = true, ['T'] = true, ['D'] = true, ['I'] = true,
+		['N'] = true, ['W'] = true, ['E'] = true, ['C'] = true, ['F'] = true, ['P'] = true, ['A'] = true,
+		['V'] = true, ['L'] = true, ['s'] = true, ['S'] = true,
 	};
 
 	return letters[(unsigned char)c];
@@ -136,6 +145,47 @@ static size_t find_mark(const uint64_t *marks, size_t from, uint64_t flip)
 	return (size_t)MARKS * 64;
 }
 
+/* Celery: `ERROR/MainProcess` */
+static struct iq_view before_slash(struct iq_view word)
+{
+	const char *slash = word.data[0] >= 'A' && word.data[0] <= 'Z' ? memchr(word.data, '/', word.len) : NULL;
+
+	return slash ? iq_view_make(word.data, (size_t)(slash - word.data)) : word;
+}
+
+/* Redis: `1:M 24 Nov 2026 03:27:59.123 # text`, whose severity is a sign. */
+static enum iq_severity redis_severity(struct iq_view text)
+{
+	static const struct {
+		char sign;
+		enum iq_severity severity;
+	} signs[] = { { '.', IQ_SEVERITY_DEBUG },
+		      { '-', IQ_SEVERITY_DEBUG },
+		      { '*', IQ_SEVERITY_NOTICE },
+		      { '#', IQ_SEVERITY_WARNING } };
+	const size_t time = strlen("24 Nov 2026 03:27:59.123 ");
+	size_t i = 0;
+
+	while (at(text, i) >= '0' && at(text, i) <= '9')
+		i++;
+	if (i == 0 || at(text, i) != ':' || !at(text, i + 1) || !strchr("XCSM", at(text, i + 1)) ||
+	    at(text, i + 3 + time - 1) != ' ' || at(text, i + 3 + time + 1) != ' ')
+		return IQ_SEVERITY_NONE;
+	for (size_t j = 0; j < sizeof(signs) / sizeof(signs[0]); j++)
+		if (at(text, i + 3 + time) == signs[j].sign)
+			return signs[j].severity;
+	return IQ_SEVERITY_NONE;
+}
+
+/* Where no severity is named. */
+static enum iq_severity implied_severity(struct iq_view text)
+{
+	/* Linux: `Out of memory: Killed process 123 (python)` */
+	if (iq_view_find(text, IQ_LIT("ut of memory: Kill")) != SIZE_MAX)
+		return IQ_SEVERITY_CRITICAL;
+	return redis_severity(text);
+}
+
 enum iq_severity iq_text_severity(struct iq_view text)
 {
 	uint64_t marks[MARKS] = { 0 };
@@ -149,12 +199,12 @@ enum iq_severity iq_text_severity(struct iq_view text)
 		struct iq_view word;
 
 		end = find_mark(marks, i, UINT64_MAX);
-		word = iq_view_make(text.data + i, end - i);
+		word = before_slash(iq_view_make(text.data + i, end - i));
 		if (word.len >= 3 && word.len <= 13 && may_begin(word.data[0]) && stands_out(text, i, word) &&
 		    parse_name(word, &severity))
 			return severity;
 	}
-	return IQ_SEVERITY_NONE;
+	return implied_severity(text);
 }
 
 bool iq_text_is_text(struct iq_view text)

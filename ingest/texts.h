@@ -12,7 +12,8 @@
  * `scratch` (appended) if there were any. Borrowed until the text goes or `scratch` changes. */
 struct iq_view iq_text_plain(struct iq_view text, struct iq_buf *scratch);
 /* The first severity that is named as loggers name it: in capitals (`ERROR`, `WARN:`), in brackets of any kind (`[error]`,
- * `<Warning>`), behind `level=`, or before a colon at the beginning (`error: x`). NONE if there is none. */
+ * `<Warning>`), behind `level=`, or before a colon at the beginning or behind a time (`error: x`); else that of the sign of Redis, and
+ * of a process that the kernel killed. NONE if there is none. */
 enum iq_severity iq_text_severity(struct iq_view text);
 /* Printable as it is: no control characters but tabs, escapes and the like. */
 bool iq_text_is_text(struct iq_view text);

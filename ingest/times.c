@@ -213,7 +213,8 @@ static bool take_epoch(struct scan *scan)
 
 	while (len < rest.len && is_digit(rest.data[len]))
 		len++;
-	if (len != 10 && len != 13 && len != 16 && len != 19)
+	/* `SET timestamp=1795490879;` is a statement. */
+	if ((len != 10 && len != 13 && len != 16 && len != 19) || (len < rest.len && rest.data[len] == ';'))
 		return false;
 	if (len + 1 < rest.len && rest.data[len] == '.' && is_digit(rest.data[len + 1]))
 		for (len++; len < rest.len && is_digit(rest.data[len]);)

@@ -84,6 +84,11 @@ def docker_events(p):
     return lines(*map(json.dumps, events))
 
 
+def docker_events_text(p):
+    return lines(f"{T} container exec_create: sh -c 'login --password={p.opaque()} {p.form()}' {ID} (image=x/{p.form(vendor)}, name={p.form(email)}, token={p.opaque()})",
+                 f"{T} container die {ID} (exitCode=1, name={p.form()})", f"{T} volume create {ID} (driver={p.form()}, password={p.opaque()})", f"damaged {p.form()}")
+
+
 def docker_inspect(p):
     state = {"Id": ID, "Name": f"/{p.form(vendor)}", "Created": T, "Path": "sh", "Args": ["-c", p.words()], "RestartCount": 0,
              "State": {"Status": "exited", "ExitCode": 1, "Error": p.words(), "StartedAt": "2026-11-24T03:28:00.5Z", "FinishedAt": "2026-11-24T03:28:09.5Z",
@@ -198,9 +203,8 @@ def collected(p):
     return lines("collected docker", "began 1795549086", f"uname {p.form()}", f"DOCKER_HOST {p.url('tcp')}")
 
 
-FORMATS = [access, cloudwatch, compose, cri, docker_events, docker_inspect, docker_json, docker_ps, docker_text, google_cloud, har, har_messages, journal_export, journal_json, jsonl,
+FORMATS = [access, cloudwatch, compose, cri, docker_events, docker_events_text, docker_inspect, docker_json, docker_ps, docker_text, google_cloud, har, har_messages, journal_export, journal_json, jsonl,
            kubectl_text, kubernetes, logfmt, otlp, postgres_csv, syslog, text, xes, collected]
-NAMES = {"har_messages": "har-messages", "kubectl_text": "kubectl-text"}
 
 
 def bytes_of(data):
