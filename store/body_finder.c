@@ -109,15 +109,31 @@ static bool search(struct iq_body_finder *finder, struct iq_view raw, struct iq_
 	return false;
 }
 
+/* A binary body, in base64: whole groups of its first bytes are looked for. */
+static bool search_base64(struct iq_view raw, struct iq_view body, size_t *ret_at, size_t *ret_len)
+{
+	const struct iq_view begin = iq_view_make(body.data, (body.len < BEGINNING ? body.len : BEGINNING) / 3 * 3);
+	struct iq_buf encoded = IQ_BUF_INIT;
+
+	*ret_at = SIZE_MAX;
+	if (raw.len > body.len && iq_base64_encode(begin, &encoded) == 0)
+		*ret_at = iq_view_find(raw, iq_buf_view(&encoded));
+	iq_buf_release(&encoded);
+	return *ret_at != SIZE_MAX && try_style(raw, body, *ret_at, IQ_ESCAPE_BASE64, ret_len);
+}
+
 bool iq_body_find(struct iq_body_finder *finder, struct iq_view raw, struct iq_view body, size_t *ret_at,
 		  size_t *ret_len, unsigned *ret_escape)
 {
-	if (body.len < LEAST_BODY || raw.len < body.len ||
-	    (!try_style(raw, body, finder->at, finder->escape, ret_len) && !search(finder, raw, body, ret_len)))
+	if (body.len < LEAST_BODY || raw.len < body.len)
 		return false;
-	*ret_at = finder->at;
-	*ret_escape = finder->escape;
-	return true;
+	if (try_style(raw, body, finder->at, finder->escape, ret_len) || search(finder, raw, body, ret_len)) {
+		*ret_at = finder->at;
+		*ret_escape = finder->escape;
+		return true;
+	}
+	*ret_escape = IQ_ESCAPE_BASE64;
+	return search_base64(raw, body, ret_at, ret_len);
 }
 
 bool iq_body_know(struct iq_body_finder *finder, struct iq_view raw, size_t at, size_t len, size_t body_len,

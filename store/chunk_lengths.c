@@ -114,7 +114,7 @@ static int measure_bodies(void *context, unsigned escape, const int64_t **ret_le
 		lengths = new_lengths(measuring->chunk);
 		if (!lengths)
 			return IQ_ERR_NOMEM;
-		rc = escape & IQ_ESCAPE_VERBATIM
+		rc = escape == IQ_ESCAPE_VERBATIM
 			     ? iq_texts_lengths(measuring->chunk->texts[IQ_COLUMN_BODY], &measuring->outside, lengths)
 			     : measure_escaped(measuring, escape, lengths);
 		measuring->bodies[escape] = lengths;

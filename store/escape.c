@@ -177,8 +177,10 @@ int iq_escape_append(struct iq_buf *buf, struct iq_view text, unsigned escape)
 	struct tail tail;
 	int rc = 0;
 
-	if (escape & IQ_ESCAPE_VERBATIM)
+	if (escape == IQ_ESCAPE_VERBATIM)
 		return iq_buf_append(buf, text);
+	if (escape == IQ_ESCAPE_BASE64)
+		return iq_base64_encode(text, buf);
 	while (rc == 0 && text.len >= 2 * IQ_BLOCK)
 		rc = append_block(buf, &text, escape);
 	text = with_room(text, &tail);
@@ -231,12 +233,26 @@ static size_t match_block(struct iq_view raw, size_t *raw_at, struct iq_view tex
 	return match_plain(raw, raw_at, text.data + at, count - at) ? count : 0;
 }
 
+static size_t match_base64(struct iq_view raw, struct iq_view text)
+{
+	struct iq_buf encoded = IQ_BUF_INIT;
+	size_t len = SIZE_MAX;
+
+	if (text.len / 3 * 4 <= raw.len && iq_base64_encode(text, &encoded) == 0 && encoded.len <= raw.len &&
+	    memcmp(raw.data, encoded.data, encoded.len) == 0)
+		len = encoded.len;
+	iq_buf_release(&encoded);
+	return len;
+}
+
 size_t iq_escape_match(struct iq_view raw, struct iq_view text, unsigned escape)
 {
 	struct tail tail;
 	size_t at = 0, taken = 1;
 
-	if (escape & IQ_ESCAPE_VERBATIM)
+	if (escape == IQ_ESCAPE_BASE64)
+		return match_base64(raw, text);
+	if (escape == IQ_ESCAPE_VERBATIM)
 		return raw.len >= text.len && memcmp(raw.data, text.data, text.len) == 0 ? text.len : SIZE_MAX;
 	for (; taken > 0 && text.len >= 2 * IQ_BLOCK; text = iq_view_from(text, taken))
 		taken = match_block(raw, &at, text, escape);

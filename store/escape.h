@@ -13,7 +13,8 @@ enum iq_escape {
 	IQ_ESCAPE_SLASH = 8,   /* \/ */
 	IQ_ESCAPE_DELETE = 16, /* U+007F as \u007f */
 	IQ_ESCAPE_STYLES = 32,
-	IQ_ESCAPE_VERBATIM = 32 /* not a JSON string: the bytes themselves */
+	IQ_ESCAPE_VERBATIM = 32, /* not a JSON string: the bytes themselves */
+	IQ_ESCAPE_BASE64 = 33	 /* RFC 4648, section 4: binary messages in JSON */
 };
 
 /* Appends `text` as the inside of a JSON string. Text that is not UTF-8 is passed on as it is. */
@@ -22,7 +23,7 @@ int iq_escape_append(struct iq_buf *buf, struct iq_view text, unsigned escape);
 size_t iq_escape_plain(struct iq_view text);
 /* Does `raw` begin with `text` so escaped? The escaped length, or SIZE_MAX. */
 size_t iq_escape_match(struct iq_view raw, struct iq_view text, unsigned escape);
-/* Is `raw` what a writer of this style (not VERBATIM) makes of some text? How long that text is, or SIZE_MAX. False alarms: text
+/* Is `raw` what a writer of this style (neither VERBATIM nor BASE64) makes of some text? How long that text is, or SIZE_MAX. False alarms: text
  * beyond U+FFFF in ASCII. */
 size_t iq_escape_written(struct iq_view raw, unsigned escape);
 

@@ -283,7 +283,8 @@ static bool set_body_style(struct iq_piece *piece, struct iq_view style)
 			return false;
 		piece->part = piece->part * 10 + (uint32_t)(style.data[i] - '0');
 	}
-	return piece->escape <= IQ_ESCAPE_VERBATIM && (style.len == 1 || piece->part > 0);
+	return piece->escape <= (piece->kind == IQ_SLOT_BODY ? IQ_ESCAPE_BASE64 : IQ_ESCAPE_VERBATIM) &&
+	       (style.len == 1 || piece->part > 0);
 }
 
 static bool take_byte(struct iq_view *style, uint8_t *ret_byte)

@@ -386,6 +386,8 @@ def instant(ns, style, digits):
 def json_string(data, style):
     if style == 32:
         return data
+    if style == 33:
+        return base64.b64encode(data)
     short = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
     short.update({"\b": "\\b", "\f": "\\f"} if style & 1 else {})
     short.update({"/": "\\/"} if style & 8 else {})

@@ -606,6 +606,23 @@ Test(columns, find_bodies_that_begin_with_what_is_escaped)
 /* The first piece is no shorter than what is looked for first. */
 #define ONE "the first piece of a long line of text "
 
+Test(columns, find_bodies_in_base64)
+{
+	struct iq_body_finder finder = { 0 };
+	const struct iq_view body = IQ_LIT("\1\2\xff\0 fish & chips");
+	struct iq_buf again = IQ_BUF_INIT;
+	size_t at = 0, len = 0;
+	unsigned escape = 0;
+
+	cr_assert(iq_body_find(&finder, IQ_LIT("{\"b\":\"AQL/ACBmaXNoICYgY2hpcHM=\"}"), body, &at, &len, &escape));
+	cr_expect(at == 6 && len == 24 && escape == IQ_ESCAPE_BASE64);
+	cr_assert_eq(iq_escape_append(&again, body, escape), 0);
+	cr_expect(iq_view_eq(iq_buf_view(&again), IQ_LIT("AQL/ACBmaXNoICYgY2hpcHM=")));
+	cr_expect_not(iq_body_find(&finder, IQ_LIT("{\"b\":\"AQL/ACBmaXNoICYgY2hpcHN=\"}"), body, &at, &len, &escape));
+	cr_expect_not(iq_body_find(&finder, IQ_LIT("{\"b\":\"AQL/ACBmaXNoICYgY2hpcHM=="), body, &at, &len, &escape));
+	iq_buf_release(&again);
+}
+
 Test(columns, find_bodies_in_pieces)
 {
 	static const struct {
@@ -781,6 +798,9 @@ Test(columns, refuse_templates_whose_parts_are_no_body)
 		{ "<part:A99999999>|<body:A>", IQ_ERR_CORRUPT },
 		{ "<body:A3>", IQ_ERR_CORRUPT },
 		{ "<part:A-3>|<body:A>", IQ_ERR_CORRUPT },
+		{ "<body:a>", 0 },
+		{ "<body:b>", IQ_ERR_CORRUPT },
+		{ "<part:a3>|<body:a>", IQ_ERR_CORRUPT },
 		{ "<field:20>", 0 },
 		{ "<rawfield:--221>", 0 },
 		{ "<field:2022999>", 0 },
