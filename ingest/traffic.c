@@ -440,7 +440,8 @@ static void add_length(struct iq_traffic *traffic, const struct iq_ws_heard *hea
 
 static void add_close(struct iq_traffic *traffic, const struct iq_ws_heard *heard)
 {
-	if (heard->code != 1005)
+	/* 1005 stands for none, and may have been sent all the same. */
+	if (heard->payload_len >= 2)
 		iq_attrs_number(&traffic->attrs, IQ_LIT("code"), heard->code);
 	add_text(traffic, IQ_LIT("reason"), heard->reason);
 }
