@@ -63,7 +63,7 @@ struct iq_step {
 	struct iq_view type;
 	struct iq_view source;
 	uint32_t session_no;
-	uint32_t evidence;
+	uint32_t evidence; /* 0: of what is below ts nothing is known */
 	uint64_t offset;
 	uint64_t length;
 };

@@ -68,15 +68,11 @@ static void session_name(struct json *json, const char *key, uint32_t no)
 	(void)iq_buf_appendf(json->out, "\"s%" PRIu32 "\"", no);
 }
 
-static void write_step(struct json *json, const char *key, const struct iq_step *step)
+/* What a step says beside its event and time. */
+static void write_place(struct json *json, const struct iq_step *step)
 {
 	const struct iq_evidence *evidence = iq_store_find_evidence(json->store, step->evidence);
 
-	if (!step->id)
-		return;
-	open(json, key, '{');
-	number(json, "event", step->id);
-	instant(json, "time", step->ts);
 	text(json, "kind", iq_view_cstr(iq_kind_name(step->kind)));
 	text(json, "type", step->type);
 	text(json, "source", step->source);
@@ -86,6 +82,18 @@ static void write_step(struct json *json, const char *key, const struct iq_step 
 		text(json, "evidence", evidence->path);
 	number(json, "offset", step->offset);
 	number(json, "length", step->length);
+}
+
+/* Instances without findings are not read again: of their events there are only ids and times. */
+static void write_step(struct json *json, const char *key, const struct iq_step *step)
+{
+	if (!step->id)
+		return;
+	open(json, key, '{');
+	number(json, "event", step->id);
+	instant(json, "time", step->ts);
+	if (step->evidence)
+		write_place(json, step);
 	close(json, '}');
 }
 
