@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """A WebSocket tap: relays 127.0.0.1:PORT to an upstream server and writes what passes as NDJSON events (docs/events.md).
 
-    tap.py OUTPUT ROUTE...        ROUTE is PORT=ws://HOST:PORT/PATH
+    tap.py OUTPUT ROUTE...        ROUTE is PORT=ws://HOST:PORT/PATH; port 0: any, which is printed
 """
 import asyncio
 import datetime
@@ -58,8 +58,8 @@ async def main():
     recorder = Recorder(sys.argv[1])
     for route in sys.argv[2:]:
         port, upstream = route.split("=", 1)
-        await websockets.serve(lambda client, *_, upstream=upstream: serve(recorder, upstream, client), "127.0.0.1", int(port))
-    print("tapping", flush=True)
+        server = await websockets.serve(lambda client, *_, upstream=upstream: serve(recorder, upstream, client), "127.0.0.1", int(port))
+        print("tapping on", server.sockets[0].getsockname()[1], flush=True)
     await asyncio.Event().wait()
 
 

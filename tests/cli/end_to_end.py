@@ -55,11 +55,9 @@ async def converse(address, texts):
 def record(work):
     """A conversation through the tap, which writes recording.ndjson."""
     with Server() as server:
-        port = server.address.rsplit(":", 1)[1].split("/")[0]
-        tap_port = int(port) + 1 if int(port) < 65535 else int(port) - 1
-        tap = subprocess.Popen(["/usr/bin/python3", EXAMPLE / "tap.py", work / "recording.ndjson", f"{tap_port}={server.address}"],
+        tap = subprocess.Popen(["/usr/bin/python3", EXAMPLE / "tap.py", work / "recording.ndjson", f"0={server.address}"],
                                stdout=subprocess.PIPE, text=True)
-        tap.stdout.readline()
+        tap_port = tap.stdout.readline().split()[-1]
         asyncio.run(converse(f"ws://127.0.0.1:{tap_port}/chat", ["one", "two", "three"]))
         tap.kill()
         tap.wait()

@@ -11,7 +11,6 @@ import pathlib
 import random
 import shutil
 import signal
-import socket
 import ssl
 import struct
 import subprocess
@@ -24,6 +23,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import websockets
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from ports import free_port
 from tap import Tap, seed
 
 INQUEST = pathlib.Path(sys.argv[1]).resolve()
@@ -36,12 +36,6 @@ def inquest(*words, **options):
 
 def ask(store, query):
     return json.loads(inquest("sql", store, query, "--format", "json").stdout)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Capture:

@@ -15,6 +15,7 @@ import uuid
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 import docker_engine as engines
+from ports import free_port
 from tap import Tap
 
 INQUEST = pathlib.Path(sys.argv[1]).resolve()
@@ -355,9 +356,7 @@ def test_tls(engine, work):
     mine, foreign = work / "mine", work / "foreign"
     certificates(mine)
     certificates(foreign)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     engine.stop()
     engine.more = ["-H", f"tcp://127.0.0.1:{port}", "--tlsverify", "--tlscacert", mine / "ca.pem", "--tlscert", mine / "server-cert.pem", "--tlskey",
                    mine / "server-key.pem"]
