@@ -230,6 +230,15 @@ static size_t copy_segments(const struct script *script, struct iq_segment *segm
 	return count;
 }
 
+/* What is heard of bytes that were not captured. */
+static void wipe(const struct script *script, const struct made *made, size_t kept)
+{
+	const size_t length = (size_t)made->segment.length;
+
+	if (length > kept)
+		memset(script->said[made->segment.from.port == 8000].data + made->at + kept, 0, length - kept);
+}
+
 /* No segment ends further away than `reach` from where it was. */
 static void shuffle(struct iq_segment *segments, size_t count, unsigned reach, unsigned *seed)
 {
@@ -243,10 +252,10 @@ static void shuffle(struct iq_segment *segments, size_t count, unsigned reach, u
 		}
 }
 
-/* Part of one, or all of it and what comes behind. */
-static struct iq_segment another_copy(const struct script *script, unsigned *seed)
+/* Part of one of those that were sent, or all of it and what comes behind. */
+static struct iq_segment another_copy(const struct script *script, size_t sent, unsigned *seed)
 {
-	const struct made *made = &script->made[below(seed, (unsigned)script->count)];
+	const struct made *made = &script->made[below(seed, (unsigned)sent)];
 	const struct iq_buf *said = &script->said[made->segment.from.port == 8000];
 	struct iq_segment segment = made->segment;
 	size_t from = (size_t)made->at, len;
@@ -270,10 +279,11 @@ static size_t mix_in_copies(const struct script *script, struct iq_segment *segm
 	const size_t copies = below(seed, 40);
 
 	for (size_t i = 0; i < copies; i++) {
-		const size_t at = 2 + below(seed, (unsigned)count - 2);
+		const size_t sent = 2 + below(seed, (unsigned)script->count - 2);
+		const size_t at = sent + i;
 
 		memmove(segments + at + 1, segments + at, (count - at) * sizeof(*segments));
-		segments[at] = another_copy(script, seed);
+		segments[at] = another_copy(script, sent, seed);
 		count++;
 	}
 	return count;
@@ -330,8 +340,7 @@ Test(tcp, says_exactly_what_is_missing)
 
 			made->is_gone = below(&chance, 8) == 0;
 			if (made->is_gone)
-				memset(script.said[made->segment.from.port == 8000].data + made->at, 0,
-				       (size_t)made->segment.length);
+				wipe(&script, made, 0);
 		}
 		count = copy_segments(&script, segments);
 		shuffle(segments, count, 2 + below(&chance, 14), &chance);
@@ -359,8 +368,7 @@ Test(tcp, says_exactly_what_was_cut_off)
 			const size_t kept = segment->length < 200 ? (size_t)segment->length : 200;
 
 			segment->payload.len = kept;
-			memset(script.said[segment->from.port == 8000].data + made->at + kept, 0,
-			       (size_t)segment->length - kept);
+			wipe(&script, made, kept);
 		}
 		shuffle(segments, copy_segments(&script, segments), 2 + below(&chance, 14), &chance);
 		heard = hear(&script, segments, script.count);
