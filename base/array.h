@@ -22,5 +22,8 @@ int iq_array_grow(void *array, size_t *capacity, size_t wanted, size_t size);
 
 #define IQ_ARRAY_GROW(items, capacity, wanted) \
 	((wanted) <= (capacity) ? 0 : iq_array_grow(&(items), &(capacity), (wanted), sizeof(*(items))))
+/* The same for an array of pointers. */
+#define IQ_ARRAY_GROW_POINTERS(items, capacity, wanted) \
+	((wanted) <= (capacity) ? 0 : iq_array_grow(&(items), &(capacity), (wanted), sizeof(void *)))
 
 #endif

@@ -1,5 +1,6 @@
 #include "replay/flow.h"
 
+#include <inttypes.h>
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -548,7 +549,8 @@ static struct iq_view make_anew(struct iq_values *values, const struct iq_mint *
 		(void)iq_time_format(number + values->shift, text);
 	} else {
 		(void)iq_view_to_int64(mint->value, &number);
-		(void)snprintf(text, sizeof(text), "%lld", (long long)(number + values->shift / units[mint->kind]));
+		number += values->shift / units[mint->kind];
+		(void)snprintf(text, sizeof(text), "%" PRId64, number);
 	}
 	return iq_arena_copy(&values->memory, iq_view_cstr(text));
 }

@@ -361,7 +361,7 @@ static bool try_again(struct fleet *fleet, struct iq_lived *lived)
 	const int64_t since = iq_clock_monotonic() - fleet->begun;
 
 	if (lived->outcome != IQ_REPLAY_UNREACHABLE || since + WAIT_INTERVAL_NS > fleet->replay->options.wait_ns ||
-	    fleet->stopping || IQ_ARRAY_GROW(fleet->dead, fleet->dead_capacity, fleet->dead_count + 1) < 0)
+	    fleet->stopping || IQ_ARRAY_GROW_POINTERS(fleet->dead, fleet->dead_capacity, fleet->dead_count + 1) < 0)
 		return false;
 	iq_replay_forget(fleet->replay, index);
 	fleet->dead[fleet->dead_count++] = fleet->runs[index];
@@ -576,7 +576,7 @@ int iq_replay_run(struct iq_replay *replay, struct iq_error *error)
 					 .target_of = target_of,
 					 .ended = on_ended,
 					 .context = &fleet };
-	fleet.runs = calloc(replay->lived_count, sizeof(*fleet.runs));
+	fleet.runs = calloc(replay->lived_count, sizeof(struct iq_session_run *));
 	rc = fleet.stage.dialects && fleet.runs ? sail(&fleet, error) : iq_error_nomem(error);
 	free(fleet.runs);
 	iq_dialects_free(fleet.stage.dialects);

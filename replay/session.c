@@ -372,7 +372,7 @@ static bool start_call(struct iq_session_run *run, const struct iq_turn *turn, s
 	split_url(turn->texts[IQ_SLOT_URL], &host, &path);
 	target = run->stage->target_of(run->stage->context, host);
 	request->method = turn->method.len ? turn->method : IQ_LIT("GET");
-	if (IQ_ARRAY_GROW(run->calls, run->call_capacity, run->call_count + 1) == 0 &&
+	if (IQ_ARRAY_GROW_POINTERS(run->calls, run->call_capacity, run->call_count + 1) == 0 &&
 	    iq_url_parse_server(iq_view_cstr(target), &request->url, &error) == 0 &&
 	    iq_http_call_start(run->stage->loop, request, run->stage->options->trust, on_called, run,
 			       &run->calls[run->call_count], &error) == 0) {

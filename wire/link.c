@@ -171,7 +171,6 @@ static void take_encrypted(struct iq_link *link, struct iq_view bytes)
 	char plain[16384];
 	struct iq_error error = IQ_ERROR_INIT;
 	size_t len;
-	int rc;
 
 	ERR_clear_error();
 	if (BIO_write(link->incoming, bytes.data, (int)bytes.len) != (int)bytes.len) {
@@ -180,7 +179,7 @@ static void take_encrypted(struct iq_link *link, struct iq_view bytes)
 	}
 	if (!link->is_open && !shake_hands(link))
 		return;
-	while (!link->closed && (rc = SSL_read_ex(link->ssl, plain, sizeof(plain), &len)) == 1)
+	while (!link->closed && SSL_read_ex(link->ssl, plain, sizeof(plain), &len) == 1)
 		link->callbacks.bytes(link->callbacks.context, iq_view_make(plain, len));
 	if (link->closed)
 		return;

@@ -130,7 +130,7 @@ int main(int argc, char **argv)
 	int status = bytes ? 0 : 1;
 
 	for (size_t i = 0; bytes && i < FRAMES; i++) {
-		memcpy(bytes + i * FRAME, "\x81\x7e\x04\x00", 4);
+		memcpy(bytes + i * FRAME, (const char[]){ '\x81', '\x7e', PAYLOAD >> 8, 0 }, 4);
 		for (size_t k = 0; k < PAYLOAD; k++)
 			bytes[i * FRAME + 4 + k] = (char)(' ' + (i * 31 + k * 7) % 90);
 	}

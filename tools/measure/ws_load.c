@@ -21,6 +21,7 @@
 
 #define BUFFER (256u << 10)
 #define EVENTS 256
+#define MAX_FILES 65536
 #define TIMES (1u << 20)
 
 static const char request[] = "GET /load HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -164,15 +165,14 @@ static void without_delay(int fd)
 
 static void accept_one(int epoll, int listener)
 {
-	struct connection *connection = calloc(1, sizeof(*connection));
+	static struct connection accepted[MAX_FILES]; /* by descriptor */
+	const int fd = accept(listener, NULL, NULL);
 
-	if (!connection)
-		fail("memory");
-	connection->fd = accept(listener, NULL, NULL);
-	if (connection->fd < 0)
+	if (fd < 0 || fd >= MAX_FILES)
 		fail("accept");
-	without_delay(connection->fd);
-	watch(epoll, connection);
+	accepted[fd] = (struct connection){ .fd = fd };
+	without_delay(fd);
+	watch(epoll, &accepted[fd]);
 }
 
 static void unmask(unsigned char *out, const unsigned char *payload, size_t len, const unsigned char *mask)
@@ -209,9 +209,8 @@ static void echo_frames(struct connection *connection)
 static void serve_one(struct connection *connection)
 {
 	if (!receive(connection)) {
-		(void)close(connection->fd);
 		free(connection->bytes);
-		free(connection);
+		(void)close(connection->fd);
 	} else if (connection->open) {
 		echo_frames(connection);
 	} else if (take_http_head(connection)) {
