@@ -77,7 +77,7 @@ class Taps:
 class Measure:
     def __init__(self, report, build, work, upstream):
         self.report, self.load, self.work, self.upstream = report, build / "tools/measure/ws-load", work, upstream
-        self.taps = Taps(build / "cli/inquest", work)
+        self.taps, self.recorded = Taps(build / "cli/inquest", work), 1.0
 
     def drive(self, port, connections, size, in_flight, messages):
         """Messages a second, and the median and the 99th percentile of the times to an answer."""
@@ -88,15 +88,14 @@ class Measure:
         with running(tap(port, self.upstream), port, self.work / "log"):
             taken = self.drive(port, *load)
         if tap == self.taps.inquest_tap:
-            self.ends_well(load[-1] // load[0] * load[0])
+            self.note_recorded(load[-1] // load[0] * load[0])
         return taken
 
-    def ends_well(self, messages):
-        """All of both directions is in the store."""
+    def note_recorded(self, messages):
+        """How much of both directions is in the store: what the disk did not take in time is a gap, and does not count."""
         found = clock.text([self.taps.inquest, "sql", self.taps.store, "SELECT count FROM event_counts('kind') WHERE kind = 'ws.message'", "--format", "csv"]).split()
         shutil.rmtree(self.taps.store)
-        if int(found[1]) != 2 * messages:
-            raise RuntimeError(f"{found[1]} messages recorded of {2 * messages}")
+        self.recorded = min(self.recorded, int(found[1]) / (2 * messages))
 
     def direct(self, *load):
         return self.drive(self.upstream, *load)
@@ -104,9 +103,12 @@ class Measure:
     def messages(self, quick):
         for size, connections, messages in ((64, 1, 600_000), (64, 100, 600_000), (4096, 1, 120_000), (4096, 100, 120_000)):
             load = (connections, size, IN_FLIGHT, messages // (10 if quick else 1))
+            self.recorded = 1.0
             ours, theirs = clock.rounds(ROUNDS, lambda: self.through(self.taps.inquest_tap, *load)[0], lambda: self.through(self.taps.haproxy_tap, *load)[0])
-            self.report.row("record ws: messages/s", f"{size} bytes, {connections} connection{'s' * (connections > 1)}", "haproxy in TCP mode", clock.paired(ours, theirs), least=0.7,
-                            per_second=statistics.median(ours), reference_per_second=statistics.median(theirs))
+            what = f"{size} bytes, {connections} connection{'s' * (connections > 1)}"
+            self.report.row("record ws: messages/s", what, "haproxy in TCP mode", clock.paired(ours, theirs), least=0.7, per_second=statistics.median(ours),
+                            reference_per_second=statistics.median(theirs))
+            self.report.row("record ws: share recorded", what, "", self.recorded, least=1)
 
     def latency(self, quick):
         load = (1, 256, 1, 5_000 if quick else 50_000)
