@@ -23,32 +23,6 @@ void iq_tap_tell(const struct iq_tap *tap, const char *format, ...)
 
 /* ---- Routes ---- */
 
-/* `9000`, `HOST:9000` or `[HOST]:9000`; without a host it is loopback. */
-static int parse_address(const char *text, struct sockaddr_storage *ret_address, struct iq_error *error)
-{
-	const char *colon = strrchr(text, ':');
-	const char *digits = colon ? colon + 1 : text;
-	size_t len = colon ? (size_t)(colon - text) : 0;
-	char host[64] = "127.0.0.1";
-	int64_t port;
-
-	if (len >= 2 && text[0] == '[' && text[len - 1] == ']') {
-		text++;
-		len -= 2;
-	}
-	if (len > 0 && len < sizeof(host))
-		(void)snprintf(host, sizeof(host), "%.*s", (int)len, text);
-	if (strcmp(host, "localhost") == 0)
-		(void)snprintf(host, sizeof(host), "127.0.0.1");
-	if (len >= sizeof(host) || !iq_view_to_int64(iq_view_cstr(digits), &port) || port < 0 || port > 65535 ||
-	    (uv_ip4_addr(host, (int)port, (struct sockaddr_in *)ret_address) < 0 &&
-	     uv_ip6_addr(host, (int)port, (struct sockaddr_in6 *)ret_address) < 0))
-		return iq_error_set(error, IQ_ERR_USAGE,
-				    "%.100s: not an address to listen on; write 9000, 127.0.0.1:9000 or [::1]:9000",
-				    text);
-	return 0;
-}
-
 static int parse_upstream(struct iq_route *route, const char *text, struct iq_error *error)
 {
 	int rc = iq_url_parse_server(iq_view_cstr(text), &route->upstream, error);
@@ -98,7 +72,7 @@ static int open_route(struct iq_tap *tap, const struct iq_tap_route *given)
 	int code;
 
 	if (rc == 0)
-		rc = parse_address(given->listen, &address, tap->error);
+		rc = iq_listen_address(given->listen, &address, tap->error);
 	if (rc < 0)
 		return rc;
 	route->tap = tap;

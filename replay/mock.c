@@ -613,31 +613,11 @@ static int read_parts(struct mock *mock, struct iq_store *store, struct iq_error
 	return mock->part_count ? 0 : iq_error_set(error, IQ_ERR_NOT_FOUND, "there is no session to play");
 }
 
-/* `9000`, `HOST:9000` or `[HOST]:9000`; without a host it is loopback. */
-static int parse_address(const char *text, struct sockaddr_storage *ret_address, struct iq_error *error)
-{
-	struct iq_view host = iq_view_cstr(text);
-	const struct iq_view digits = iq_view_take_last(&host, ':');
-	char name[64] = "127.0.0.1";
-	int64_t port;
-
-	if (host.len >= 2 && host.data[0] == '[' && host.data[host.len - 1] == ']')
-		host = iq_view_make(host.data + 1, host.len - 2);
-	if (strchr(text, ':') && host.len > 0 && host.len < sizeof(name) && !iq_view_eq(host, IQ_LIT("localhost")))
-		(void)snprintf(name, sizeof(name), "%.*s", IQ_VIEW_ARG(host));
-	if (iq_view_to_int64(digits, &port) && port >= 0 && port <= 65535 &&
-	    (uv_ip4_addr(name, (int)port, (struct sockaddr_in *)ret_address) == 0 ||
-	     uv_ip6_addr(name, (int)port, (struct sockaddr_in6 *)ret_address) == 0))
-		return 0;
-	return iq_error_set(error, IQ_ERR_USAGE,
-			    "%.100s: not an address to listen at; write 9000, 127.0.0.1:9000 or [::1]:9000", text);
-}
-
 static int listen_at(struct mock *mock, struct iq_error *error)
 {
 	struct sockaddr_storage address;
 	struct sockaddr_in *v4 = (struct sockaddr_in *)&address;
-	int len = sizeof(address), rc = parse_address(mock->options->listen, &address, error);
+	int len = sizeof(address), rc = iq_listen_address(mock->options->listen, &address, error);
 
 	if (rc < 0)
 		return rc;

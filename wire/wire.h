@@ -8,6 +8,7 @@
 #include "wire/conversation.h"
 #include "wire/http.h"
 #include "wire/link.h"
+#include "wire/listen.h"
 #include "wire/url.h"
 #include "wire/ws_client.h"
 #include "wire/ws_frame.h"
