@@ -517,7 +517,7 @@ static void become_known(struct iq_docker_container *container)
 	give_waiting(container);
 }
 
-/* The Engine has it no more. What came and went before anybody could look is known by its events only. */
+/* The Engine has it no more, or not for long. What came and went before anybody could look is known by its events only. */
 static void take_gone(struct iq_docker_container *container)
 {
 	const bool was_known = container->known;
@@ -532,6 +532,13 @@ static void take_gone(struct iq_docker_container *container)
 		iq_docker_write_gap(container->recorder, container->source, container->seen.latest, IQ_TIME_NONE,
 				    "it was removed before all of its log could be read");
 	end_log(container);
+}
+
+/* Its log may be refused from now on; whether something is missed is a matter of when it began. */
+static void take_removal(struct iq_docker_container *container, const struct iq_docker_state *state)
+{
+	set_names(container, &state->of);
+	take_gone(container);
 }
 
 static void take_state(struct iq_docker_container *container, const struct iq_docker_state *state, struct iq_view json)
@@ -577,10 +584,12 @@ static void on_look_end(void *context, int status, const char *trouble)
 		take_gone(container);
 	else if (trouble)
 		iq_docker_went_away(recorder, trouble);
-	else if (iq_docker_state_read(&state, iq_buf_view(&container->answer), &memory))
-		take_state(container, &state, iq_buf_view(&container->answer));
-	else
+	else if (!iq_docker_state_read(&state, iq_buf_view(&container->answer), &memory))
 		cannot_be_read(container, "the Engine does not say what it is");
+	else if (state.being_removed && !container->known)
+		take_removal(container, &state);
+	else
+		take_state(container, &state, iq_buf_view(&container->answer));
 	iq_arena_release(&memory);
 	iq_docker_check_done(recorder);
 }

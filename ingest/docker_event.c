@@ -146,6 +146,8 @@ bool iq_docker_state_read(struct iq_docker_state *state, struct iq_view json, st
 	state->of.number = text_at(json, "/Config/Labels/" NUMBER, memory);
 	state->tty = is_true_at(json, "/Config/Tty");
 	state->running = is_true_at(json, "/State/Running");
+	state->being_removed = is_true_at(json, "/State/Dead") ||
+			       iq_view_eq(text_at(json, "/State/Status", memory), IQ_LIT("removing"));
 	state->has_health_check = value_at(json, "/Config/Healthcheck/Test/0").type == IQ_JSON_STRING;
 	state->log_driver = text_at(json, "/HostConfig/LogConfig/Type", memory);
 	state->log_limit = iq_docker_log_limit(value_at(json, "/HostConfig/LogConfig").raw, memory);

@@ -47,6 +47,7 @@ struct iq_docker_state {
 	struct iq_docker_names of;
 	bool tty;
 	bool running;
+	bool being_removed; /* or its removal failed: its log is not given any more */
 	bool has_health_check;
 	struct iq_view log_driver; /* `json-file` */
 	struct iq_view log_limit;  /* as struct iq_docker_action has it */

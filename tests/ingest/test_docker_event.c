@@ -107,6 +107,26 @@ static void expect_history(const char *json, const char *wanted)
 	"\",\"Created\":\"2026-11-24T19:38:00Z\",\"Name\":\"/api\",\"RestartCount\":2,\"State\":{" state "}}"
 #define ENDS ",\"from\":\"inspect\"}\n"
 
+Test(docker_event, tells_whether_a_container_is_being_removed)
+{
+	static const struct {
+		const char *json;
+		bool is;
+	} cases[] = {
+		{ STATE("\"Status\":\"exited\",\"Dead\":false"), false },
+		{ STATE("\"Status\":\"removing\",\"Dead\":false"), true },
+		{ STATE("\"Status\":\"dead\",\"Dead\":true"), true },
+	};
+	struct iq_arena memory = IQ_ARENA_INIT;
+	struct iq_docker_state state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		cr_assert(iq_docker_state_read(&state, iq_view_cstr(cases[i].json), &memory), "%s", cases[i].json);
+		cr_expect_eq(state.being_removed, cases[i].is, "%s", cases[i].json);
+	}
+	iq_arena_release(&memory);
+}
+
 Test(docker_event, tells_from_a_state_how_it_came_to_that)
 {
 	expect_history(
