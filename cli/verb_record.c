@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "cli/cli.h"
+#include "cli/live_check.h"
 #include "cli/record.h"
 #include "cli/redaction.h"
 #include "ingest/ingest.h"
@@ -88,6 +89,7 @@ void cli_record_docker(struct cli *cli, const char *store, const char *address, 
 	struct iq_docker_options options = {
 		.address = address, .follow = follow, .tell = cli_record_tell, .stop = &cli_stop
 	};
+	struct cli_live_check *check;
 	const char **projects = collect(cli, CLI_OPTION_PROJECT, &options.project_count);
 	const char **containers = collect(cli, CLI_OPTION_CONTAINER, &options.container_count);
 	struct iq_docker_result result = { 0 };
@@ -99,7 +101,7 @@ void cli_record_docker(struct cli *cli, const char *store, const char *address, 
 		(void)cli_set_status(cli, CLI_FAILED, "out of memory");
 	} else if (get_since(cli, &options.since) &&
 		   cli_covers(cli, &options.has_covers, &options.covers_from, &options.covers_to) &&
-		   cli_redactor(cli, store, &options.redactor)) {
+		   cli_redactor(cli, store, &options.redactor) && cli_live_check_begin(cli, store, &check)) {
 		cli_catch_signals();
 		if (iq_docker_record(store, &options, &result, &error) < 0) {
 			(void)cli_set_error(cli, &error);
@@ -110,6 +112,7 @@ void cli_record_docker(struct cli *cli, const char *store, const char *address, 
 					     IQ_VIEW_ARG(iq_redactor_label(options.redactor)));
 			set_record_status(cli, &result);
 		}
+		cli_live_check_end(check);
 	}
 	iq_redactor_free(options.redactor);
 	free(projects);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/live_check.h"
 #include "cli/progress.h"
 #include "cli/record.h"
 #include "cli/redaction.h"
@@ -150,8 +151,11 @@ static void record(struct cli *cli, struct iq_tap_options *options)
 	struct status_line line = { .messages = 0 };
 	struct iq_tap_result result = { 0 };
 	struct iq_error error = IQ_ERROR_INIT;
+	struct cli_live_check *check;
 	int rc;
 
+	if (!cli_live_check_begin(cli, cli_store(cli), &check))
+		return;
 	options->ca = cli_get(cli, CLI_OPTION_CA);
 	options->is_insecure = cli_has(cli, CLI_OPTION_INSECURE);
 	options->rotate = &cli_hangup;
@@ -172,6 +176,7 @@ static void record(struct cli *cli, struct iq_tap_options *options)
 		(void)cli_set_error(cli, &error);
 	else
 		print_summary(cli, cli_store(cli), &result);
+	cli_live_check_end(check);
 }
 
 void cli_record_ws(struct cli *cli)

@@ -216,6 +216,13 @@ static const struct cli_option record_options[] = {
 	  "64MiB",
 	  NULL, true },
 	STORE_OPTION,
+	{ CLI_OPTION_SPEC, "FILE|preset:NAME",
+	  "check these lifecycles meanwhile, tell each instance once it is violated, and exit 1 at the end if any is; may be given several "
+	  "times",
+	  NULL, true },
+	{ CLI_OPTION_EXEC, "COMMAND",
+	  "with --spec: have a shell run this for instances that are violated, which it reads from standard input, a JSON object a line",
+	  NULL, false },
 	KEEPING_OPTIONS,
 	DOCKER_OPTIONS,
 	HELP_OPTION,
@@ -380,6 +387,7 @@ const struct cli_verb cli_verbs[] = {
 	  "inquest record ws --listen 127.0.0.1:9000 --upstream ws://localhost:8000 --store incident\n"
 	  "inquest record ws --map 9000=ws://localhost:8000 --map 9081=http://localhost:8081\n"
 	  "inquest record docker --project chat --store incident\n"
+	  "inquest record ws --listen 9000 --upstream ws://localhost:8000 --spec chat.yaml --exec 'mail -s chat ops'\n"
 	  "DOCKER_HOST=ssh://ops@host inquest record docker --container api --since 1h\n",
 	  record_options, 1, UINT32_MAX, "what shall be recorded? `inquest record docker`, or `inquest record ws`",
 	  cli_run_record },
@@ -519,6 +527,7 @@ static const struct {
 	[CLI_OPTION_COVERS] = { "covers", 0 },
 	[CLI_OPTION_DIALECT] = { "dialect", 0 },
 	[CLI_OPTION_EVIDENCE] = { "evidence", 0 },
+	[CLI_OPTION_EXEC] = { "exec", 0 },
 	[CLI_OPTION_EXPLAIN_SPEC] = { "explain-spec", 0 },
 	[CLI_OPTION_EXTENSION_PATH] = { "extension-path", 0 },
 	[CLI_OPTION_EXTRACT] = { "extract", 0 },
