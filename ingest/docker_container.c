@@ -422,6 +422,15 @@ static void rename_container(struct iq_docker_container *container, struct iq_vi
 	set_names(container, &names);
 }
 
+/* It is gone, and what it wrote while it was recorded with it; what was over before is none of the recording's. */
+static void miss_log(struct iq_docker_container *container, bool was_recorded)
+{
+	if (was_recorded && !container->log_complete && !container->mute)
+		iq_docker_write_gap(container->recorder, container->source, container->seen.latest, IQ_TIME_NONE,
+				    "it was removed before all of its log could be read");
+	container->mute = container->mute || was_recorded;
+}
+
 static void act(struct iq_docker_container *container, const struct iq_docker_action *action)
 {
 	/* Each probe of a health check is three of these. */
@@ -436,11 +445,13 @@ static void act(struct iq_docker_container *container, const struct iq_docker_ac
 	if (!container->recorder->options->follow || container->catching_up)
 		return;
 	/* It may be removed again before it is looked at. */
-	if (is_action(action, "start") && (container->look || container->log))
+	if (is_action(action, "start") && container->gone)
+		miss_log(container, action->ts > container->recorder->began);
+	else if (is_action(action, "start") && (container->look || container->log))
 		container->started_again = true;
 	else if (is_action(action, "start"))
 		open_log(container);
-	else if (is_action(action, "health_status"))
+	else if (is_action(action, "health_status") && !container->gone)
 		look(container);
 }
 
@@ -527,10 +538,7 @@ static void take_gone(struct iq_docker_container *container)
 	container->gone = true;
 	if (!container->selected)
 		return;
-	if (was_known ? !container->log_complete && !container->mute
-		      : container->told[TOLD_START].ts > container->recorder->began)
-		iq_docker_write_gap(container->recorder, container->source, container->seen.latest, IQ_TIME_NONE,
-				    "it was removed before all of its log could be read");
+	miss_log(container, was_known || container->told[TOLD_START].ts > container->recorder->began);
 	end_log(container);
 }
 

@@ -200,6 +200,19 @@ def test_follow(engine, work):
     point(verify(store)[0], "the store is intact", verify(store)[1])
 
 
+def test_checked(engine, work):
+    store = work / "checked"
+    recording = Recording(engine.host, store, "--spec", "preset:container-life", "--container", "iq-fails", "--container", "iq-goes")
+    engine.run("iq-fails", "sleep 1; exit 7")
+    engine.run("iq-goes", "sleep 1")
+    engine.wait("iq-fails", "iq-goes")
+    wait_for(lambda: len(happened(store, "iq-goes", "die")) == 1)
+    status = recording.stop()
+    told = [line for line in recording.err.splitlines() if "VIOLATED" in line]
+    point(status == 1 and len(told) == 1 and "container-life" in told[0] and "1 violated" in recording.out, "--spec: a container that fails is told, and exit 1",
+          (status, recording.out, recording.err))
+
+
 def test_compose(engine, work):
     def label(project, service, n):
         return [word for key, value in (("project", project), ("service", service), ("container-number", n))
@@ -421,7 +434,7 @@ def get_engine():
         return there, None, str(why)
 
 
-WITH_ENGINE = [test_what_there_is, test_follow, test_compose, test_cuts, test_addresses, test_redaction]
+WITH_ENGINE = [test_what_there_is, test_follow, test_checked, test_compose, test_cuts, test_addresses, test_redaction]
 
 
 def run_tests(there, own, why, work):
