@@ -47,6 +47,7 @@ struct iq_docker_container {
 	struct iq_docker_stream stream;
 	struct iq_docker_seen seen;
 	int64_t log_asked; /* when its log was asked for, by the Engine's clock */
+	int64_t log_ended; /* when it last did as it should, likewise */
 	struct last told[TOLD_COUNT];
 	struct iq_docker_action *held; /* not written yet, in the order of time */
 	size_t held_count;
@@ -57,6 +58,7 @@ struct iq_docker_container {
 };
 
 /* The answer for a container that is being removed. */
+#define IQ_HTTP_NOT_FOUND 404
 #define IQ_HTTP_CONFLICT 409
 
 static void look(struct iq_docker_container *container);
@@ -300,23 +302,31 @@ static void cannot_be_read(struct iq_docker_container *container, const char *tr
 	iq_docker_write_gap(container->recorder, container->source, IQ_TIME_NONE, IQ_TIME_NONE, reason);
 }
 
+/* Its end was seen before the Engine said so of the container, which is being removed, or is gone; and it has not run since. */
+static bool was_read(const struct iq_docker_container *container, int status)
+{
+	return (status == IQ_HTTP_CONFLICT || status == IQ_HTTP_NOT_FOUND) && container->log_before &&
+	       container->told[TOLD_START].ts <= container->log_ended;
+}
+
 static void on_log_end(void *context, int status, const char *trouble)
 {
 	struct iq_docker_container *container = context;
 	struct iq_docker_recorder *recorder = container->recorder;
 
 	container->log = NULL;
-	/* Its end was seen, before the Engine said so of the container; which is being removed. */
-	container->log_complete = !trouble || (status == IQ_HTTP_CONFLICT && container->log_before);
+	container->log_complete = !trouble || was_read(container, status);
+	if (!trouble)
+		container->log_ended = iq_clock_now() + recorder->skew;
 	if (trouble && container->log_complete) {
 		end_log(container);
 		iq_docker_check_done(recorder);
 		return;
 	}
-	if (status == 404)
+	if (status == IQ_HTTP_NOT_FOUND)
 		container->gone = true;
 	if (status >= 300)
-		cannot_be_read(container, status == 404 ? "it was removed before" : trouble);
+		cannot_be_read(container, status == IQ_HTTP_NOT_FOUND ? "it was removed before" : trouble);
 	else if (container->started_again)
 		open_log(container);
 	else if (iq_clock_monotonic() - container->log_begun < SHORT_LOG_NS && recorder->options->follow)
@@ -588,7 +598,7 @@ static void on_look_end(void *context, int status, const char *trouble)
 	struct iq_docker_state state;
 
 	container->look = NULL;
-	if (status == 404)
+	if (status == IQ_HTTP_NOT_FOUND)
 		take_gone(container);
 	else if (trouble)
 		iq_docker_went_away(recorder, trouble);
