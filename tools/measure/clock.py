@@ -6,8 +6,8 @@ import subprocess
 import time
 
 
-def run(command, output=None, codes=(0,)):
-    """Runs a program to its end and returns (seconds, peak memory in bytes). What it prints goes to a file, or nowhere.
+def usage_of(command, output=None, codes=(0,)):
+    """Runs a program to its end and returns (seconds, what the kernel says it used). What it prints goes to a file, or nowhere.
 
     posix_spawn, since a fork of this process would be in the figure where a program needs only milliseconds."""
     command = [str(word) for word in command]
@@ -20,7 +20,19 @@ def run(command, output=None, codes=(0,)):
     code = os.waitstatus_to_exitcode(status)
     if code not in codes:
         raise RuntimeError(f"exit status {code}: {' '.join(command)[:300]}")
+    return took, usage
+
+
+def run(command, output=None, codes=(0,)):
+    """(seconds, peak memory in bytes)"""
+    took, usage = usage_of(command, output, codes)
     return took, usage.ru_maxrss * 1024
+
+
+def processor_seconds(command):
+    """All its threads, the kernel's work for them included."""
+    usage = usage_of(command)[1]
+    return usage.ru_utime + usage.ru_stime
 
 
 def text(command):

@@ -43,8 +43,9 @@ class Sizes:
 
 
 class FromNpm:
-    """A program of npm and the script NAME.mjs that drives it, in the cache; `why_not` says why it is not there."""
+    """A program of npm and the script NAME.mjs that drives it, if it has one, in the cache; `why_not` says why it is not there."""
     NAME = PACKAGE = None
+    INSTALL = ["npm", "install", "--silent", "--no-audit", "--no-fund"]
 
     def __init__(self, cache):
         self.home, self.why_not, self.answers = cache / self.NAME, None, []
@@ -52,9 +53,11 @@ class FromNpm:
         if not shutil.which("npm") or not shutil.which("node"):
             self.why_not = "npm is not installed"
         elif not (self.home / "node_modules" / self.PACKAGE).exists():
-            got = subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", self.home, self.PACKAGE], check=False, capture_output=True, text=True)
+            got = subprocess.run([*self.INSTALL, "--prefix", self.home, self.PACKAGE], check=False, capture_output=True, text=True)
             self.why_not = f"npm cannot install {self.PACKAGE}" if got.returncode else None
-        shutil.copy(HERE / f"{self.NAME}.mjs", self.home)
+        script = HERE / f"{self.NAME}.mjs"
+        if script.exists():
+            shutil.copy(script, self.home)
 
     def run(self, *words):
         """For each statement how many seconds it took; `answers` has the first row of each. The script prints milliseconds, a tab and these."""

@@ -1,6 +1,6 @@
 /* Both ends of a WebSocket tap that is measured, on bare sockets and epoll, in one thread each:
  *
- *	ws-load echo PORT					sends every message back, until it is killed
+ *	ws-load echo PORT					sends every frame back, a close too, until it is killed
  *	ws-load drive PORT CONNECTIONS SIZE IN_FLIGHT MESSAGES	sends so many in all, each connection with so many under way
  *	ws-load hold PORT CONNECTIONS				opens them, says so, and holds them until its input ends
  *
@@ -19,15 +19,18 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "wire/wire.h"
+
 #define BUFFER (256u << 10)
 #define EVENTS 256
 #define MAX_FILES 65536
 #define TIMES (1u << 20)
+#define TEXT 0x81 /* a whole one */
 
 static const char request[] = "GET /load HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
 			      "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-static const char response[] = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-			       "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+#define RESPONSE \
+	"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n"
 
 struct connection {
 	int fd;
@@ -128,9 +131,9 @@ static size_t whole_frame(const unsigned char *bytes, size_t len, size_t *ret_pa
 	return len >= head + payload ? head : 0;
 }
 
-static size_t put_head(unsigned char *out, size_t payload, unsigned char mask_bit)
+static size_t put_head(unsigned char *out, unsigned char kind, size_t payload, unsigned char mask_bit)
 {
-	out[0] = 0x81;
+	out[0] = kind;
 	if (payload < 126) {
 		out[1] = (unsigned char)(mask_bit | payload);
 		return 2;
@@ -196,7 +199,7 @@ static void echo_frames(struct connection *connection)
 	size_t at = 0, put = 0, head, payload;
 
 	while ((head = whole_frame(connection->bytes + at, connection->len - at, &payload)) > 0) {
-		put += put_head(out + put, payload, 0);
+		put += put_head(out + put, connection->bytes[at], payload, 0);
 		unmask(out + put, connection->bytes + at + head, payload, connection->bytes + at + head - 4);
 		put += payload;
 		at += head + payload;
@@ -206,6 +209,25 @@ static void echo_frames(struct connection *connection)
 		send_all(connection->fd, out, put);
 }
 
+/* The key is any client's own. */
+static void shake_hands(struct connection *connection)
+{
+	char key[IQ_WS_KEY_SIZE] = "", accept[IQ_WS_ACCEPT_SIZE], response[sizeof(RESPONSE) + IQ_WS_ACCEPT_SIZE];
+	struct iq_http_head head;
+	struct iq_view sent;
+	size_t len;
+
+	if (iq_http_parse_request(iq_view_make((const char *)connection->bytes, connection->len), &head, &len, NULL) <=
+	    0)
+		return;
+	sent = iq_http_header(&head, "Sec-WebSocket-Key");
+	memcpy(key, sent.data, sent.len < sizeof(key) ? sent.len : sizeof(key) - 1);
+	iq_ws_accept(key, accept);
+	(void)snprintf(response, sizeof(response), RESPONSE, accept);
+	(void)take_http_head(connection);
+	send_all(connection->fd, response, strlen(response));
+}
+
 static void serve_one(struct connection *connection)
 {
 	if (!receive(connection)) {
@@ -213,8 +235,8 @@ static void serve_one(struct connection *connection)
 		(void)close(connection->fd);
 	} else if (connection->open) {
 		echo_frames(connection);
-	} else if (take_http_head(connection)) {
-		send_all(connection->fd, response, strlen(response));
+	} else {
+		shake_hands(connection);
 	}
 }
 
@@ -323,7 +345,7 @@ static void make_frames(struct load *load, size_t size)
 	for (size_t i = 0; i < load->in_flight; i++) {
 		unsigned char *frame = load->frames + i * load->frame;
 
-		head = put_head(frame, size, 0x80);
+		head = put_head(frame, TEXT, size, 0x80);
 		memcpy(frame + head, mask, 4);
 		for (size_t k = 0; k < size; k++)
 			frame[head + 4 + k] = (unsigned char)('a' + k % 26) ^ mask[k & 3];
