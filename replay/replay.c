@@ -8,6 +8,7 @@
 #include <uv.h>
 
 #include "replay/fleet.h"
+#include "replay/schedule.h"
 #include "wire/wire.h"
 
 /* Between two looks at the caller's stop flag. */
@@ -315,7 +316,9 @@ int iq_replay_ready(struct iq_replay *replay, struct iq_error *error)
 		if (rc == 0)
 			rc = check_secrets(replay, &replay->plans[i], error);
 	}
-	return rc == 0 ? check_names(replay, error) : rc;
+	if (rc == 0)
+		rc = check_names(replay, error);
+	return rc == 0 ? iq_schedule_check_files(replay, error) : rc;
 }
 
 /* ---- Running ---- */
@@ -384,21 +387,6 @@ static void on_ended(void *context, struct iq_lived *lived)
 	start_some(fleet);
 }
 
-/* When the n-th session may begin, after the run did. */
-static int64_t start_of(const struct fleet *fleet, size_t index)
-{
-	const struct iq_replay_options *options = &fleet->replay->options;
-	const struct iq_plan *first = &fleet->replay->plans[0],
-			     *plan = &fleet->replay->plans[index % fleet->replay->plan_count];
-	int64_t at = 0;
-
-	if (options->pace == IQ_PACE_RECORDED && plan->started != IQ_TIME_NONE && first->started != IQ_TIME_NONE)
-		at = (int64_t)((double)(plan->started - first->started) / options->speed);
-	if (options->ramp_ns > 0 && fleet->replay->lived_count > 1)
-		at += (int64_t)((double)options->ramp_ns * (double)index / (double)(fleet->replay->lived_count - 1));
-	return at;
-}
-
 static void start_one(struct fleet *fleet, size_t index)
 {
 	struct iq_replay *replay = fleet->replay;
@@ -422,7 +410,7 @@ static void start_some(struct fleet *fleet)
 
 	while (fleet->next < replay->lived_count && !wants_stop(fleet) &&
 	       (replay->options.pace == IQ_PACE_RECORDED || fleet->living < replay->options.concurrency)) {
-		const int64_t at = start_of(fleet, fleet->next);
+		const int64_t at = iq_schedule_start(replay, fleet->next);
 
 		if (fleet->runs[fleet->next]) {
 			fleet->next++;
@@ -483,24 +471,25 @@ static int sail(struct fleet *fleet, struct iq_error *error)
 /* One name, one session: repetitions and namesakes are numbered. */
 static int name_sessions(struct iq_replay *replay)
 {
-	struct iq_map names = IQ_MAP_INIT;
+	struct iq_map names = IQ_MAP_INIT; /* -> the last number of its namesakes */
+	struct iq_buf name = IQ_BUF_INIT;
 	int rc = 0;
 
 	for (size_t i = 0; i < replay->lived_count && rc >= 0; i++) {
 		struct iq_lived *lived = &replay->lived[i];
-		struct iq_buf name = IQ_BUF_INIT;
-		unsigned number = 1;
+		uint64_t *known = iq_map_get(&names, lived->recorded_name);
 
+		iq_buf_clear(&name);
 		(void)iq_buf_append(&name, lived->recorded_name);
-		while (iq_map_get(&names, iq_buf_view(&name))) {
+		while (known && iq_map_get(&names, iq_buf_view(&name))) {
 			iq_buf_clear(&name);
 			(void)iq_buf_append(&name, lived->recorded_name);
-			(void)iq_buf_appendf(&name, " #%u", ++number);
+			(void)iq_buf_appendf(&name, " #%" PRIu64, ++*known);
 		}
 		lived->name = iq_arena_copy(&replay->memory, iq_buf_view(&name));
 		rc = lived->name.data ? iq_map_set(&names, lived->name, 1) : IQ_ERR_NOMEM;
-		iq_buf_release(&name);
 	}
+	iq_buf_release(&name);
 	iq_map_release(&names);
 	return rc;
 }
@@ -527,7 +516,7 @@ void iq_replay_forget(struct iq_replay *replay, size_t index)
 
 static int make_lived(struct iq_replay *replay)
 {
-	replay->lived_count = replay->plan_count * (replay->options.repeat ? replay->options.repeat : 1);
+	replay->lived_count = iq_schedule_count(replay);
 	replay->lived = calloc(replay->lived_count, sizeof(*replay->lived));
 	if (!replay->lived) {
 		replay->lived_count = 0;
@@ -588,14 +577,6 @@ int iq_replay_run(struct iq_replay *replay, struct iq_error *error)
 
 /* ---- What came of it ---- */
 
-static struct iq_lived *find_lived(struct iq_replay *replay, struct iq_view name)
-{
-	for (size_t i = 0; i < replay->lived_count; i++)
-		if (iq_view_eq(replay->lived[i].name, name))
-			return &replay->lived[i];
-	return NULL;
-}
-
 static const struct iq_session_verdict *verdict_of(const struct iq_check_result *result, uint32_t session_no)
 {
 	for (size_t i = 0; i < result->session_count; i++)
@@ -615,14 +596,26 @@ static void fold_verdict(struct iq_lived *lived, const struct iq_session_verdict
 	(void)snprintf(lived->reason, sizeof(lived->reason), "%.*s", IQ_VIEW_ARG(iq_utf8_cut(now->reason, 250)));
 }
 
+static int map_names(const struct iq_replay *replay, struct iq_map *names)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < replay->lived_count && rc >= 0; i++)
+		rc = iq_map_set(names, replay->lived[i].name, i);
+	return rc;
+}
+
 int iq_replay_fold(struct iq_replay *replay, struct iq_store *run, const struct iq_check_result *result,
 		   const struct iq_check_result *recorded)
 {
+	struct iq_map names = IQ_MAP_INIT;
 	size_t count;
 	const struct iq_session *sessions = iq_store_sessions(run, &count);
+	const int rc = map_names(replay, &names);
 
-	for (size_t i = 0; i < count; i++) {
-		struct iq_lived *lived = find_lived(replay, sessions[i].name);
+	for (size_t i = 0; i < count && rc == 0; i++) {
+		const uint64_t *index = iq_map_get(&names, sessions[i].name);
+		struct iq_lived *lived = index ? &replay->lived[*index] : NULL;
 
 		if (!lived)
 			continue;
@@ -630,7 +623,8 @@ int iq_replay_fold(struct iq_replay *replay, struct iq_store *run, const struct 
 		fold_verdict(lived, verdict_of(result, sessions[i].no),
 			     recorded ? verdict_of(recorded, lived->session_no) : NULL);
 	}
-	return 0;
+	iq_map_release(&names);
+	return rc;
 }
 
 const struct iq_lived *iq_replay_sessions(const struct iq_replay *replay, size_t *ret_count)

@@ -1,8 +1,13 @@
 #include "wire/dial.h"
 
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <sys/socket.h>
+
+/* 127.0.0.1 and those after it, but for the broadcast address. */
+#define SOURCES 0xFFFFFDu
 
 static void free_socket(uv_handle_t *handle)
 {
@@ -54,6 +59,42 @@ static void on_connected(uv_connect_t *request, int status)
 		fail(dial, "cannot connect", status);
 }
 
+/* ---- Where connections come from ---- */
+
+bool iq_dial_source(uint64_t number, struct sockaddr_in *ret_source)
+{
+	const uint64_t group = number / IQ_DIAL_PER_SOURCE % SOURCES;
+
+	*ret_source = (struct sockaddr_in){ .sin_family = AF_INET,
+					    .sin_addr.s_addr = htonl(INADDR_LOOPBACK + (uint32_t)group) };
+	return group > 0;
+}
+
+static bool is_loopback(const struct sockaddr *address)
+{
+	struct sockaddr_in inet;
+
+	if (address->sa_family != AF_INET)
+		return false;
+	memcpy(&inet, address, sizeof(inet));
+	return ntohl(inet.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+}
+
+/* The port is left for connect() to choose, which knows where to: bind() would keep it from all other targets (ip(7)). Where it cannot be done
+ * the connection comes from the usual address. */
+static void choose_source(struct iq_dial *dial)
+{
+	static _Thread_local uint64_t dialled;
+	struct sockaddr_in source;
+	uv_os_fd_t fd;
+
+	if (!is_loopback(dial->address->ai_addr) || !iq_dial_source(dialled++, &source) ||
+	    uv_fileno((const uv_handle_t *)dial->socket, &fd) < 0 ||
+	    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &(int){ 1 }, sizeof(int)) < 0)
+		return;
+	(void)uv_tcp_bind(dial->socket, (const struct sockaddr *)&source, 0);
+}
+
 static void try_address(struct iq_dial *dial)
 {
 	int rc;
@@ -63,9 +104,12 @@ static void try_address(struct iq_dial *dial)
 		fail(dial, "cannot connect", UV_ENOMEM);
 		return;
 	}
-	(void)uv_tcp_init(dial->resolver.loop, dial->socket);
 	dial->connector.data = dial;
-	rc = uv_tcp_connect(&dial->connector, dial->socket, dial->address->ai_addr, on_connected);
+	rc = uv_tcp_init_ex(dial->resolver.loop, dial->socket, (unsigned)dial->address->ai_family);
+	if (rc == 0) {
+		choose_source(dial);
+		rc = uv_tcp_connect(&dial->connector, dial->socket, dial->address->ai_addr, on_connected);
+	}
 	if (rc < 0)
 		fail(dial, "cannot connect", rc);
 }

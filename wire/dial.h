@@ -9,6 +9,10 @@
 
 #include "wire/url.h"
 
+/* A pair of addresses has no more connections to one port than there are ephemeral ports (28,232), and those that have ended keep theirs for a
+ * minute. All of 127.0.0.0/8 is this machine, so connections to there come from another of its addresses after each so many. */
+#define IQ_DIAL_PER_SOURCE 8192u
+
 /* `socket`: connected; close it with iq_dial_close(). NULL: what went wrong is in `error`. */
 typedef void iq_dial_fn(void *context, uv_tcp_t *socket, const struct iq_error *error);
 
@@ -25,6 +29,9 @@ struct iq_dial {
 	bool over;
 };
 
+/* Where the thread's n-th connection to 127.0.0.0/8 comes from. False: from wherever the system says, as is usual and as a target may want it.
+ * The first that differ come from 127.0.0.2. */
+bool iq_dial_source(uint64_t number, struct sockaddr_in *ret_source);
 /* IQ_ERR_USAGE: the name is too long; IQ_ERR_NETWORK. Then `done` does not come. */
 int iq_dial_begin(struct iq_dial *dial, uv_loop_t *loop, const struct iq_url *url, iq_dial_fn *done, void *context,
 		  struct iq_error *error);
