@@ -22,6 +22,7 @@ struct iq_replay {
 	size_t lived_count;
 	size_t left_out;
 	struct iq_latency_log latencies;
+	struct iq_latency_log lateness;
 	struct iq_arena memory;
 };
 

@@ -291,9 +291,9 @@ static void judge_unknown(const struct pair *pair)
 	     IQ_VIEW_ARG(shown(pair->type)));
 }
 
-static void log_latency(struct iq_latency_log *log, int64_t took)
+void iq_latency_log_add(struct iq_latency_log *log, int64_t took)
 {
-	if (log && IQ_ARRAY_GROW(log->items, log->capacity, log->count + 1) == 0)
+	if (IQ_ARRAY_GROW(log->items, log->capacity, log->count + 1) == 0)
 		log->items[log->count++] = took;
 }
 
@@ -308,8 +308,8 @@ static void judge_time(const struct pair *pair)
 	if (judge->sent_turn == IQ_NO_TURN || pair->turn < judge->sent_turn || turn->is_periodic)
 		return;
 	sent = &judge->plan->turns[judge->sent_turn];
-	if (!judge->timed)
-		log_latency(judge->latencies, took);
+	if (!judge->timed && judge->latencies)
+		iq_latency_log_add(judge->latencies, took);
 	judge->timed = true;
 	if (sent->ts == IQ_TIME_NONE || turn->ts == IQ_TIME_NONE)
 		return;

@@ -8,12 +8,14 @@
 #include "replay/replay.h"
 #include "replay/shape.h"
 
-/* How long answers took. */
+/* How long answers took, or the like. */
 struct iq_latency_log {
 	int64_t *items;
 	size_t count;
 	size_t capacity;
 };
+/* One that there is no memory for is not in it. */
+void iq_latency_log_add(struct iq_latency_log *log, int64_t took);
 
 struct iq_judge {
 	const struct iq_plan *plan;

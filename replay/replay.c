@@ -231,6 +231,7 @@ void iq_replay_free(struct iq_replay *replay)
 	free(replay->lived);
 	free(replay->supplied);
 	free(replay->latencies.items);
+	free(replay->lateness.items);
 	iq_arena_release(&replay->memory);
 	free(replay);
 }
@@ -327,6 +328,7 @@ struct fleet {
 	struct iq_replay *replay;
 	struct iq_stage stage;
 	uv_loop_t loop;
+	struct iq_pacer pacer;
 	uv_timer_t starter;
 	uv_timer_t stopper;
 	struct iq_session_run **runs;
@@ -351,6 +353,7 @@ static bool wants_stop(const struct fleet *fleet)
 
 static void close_timers(struct fleet *fleet)
 {
+	iq_pacer_close(&fleet->pacer);
 	if (!uv_is_closing((uv_handle_t *)&fleet->starter))
 		uv_close((uv_handle_t *)&fleet->starter, NULL);
 	if (!uv_is_closing((uv_handle_t *)&fleet->stopper))
@@ -447,8 +450,15 @@ static void on_stop_check(uv_timer_t *timer)
 
 static int sail(struct fleet *fleet, struct iq_error *error)
 {
+	int rc;
+
 	if (uv_loop_init(&fleet->loop) < 0)
 		return iq_error_nomem(error);
+	rc = iq_pacer_open(&fleet->pacer, &fleet->loop, error);
+	if (rc < 0) {
+		(void)uv_loop_close(&fleet->loop);
+		return rc;
+	}
 	(void)uv_timer_init(&fleet->loop, &fleet->starter);
 	(void)uv_timer_init(&fleet->loop, &fleet->stopper);
 	fleet->starter.data = fleet->stopper.data = fleet;
@@ -558,7 +568,9 @@ int iq_replay_run(struct iq_replay *replay, struct iq_error *error)
 					 .options = &replay->options,
 					 .recorder = fleet.stage.recorder,
 					 .dialects = iq_dialects_new(NULL),
+					 .pacer = &fleet.pacer,
 					 .latencies = &replay->latencies,
+					 .lateness = &replay->lateness,
 					 .supplied = replay->supplied,
 					 .supplied_count = replay->options.supply_count,
 					 .error = error,
@@ -640,17 +652,24 @@ static int by_size(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+static struct iq_latencies summed_up(const struct iq_latency_log *log)
+{
+	const size_t count = log->count;
+	int64_t *items = log->items;
+
+	if (count == 0)
+		return (struct iq_latencies){ .count = 0 };
+	qsort(items, count, sizeof(*items), by_size);
+	return (struct iq_latencies){ count, items[(count - 1) / 2], items[(count - 1) * 9 / 10],
+				      items[(count - 1) * 99 / 100], items[count - 1] };
+}
+
 void iq_replay_latencies(const struct iq_replay *replay, struct iq_latencies *ret_latencies)
 {
-	const size_t count = replay->latencies.count;
-	int64_t *items = replay->latencies.items;
+	*ret_latencies = summed_up(&replay->latencies);
+}
 
-	*ret_latencies = (struct iq_latencies){ .count = count };
-	if (count == 0)
-		return;
-	qsort(items, count, sizeof(*items), by_size);
-	ret_latencies->p50 = items[(count - 1) / 2];
-	ret_latencies->p90 = items[(count - 1) * 9 / 10];
-	ret_latencies->p99 = items[(count - 1) * 99 / 100];
-	ret_latencies->max = items[count - 1];
+void iq_replay_lateness(const struct iq_replay *replay, struct iq_latencies *ret_lateness)
+{
+	*ret_lateness = summed_up(&replay->lateness);
 }

@@ -146,6 +146,8 @@ struct iq_latencies {
 	int64_t p50, p90, p99, max;
 };
 void iq_replay_latencies(const struct iq_replay *replay, struct iq_latencies *ret_latencies);
+/* At recorded pace: how much later than they should messages were sent, where the target was not what they waited for. */
+void iq_replay_lateness(const struct iq_replay *replay, struct iq_latencies *ret_lateness);
 
 /* ---- Results ---- */
 

@@ -116,17 +116,25 @@ static void append_tally(struct iq_buf *out, const struct iq_replay *replay)
 	}
 }
 
-static void append_latencies(struct iq_buf *out, const struct iq_replay *replay)
+static void append_times(struct iq_buf *out, const char *what, const struct iq_latencies *times)
 {
-	struct iq_latencies latencies;
 	char p50[IQ_RFC3339_SIZE], p90[IQ_RFC3339_SIZE], p99[IQ_RFC3339_SIZE], max[IQ_RFC3339_SIZE];
 
-	iq_replay_latencies(replay, &latencies);
-	if (latencies.count == 0)
+	if (times->count == 0)
 		return;
-	(void)iq_buf_appendf(out, "  answers: %" PRIu64 ", p50 %s, p90 %s, p99 %s, max %s\n", latencies.count,
-			     iq_duration_format(latencies.p50, p50), iq_duration_format(latencies.p90, p90),
-			     iq_duration_format(latencies.p99, p99), iq_duration_format(latencies.max, max));
+	(void)iq_buf_appendf(out, "  %s: %" PRIu64 ", p50 %s, p90 %s, p99 %s, max %s\n", what, times->count,
+			     iq_duration_format(times->p50, p50), iq_duration_format(times->p90, p90),
+			     iq_duration_format(times->p99, p99), iq_duration_format(times->max, max));
+}
+
+static void append_latencies(struct iq_buf *out, const struct iq_replay *replay)
+{
+	struct iq_latencies answers, late;
+
+	iq_replay_latencies(replay, &answers);
+	iq_replay_lateness(replay, &late);
+	append_times(out, "answers", &answers);
+	append_times(out, "sent late by", &late);
 }
 
 /* Sessions that are ok are counted where there are many. */
@@ -200,12 +208,21 @@ static void append_lived_json(struct iq_buf *out, const struct iq_lived *lived)
 	(void)iq_buf_append_cstr(out, "]}");
 }
 
+static void append_times_json(struct iq_buf *out, const char *name, const struct iq_latencies *times)
+{
+	(void)iq_buf_appendf(out,
+			     ",\"%s\":{\"count\":%" PRIu64 ",\"p50_ns\":%" PRId64 ",\"p90_ns\":%" PRId64
+			     ",\"p99_ns\":%" PRId64 ",\"max_ns\":%" PRId64 "}",
+			     name, times->count, times->p50, times->p90, times->p99, times->max);
+}
+
 int iq_replay_json(const struct iq_replay *replay, const struct iq_replay_names *names, struct iq_buf *out)
 {
 	const struct tally tally = tally_of(replay);
-	struct iq_latencies latencies;
+	struct iq_latencies answers, late;
 
-	iq_replay_latencies(replay, &latencies);
+	iq_replay_latencies(replay, &answers);
+	iq_replay_lateness(replay, &late);
 	(void)iq_buf_appendf(out, "{\"verdict\":\"%s\"", iq_verdict_name(verdict_of(&tally)));
 	append_member(out, "recording", iq_view_cstr(names->recording));
 	append_member(out, "target", iq_view_cstr(names->target));
@@ -213,10 +230,9 @@ int iq_replay_json(const struct iq_replay *replay, const struct iq_replay_names 
 	(void)iq_buf_appendf(out, ",\"ok\":%zu,\"violated\":%zu,\"undetermined\":%zu,\"left_out\":%zu",
 			     tally.count[IQ_VERDICT_OK], tally.count[IQ_VERDICT_VIOLATED],
 			     tally.count[IQ_VERDICT_UNDETERMINED], replay->left_out);
-	(void)iq_buf_appendf(out,
-			     ",\"answers\":{\"count\":%" PRIu64 ",\"p50_ns\":%" PRId64 ",\"p90_ns\":%" PRId64
-			     ",\"p99_ns\":%" PRId64 ",\"max_ns\":%" PRId64 "},\"sessions\":[",
-			     latencies.count, latencies.p50, latencies.p90, latencies.p99, latencies.max);
+	append_times_json(out, "answers", &answers);
+	append_times_json(out, "late", &late);
+	(void)iq_buf_append_cstr(out, ",\"sessions\":[");
 	for (size_t i = 0; i < replay->lived_count; i++) {
 		(void)iq_buf_append_cstr(out, i ? ",\n" : "\n");
 		append_lived_json(out, &replay->lived[i]);

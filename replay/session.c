@@ -20,7 +20,7 @@ struct iq_session_run {
 	struct iq_lived *lived;
 	struct iq_judge judge;
 	struct iq_values values;
-	uv_timer_t timer;
+	struct iq_due due; /* what happens next by itself */
 	struct iq_ws_client *client;
 	struct iq_http_call **calls; /* all that were made; freed with the session */
 	size_t call_count;
@@ -32,18 +32,17 @@ struct iq_session_run {
 	int64_t deadline;    /* of the wait, 0: not waiting */
 	uint32_t waited_for; /* turn */
 	int64_t heard;	     /* when something came last */
+	int64_t held_until;  /* what was due before could not be sent before: the target was waited for */
+	bool held;	     /* it is being waited for */
 	struct iq_buf scratch;
 };
 
 static void advance(struct iq_session_run *run);
-static void on_timer(uv_timer_t *timer);
 
+/* Cannot fail: its place was made when the session began. */
 static void set_timer(struct iq_session_run *run, int64_t at)
 {
-	const int64_t left = at - iq_clock_monotonic();
-
-	uv_update_time(run->stage->loop);
-	(void)uv_timer_start(&run->timer, on_timer, left <= 0 ? 0 : (uint64_t)(left / IQ_NS_PER_MS) + 1, 0);
+	(void)iq_pacer_set(run->stage->pacer, &run->due, at);
 }
 
 static void set_outcome(struct iq_session_run *run, enum iq_replay_outcome outcome, const char *format, ...)
@@ -64,13 +63,6 @@ static void set_outcome(struct iq_session_run *run, enum iq_replay_outcome outco
 	iq_text_copy_safe(run->lived->reason, sizeof(run->lived->reason), reason);
 }
 
-static void on_timer_closed(uv_handle_t *handle)
-{
-	struct iq_session_run *run = handle->data;
-
-	run->stage->ended(run->stage->context, run->lived);
-}
-
 static void finish(struct iq_session_run *run)
 {
 	if (run->phase == PHASE_OVER)
@@ -78,7 +70,8 @@ static void finish(struct iq_session_run *run)
 	run->phase = PHASE_OVER;
 	run->lived->duration_ns = iq_clock_monotonic() - run->begun;
 	iq_judge_end(&run->judge);
-	uv_close((uv_handle_t *)&run->timer, on_timer_closed);
+	/* From the loop: whoever is told may begin other sessions. */
+	set_timer(run, 0);
 }
 
 /* ---- Recording ---- */
@@ -228,8 +221,21 @@ static int64_t due(const struct iq_session_run *run, const struct iq_turn *turn)
 	return run->begun + (int64_t)((double)(turn->ts - run->plan->started) / run->stage->options->speed);
 }
 
+/* Our own lateness: not that of a message that could not be sent before the target did something. */
+static void log_lateness(struct iq_session_run *run, int64_t at)
+{
+	const int64_t now = iq_clock_monotonic();
+
+	if (run->held)
+		run->held_until = now;
+	run->held = false;
+	if (at != 0)
+		iq_latency_log_add(run->stage->lateness, now - (at > run->held_until ? at : run->held_until));
+}
+
 static bool send_message(struct iq_session_run *run, const struct iq_turn *turn)
 {
+	const int64_t at = due(run, turn);
 	struct iq_event event = IQ_EVENT_INIT;
 	struct iq_error error = IQ_ERROR_INIT;
 	const struct iq_view body = iq_buf_view(&run->scratch);
@@ -240,6 +246,7 @@ static bool send_message(struct iq_session_run *run, const struct iq_turn *turn)
 		begin_close(run);
 		return false;
 	}
+	log_lateness(run, at);
 	event.kind = IQ_KIND_WS_MESSAGE;
 	event.direction = IQ_DIRECTION_CLIENT;
 	event.body = body;
@@ -248,8 +255,7 @@ static bool send_message(struct iq_session_run *run, const struct iq_turn *turn)
 	record(run, &event);
 	run->lived->sent++;
 	/* From when it should have been sent: what a slow target holds up counts as well. */
-	iq_judge_sent(&run->judge, (uint32_t)(turn - run->plan->turns),
-		      due(run, turn) ? due(run, turn) : iq_clock_monotonic());
+	iq_judge_sent(&run->judge, (uint32_t)(turn - run->plan->turns), at ? at : iq_clock_monotonic());
 	return true;
 }
 
@@ -359,7 +365,7 @@ static void on_called(void *context, const struct iq_http_head *head, struct iq_
 	iq_buf_release(&headers);
 	run->phase = PHASE_DRIVING;
 	run->deadline = 0;
-	run->heard = iq_clock_monotonic();
+	run->heard = run->held_until = iq_clock_monotonic();
 	advance(run);
 }
 
@@ -501,7 +507,8 @@ static bool do_turn(struct iq_session_run *run, uint32_t index)
 		done = make_request(run, turn, &wait);
 	else
 		done = fill(run, turn, IQ_SLOT_BODY, &wait) && send_message(run, turn);
-	if (!done && wait != IQ_NO_TURN)
+	run->held = wait != IQ_NO_TURN;
+	if (!done && run->held)
 		wait_for(run, wait);
 	else if (!done && run->phase == PHASE_DRIVING)
 		begin_close(run);
@@ -551,9 +558,9 @@ static void on_settled(struct iq_session_run *run)
 	begin_close(run);
 }
 
-static void on_timer(uv_timer_t *timer)
+static void on_due(void *context)
 {
-	struct iq_session_run *run = timer->data;
+	struct iq_session_run *run = context;
 
 	switch (run->phase) {
 	case PHASE_CALLING:
@@ -577,7 +584,8 @@ static void on_timer(uv_timer_t *timer)
 	case PHASE_CLOSING: /* the target does not answer our close */
 		give_up(run);
 		break;
-	default:
+	case PHASE_OVER:
+		run->stage->ended(run->stage->context, run->lived);
 		break;
 	}
 }
@@ -612,7 +620,7 @@ static void on_opened(void *context, const struct iq_http_head *response)
 	iq_buf_release(&attrs);
 	iq_buf_release(&url);
 	run->phase = PHASE_DRIVING;
-	run->heard = iq_clock_monotonic();
+	run->heard = run->held_until = iq_clock_monotonic();
 	advance(run);
 }
 
@@ -699,13 +707,6 @@ static struct iq_ws_callbacks callbacks_of(struct iq_session_run *run)
 
 /* ---- The whole ---- */
 
-static void on_first(uv_timer_t *timer)
-{
-	struct iq_session_run *run = timer->data;
-
-	advance(run);
-}
-
 int iq_session_run_start(struct iq_stage *stage, const struct iq_plan *plan, const struct iq_shape *shape,
 			 const char *target, struct iq_lived *lived, struct iq_session_run **ret_run,
 			 struct iq_error *error)
@@ -730,10 +731,12 @@ int iq_session_run_start(struct iq_stage *stage, const struct iq_plan *plan, con
 	run->values.supplied_count = stage->supplied_count;
 	run->values.fresh = stage->options->fresh;
 	run->values.shift = plan->started == IQ_TIME_NONE ? 0 : iq_clock_now() - plan->started;
-	(void)uv_timer_init(stage->loop, &run->timer);
-	run->timer.data = run;
-	/* From the loop, so that nothing ends before this returns. */
-	(void)uv_timer_start(&run->timer, on_first, 0, 0);
+	run->due = (struct iq_due){ .come = on_due, .context = run };
+	/* From the loop, so that nothing ends before this returns. It has its place with the pacer from now on. */
+	if (iq_pacer_set(stage->pacer, &run->due, 0) < 0) {
+		iq_session_run_free(run);
+		return iq_error_nomem(error);
+	}
 	*ret_run = run;
 	return 0;
 }

@@ -12,6 +12,7 @@
 #include <uv.h>
 
 #include "replay/judge.h"
+#include "replay/pacer.h"
 #include "replay/plan.h"
 #include "replay/recorder.h"
 #include "replay/replay.h"
@@ -29,7 +30,9 @@ struct iq_stage {
 	const struct iq_replay_options *options;
 	struct iq_recorder *recorder;
 	struct iq_dialects *dialects;
+	struct iq_pacer *pacer;
 	struct iq_latency_log *latencies;
+	struct iq_latency_log *lateness; /* of what is sent at its time */
 	struct iq_supplied *supplied;
 	size_t supplied_count;
 	int failure; /* of recording: the run cannot go on */

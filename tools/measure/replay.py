@@ -15,6 +15,7 @@ ROUNDS = 3
 AT_A_TIME = 64
 MESSAGES = 1000  # of a session
 HELD = 18_000
+PACED, EACH = 500, 500  # sessions with a hundred messages a second, and how many each
 MS = 1_000_000
 START = 1_790_000_000_000_000_000
 
@@ -126,6 +127,22 @@ class Measure:
         if held:
             self.report.row("replay: KiB of memory a session", f"all memory of the process with {held}", "", resident / held, most=40)
 
+    # Whether it keeps the time: sessions whose messages fall between each other's.
+
+    def lateness(self, quick):
+        messages = EACH // (10 if quick else 1)
+        store = self.case("paced", [number * 10 * MS for number in range(1, messages + 1)])
+        found = []
+        for _ in range(ROUNDS):
+            clock.run(self.command(store, "--pace", "recorded", "--repeat", PACED, "--ramp", "997ms"))
+            found.append(self.results())
+            shutil.rmtree(self.run_path)
+        sent = min(one["late"]["count"] for one in found)
+        if sent != PACED * messages or any(one["ok"] != PACED for one in found):
+            raise RuntimeError(f"{sent} messages were sent")
+        self.report.row("replay: p99 of how late messages are sent, ms", f"{PACED} sessions, {100 * PACED} messages/s", "", statistics.median(one["late"]["p99_ns"] for one in found) / 1e6,
+                        most=1, p50_ms=statistics.median(one["late"]["p50_ns"] for one in found) / 1e6, max_ms=max(one["late"]["max_ns"] for one in found) / 1e6)
+
 
 def measure(report, build, cache, work, quick):
     port = record.free_port()
@@ -134,3 +151,4 @@ def measure(report, build, cache, work, quick):
         rows.messages(Ws(cache), 30 if quick else 300, 30 if quick else 300, 3)
         rows.messages(Artillery(cache), 30 if quick else 300, 10 if quick else 40, 20)
         rows.memory(quick)
+        rows.lateness(quick)
