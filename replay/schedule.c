@@ -25,7 +25,7 @@ int64_t iq_schedule_start(const struct iq_replay *replay, size_t index)
 static int64_t length_of(const struct iq_replay *replay, size_t index)
 {
 	const struct iq_plan *plan = &replay->plans[index % replay->plan_count];
-	const int64_t ended = plan->turns[plan->count - 1].ts;
+	const int64_t ended = plan->count > 0 ? plan->turns[plan->count - 1].ts : IQ_TIME_NONE;
 
 	return plan->started == IQ_TIME_NONE || ended == IQ_TIME_NONE
 		       ? 0
